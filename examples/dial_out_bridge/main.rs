@@ -1,0 +1,2 @@
+//! Dials a phone out of a session.
+fn main() {}

@@ -1,0 +1,2 @@
+//! See README.md.
+#![forbid(unsafe_code)]
