@@ -1,2 +1,3 @@
-//! See README.md.
 #![forbid(unsafe_code)]
+//! wip
+pub mod capture;
