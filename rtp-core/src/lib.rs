@@ -1,2 +1,4 @@
 //! See README.md.
 #![forbid(unsafe_code)]
+
+pub mod srtp;
