@@ -1,6 +1,8 @@
 //! See README.md.
 #![forbid(unsafe_code)]
 
+pub mod rtcp;
+pub mod rtp;
 pub mod sdes;
 pub mod sdp;
 pub mod srtp;

@@ -1,18 +1,13 @@
-//! Master keys and the session keys derived from them (RFC 3711 §4.3, RFC 6188 §3).
-//!
-//! The key derivation rate is always 0, as SDES without `KDR` and DTLS-SRTP have it: one derivation a
-//! master key.
+//! Master keys, as SDES and DTLS agree on them.
 
 use super::suite::Suite;
 use std::fmt;
 use zeroize::Zeroizing;
 
 /// The longest master key of any suite, in bytes.
-pub(crate) const MAX_KEY: usize = 32;
+const MAX_KEY: usize = 32;
 /// The longest master salt of any suite, in bytes.
-pub(crate) const MAX_SALT: usize = 14;
-/// The HMAC-SHA1 session key, in bytes.
-pub(crate) const MAX_AUTH: usize = 20;
+const MAX_SALT: usize = 14;
 
 /// Key material of the wrong size for its suite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

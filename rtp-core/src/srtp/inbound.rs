@@ -1,0 +1,226 @@
+//! Unprotecting what arrives.
+
+use super::error::SrtpError;
+use super::key::MasterKey;
+use super::session::{SessionKeys, Stream};
+use super::stream::{Freshness, MAX_RTP_INDEX, StreamState, Streams};
+use super::suite::Suite;
+use super::{DEFAULT_MAX_STREAMS, RTCP_INDEX_LEN};
+use crate::rtp::{Ssrc, header_len};
+use std::fmt;
+
+/// Verifies and decrypts the packets of one direction under one master key.
+pub struct Inbound {
+    suite: Suite,
+    rtp: SessionKeys,
+    rtcp: SessionKeys,
+    streams: Streams,
+    max_streams: usize,
+    /// After a new key, each source may go on with its rollover counter or begin at 0 (field practice
+    /// differs): the first packet that verifies decides.
+    rekeyed: bool,
+}
+
+impl fmt::Debug for Inbound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inbound")
+            .field("suite", &self.suite)
+            .field("streams", &self.streams.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Inbound {
+    /// Derives the session keys. Up to 32 sources are remembered.
+    #[must_use]
+    pub fn new(key: &MasterKey) -> Inbound {
+        Inbound {
+            suite: key.suite(),
+            rtp: SessionKeys::derive(key, Stream::Rtp),
+            rtcp: SessionKeys::derive(key, Stream::Rtcp),
+            streams: Streams::with_capacity(2),
+            max_streams: DEFAULT_MAX_STREAMS,
+            rekeyed: false,
+        }
+    }
+
+    /// The same with another bound on sources: one more is refused with [`SrtpError::TooManyStreams`],
+    /// because forgetting one would forget what it has replayed.
+    #[must_use]
+    pub fn with_max_streams(mut self, max: usize) -> Inbound {
+        self.max_streams = max;
+        self
+    }
+
+    /// Goes on under a new key. Rollover counters are kept; a source that begins at 0 again is recognised by
+    /// its first packet. SRTCP indices may begin anew, and so do the replay windows: what was seen under the
+    /// old key cannot verify under the new one.
+    pub fn rekey(&mut self, key: &MasterKey) {
+        self.suite = key.suite();
+        self.rtp = SessionKeys::derive(key, Stream::Rtp);
+        self.rtcp = SessionKeys::derive(key, Stream::Rtcp);
+        self.streams.forget_seen();
+        self.rekeyed = true;
+    }
+
+    /// The suite.
+    #[must_use]
+    pub fn suite(&self) -> Suite {
+        self.suite
+    }
+
+    /// How many sources are remembered.
+    #[must_use]
+    pub fn streams(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// The rollover counter of a source; `None` when no packet of it has verified.
+    #[must_use]
+    pub fn rollover(&self, ssrc: Ssrc) -> Option<u32> {
+        let at = self.streams.find(ssrc)?;
+        Some(self.streams.get(Some(at), ssrc).rollover())
+    }
+
+    /// Sets the rollover counter of a source for its next packet: for joining a stream that is already
+    /// running (RFC 3711 §3.3.1). What it has replayed is forgotten with it.
+    ///
+    /// # Errors
+    /// [`SrtpError::TooManyStreams`] when it is a new source and the list is full.
+    pub fn set_rollover(&mut self, ssrc: Ssrc, counter: u32) -> Result<(), SrtpError> {
+        let at = self.streams.find(ssrc);
+        let mut state = self.streams.get(at, ssrc);
+        state.set_rollover(counter);
+        if self.streams.put(at, state, self.max_streams) {
+            Ok(())
+        } else {
+            Err(SrtpError::TooManyStreams)
+        }
+    }
+
+    /// Forgets a source, for instance after its BYE.
+    pub fn forget(&mut self, ssrc: Ssrc) {
+        self.streams.remove(ssrc);
+    }
+
+    /// Verifies and decrypts an SRTP packet in place and returns the RTP packet: the same bytes without the
+    /// tag.
+    ///
+    /// # Errors
+    /// Any [`SrtpError`] but `KeyExhausted` and `BufferTooSmall`. Nothing is remembered of a packet that
+    /// fails, and its bytes are untouched.
+    pub fn unprotect_rtp<'p>(&mut self, packet: &'p mut [u8]) -> Result<&'p mut [u8], SrtpError> {
+        let tag_len = self.rtp.tag_len();
+        let signed = packet
+            .len()
+            .checked_sub(tag_len)
+            .ok_or(SrtpError::Malformed)?;
+        let start = header_len(&packet[..signed]).map_err(|_| SrtpError::Malformed)?;
+        let sequence = u16::from_be_bytes([packet[2], packet[3]]);
+        let ssrc = Ssrc(u32::from_be_bytes([
+            packet[8], packet[9], packet[10], packet[11],
+        ]));
+        let at = self.streams.find(ssrc);
+        let mut state = self.streams.get(at, ssrc);
+        let (body, tag) = packet.split_at(signed);
+        let index = match self.verify(&state, state.guess(sequence), body, tag) {
+            Ok(index) => index,
+            Err(error) => {
+                if !self.rekeyed || state.rollover() == 0 {
+                    return Err(error);
+                }
+                let mut fresh = StreamState::new(ssrc);
+                fresh.rtcp_window = state.rtcp_window;
+                let index = self.verify(&fresh, u64::from(sequence), body, tag)?;
+                state = fresh;
+                index
+            }
+        };
+        state.accept(index);
+        if !self.streams.put(at, state, self.max_streams) {
+            return Err(SrtpError::TooManyStreams);
+        }
+        self.rekeyed = false;
+        let packet = &mut packet[..signed];
+        self.rtp.apply(ssrc, index, &mut packet[start..]);
+        Ok(packet)
+    }
+
+    #[inline]
+    fn verify(
+        &self,
+        state: &StreamState,
+        index: u64,
+        body: &[u8],
+        tag: &[u8],
+    ) -> Result<u64, SrtpError> {
+        if index > MAX_RTP_INDEX {
+            return Err(SrtpError::Authentication);
+        }
+        // The window is asked first because it is cheap; an index that was seen cannot become unseen.
+        match state.check(index) {
+            Freshness::Fresh => {}
+            Freshness::Seen => return Err(SrtpError::Replayed),
+            Freshness::TooOld => return Err(SrtpError::TooOld),
+        }
+        let rollover = ((index >> 16) as u32).to_be_bytes();
+        if self.rtp.verify(body, &rollover, tag) {
+            Ok(index)
+        } else {
+            Err(SrtpError::Authentication)
+        }
+    }
+
+    /// Verifies and decrypts an SRTCP packet in place and returns the RTCP packet.
+    ///
+    /// # Errors
+    /// As [`Inbound::unprotect_rtp`], and [`SrtpError::NotEncrypted`]. Nothing is remembered of a packet that
+    /// fails.
+    pub fn unprotect_rtcp<'p>(&mut self, packet: &'p mut [u8]) -> Result<&'p mut [u8], SrtpError> {
+        let signed = packet
+            .len()
+            .checked_sub(self.rtcp.tag_len())
+            .ok_or(SrtpError::Malformed)?;
+        let len = signed
+            .checked_sub(RTCP_INDEX_LEN)
+            .filter(|&len| len >= 8)
+            .ok_or(SrtpError::Malformed)?;
+        if packet[0] >> 6 != 2 {
+            return Err(SrtpError::Malformed);
+        }
+        let ssrc = Ssrc(u32::from_be_bytes([
+            packet[4], packet[5], packet[6], packet[7],
+        ]));
+        let trailer = u32::from_be_bytes([
+            packet[len],
+            packet[len + 1],
+            packet[len + 2],
+            packet[len + 3],
+        ]);
+        let encrypted = trailer >> 31 == 1;
+        let index = u64::from(trailer & 0x7fff_ffff);
+        let at = self.streams.find(ssrc);
+        let mut state = self.streams.get(at, ssrc);
+        match state.rtcp_window.check(index) {
+            Freshness::Fresh => {}
+            Freshness::Seen => return Err(SrtpError::Replayed),
+            Freshness::TooOld => return Err(SrtpError::TooOld),
+        }
+        let (body, tag) = packet.split_at(signed);
+        if !self.rtcp.verify(body, &[], tag) {
+            return Err(SrtpError::Authentication);
+        }
+        if !encrypted && self.rtcp.encrypts() {
+            return Err(SrtpError::NotEncrypted);
+        }
+        state.rtcp_window.accept(index);
+        if !self.streams.put(at, state, self.max_streams) {
+            return Err(SrtpError::TooManyStreams);
+        }
+        let packet = &mut packet[..len];
+        if encrypted {
+            self.rtcp.apply(ssrc, index, &mut packet[8..]);
+        }
+        Ok(packet)
+    }
+}
