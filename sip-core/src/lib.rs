@@ -1,2 +1,15 @@
 //! See README.md.
 #![forbid(unsafe_code)]
+
+pub mod auth;
+pub mod header;
+mod message;
+mod text;
+mod uri;
+
+pub use header::{HeaderError, HeaderErrorReason, TypedHeader};
+pub use message::{
+    BuildError, Editor, HeaderField, HeaderFields, HeaderName, HeaderValues, Index, Limits, Message, MessageRef, Method, ParseError,
+    ParseErrorReason, RequestBuilder, ResponseBuilder, StartLine, StatusCode, Token,
+};
+pub use uri::{Host, Param, Params, Scheme, Uri, UriError, UriErrorReason, UriHeaders, UriRef};

@@ -1,0 +1,486 @@
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
+use std::ops::Deref;
+
+use bytes::Bytes;
+
+use super::{HeaderError, HeaderErrorReason, TypedHeader};
+use crate::message::{BuildError, HeaderName};
+use crate::text;
+use crate::uri::{Param, Params, Uri, UriError, UriRef, check_generic};
+
+/// A URI with an optional display name and parameters.
+///
+/// ```text
+/// from-spec     =  ( name-addr / addr-spec ) *( SEMI from-param )
+/// name-addr     =  [ display-name ] LAQUOT addr-spec RAQUOT
+/// addr-spec     =  SIP-URI / SIPS-URI / absoluteURI
+/// display-name  =  *(token LWS)/ quoted-string
+/// ```
+///
+/// Without angle brackets, what follows a `;`, `,` or `?` belongs to the header, not to the URI
+/// (RFC 3261 section 20.10).
+#[derive(Clone, Copy)]
+pub struct NameAddrRef<'a> {
+    bytes: &'a [u8],
+    display: &'a [u8],
+    uri: &'a [u8],
+    uri_at: usize,
+    params: &'a [u8],
+}
+
+impl<'a> NameAddrRef<'a> {
+    /// Parses one address; the errors name the header `Contact`.
+    pub fn parse(value: &'a [u8]) -> Result<Self, HeaderError> {
+        decode(value, HeaderName::CONTACT)
+    }
+
+    /// The display name with its quotes and escapes resolved; `None` without one, or when it is empty.
+    pub fn display_name(&self) -> Option<Cow<'a, str>> {
+        match self.display.first()? {
+            b'"' => {
+                let inner = text::unquote(self.display);
+                (!inner.is_empty()).then(|| Cow::Owned(text::lossy(&inner).into_owned()))
+            }
+            _ => Some(text::lossy(self.display)),
+        }
+    }
+
+    /// The URI.
+    pub fn uri(&self) -> Result<UriRef<'a>, UriError> {
+        UriRef::parse(self.uri)
+    }
+
+    /// The URI as it stands.
+    pub fn uri_bytes(&self) -> &'a [u8] {
+        self.uri
+    }
+
+    /// Where the URI starts in the value.
+    pub(crate) fn uri_offset(&self) -> usize {
+        self.uri_at
+    }
+
+    /// The parameters of the header (not of the URI).
+    pub fn params(&self) -> Params<'a> {
+        Params::new(self.params)
+    }
+
+    /// One parameter of the header.
+    pub fn param(&self, name: &str) -> Option<Param<'a>> {
+        self.params().get(name)
+    }
+
+    /// The `tag` parameter.
+    pub fn tag(&self) -> Option<&'a str> {
+        self.param("tag").and_then(|p| p.value())
+    }
+
+    /// The whole value as it stands.
+    pub fn as_bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// An address with bytes of its own.
+    pub fn to_name_addr(&self) -> NameAddr {
+        NameAddr {
+            bytes: Bytes::copy_from_slice(self.bytes),
+        }
+    }
+}
+
+fn decode<'a>(value: &'a [u8], name: HeaderName<'static>) -> Result<NameAddrRef<'a>, HeaderError> {
+    use HeaderErrorReason::*;
+    let fail = |reason, at| HeaderError::new(name, reason, at);
+    let error = |reason, at| Err(fail(reason, at));
+    let mut display: &[u8] = &[];
+    let start = text::skip_ws(value, 0);
+    let mut open = None;
+    match value.get(start) {
+        None => return error(Empty, 0),
+        Some(b'"') => {
+            let Some(end) = text::quoted_end(value, start) else {
+                return error(Unclosed, start);
+            };
+            display = &value[start..end];
+            let at = text::skip_ws(value, end);
+            if value.get(at) != Some(&b'<') {
+                return error(Grammar, at);
+            }
+            open = Some(at);
+        }
+        Some(b'<') => open = Some(start),
+        Some(_) => {
+            if let Some(i) = memchr::memchr2(b'<', b';', &value[start..]) {
+                if value[start + i] == b'<' {
+                    display = text::trim_end(&value[start..start + i]);
+                    // *(token LWS): what is neither needs quotes. Bytes beyond ASCII are let through.
+                    if let Some(bad) = display
+                        .iter()
+                        .position(|&b| !text::is(b, text::TOKEN) && !text::is_ws(b) && b < 0x80)
+                    {
+                        return error(Grammar, start + bad);
+                    }
+                    open = Some(start + i);
+                }
+            }
+        }
+    }
+    let (uri_at, uri, rest) = match open {
+        Some(open) => {
+            let Some(len) = memchr::memchr(b'>', &value[open..]) else {
+                return error(Unclosed, open);
+            };
+            (open + 1, &value[open + 1..open + len], open + len + 1)
+        }
+        None => {
+            let len =
+                memchr::memchr3(b';', b',', b'?', &value[start..]).unwrap_or(value.len() - start);
+            (
+                start,
+                text::trim_end(&value[start..start + len]),
+                start + len,
+            )
+        }
+    };
+    if uri.is_empty() {
+        return error(Uri, uri_at);
+    }
+    let params = &value[rest..];
+    check_generic(params).map_err(|at| fail(Parameter, rest + at))?;
+    Ok(NameAddrRef {
+        bytes: value,
+        display,
+        uri,
+        uri_at,
+        params,
+    })
+}
+
+impl fmt::Display for NameAddrRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&text::lossy(self.bytes))
+    }
+}
+
+impl fmt::Debug for NameAddrRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&text::lossy(self.bytes))
+    }
+}
+
+/// An address that owns its text: to keep a dialog's identity, or to build a header.
+///
+/// ```
+/// use sip_core::header::NameAddr;
+/// let from = NameAddr::new(&"sip:alice@example.com".parse()?).with_display_name("Alice \"A\"")?.with_tag("1928")?;
+/// assert_eq!(from.to_string(), r#""Alice \"A\"" <sip:alice@example.com>;tag=1928"#);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct NameAddr {
+    bytes: Bytes,
+}
+
+impl NameAddr {
+    /// `<uri>`
+    pub fn new(uri: &Uri) -> NameAddr {
+        NameAddr {
+            bytes: Bytes::from(format!("<{uri}>")),
+        }
+    }
+
+    /// Parses one address.
+    pub fn parse(value: impl Into<Bytes>) -> Result<NameAddr, HeaderError> {
+        let bytes = value.into();
+        NameAddrRef::parse(&bytes)?
+            .uri()
+            .map_err(|e| HeaderError::new(HeaderName::CONTACT, HeaderErrorReason::Uri, e.at))?;
+        Ok(NameAddr { bytes })
+    }
+
+    /// The same address, borrowed.
+    pub fn as_ref(&self) -> NameAddrRef<'_> {
+        // Every constructor has parsed the bytes.
+        NameAddrRef::parse(&self.bytes).unwrap_or(NameAddrRef {
+            bytes: &self.bytes,
+            display: &[],
+            uri: &[],
+            uri_at: 0,
+            params: &[],
+        })
+    }
+
+    /// The URI.
+    pub fn uri(&self) -> Result<Uri, UriError> {
+        self.as_ref().uri().map(|u| u.to_uri())
+    }
+
+    /// The `tag` parameter.
+    pub fn tag(&self) -> Option<&str> {
+        self.as_ref().tag()
+    }
+
+    /// The same address with this display name, quoted.
+    pub fn with_display_name(&self, name: &str) -> Result<NameAddr, BuildError> {
+        no_line_end("display name", name)?;
+        let this = self.as_ref();
+        Self::assemble(&text::quote(name), this.uri, this.params)
+    }
+
+    /// The same address with this `tag`, whatever tag it had before.
+    pub fn with_tag(&self, tag: &str) -> Result<NameAddr, BuildError> {
+        self.with_param("tag", Some(tag))
+    }
+
+    /// The same address without a `tag`.
+    pub fn without_tag(&self) -> NameAddr {
+        self.rebuild(|p| !p.name().eq_ignore_ascii_case("tag"), "")
+            .unwrap_or_else(|_| self.clone())
+    }
+
+    /// The same address with this parameter instead of one of that name. A value that is not a
+    /// token is quoted.
+    pub fn with_param(&self, name: &str, value: Option<&str>) -> Result<NameAddr, BuildError> {
+        no_line_end(name, value.unwrap_or_default())?;
+        if !text::is_token(name.as_bytes()) {
+            return Err(BuildError::Name(name.to_owned()));
+        }
+        let mut added = format!(";{name}");
+        if let Some(value) = value {
+            added.push('=');
+            if text::is_token(value.as_bytes()) {
+                added.push_str(value)
+            } else {
+                added.push_str(&text::quote(value))
+            }
+        }
+        self.rebuild(|p| !p.name().eq_ignore_ascii_case(name), &added)
+    }
+
+    fn rebuild(
+        &self,
+        keep: impl Fn(&Param<'_>) -> bool,
+        added: &str,
+    ) -> Result<NameAddr, BuildError> {
+        let this = self.as_ref();
+        let mut params = Vec::with_capacity(this.params.len() + added.len());
+        for param in this.params().iter().filter(|p| keep(p)) {
+            params.push(b';');
+            params.extend_from_slice(param.name().as_bytes());
+            if let Some(value) = param.value_bytes() {
+                params.push(b'=');
+                params.extend_from_slice(value);
+            }
+        }
+        params.extend_from_slice(added.as_bytes());
+        Self::assemble(&text::lossy(this.display), this.uri, &params)
+    }
+
+    fn assemble(display: &str, uri: &[u8], params: &[u8]) -> Result<NameAddr, BuildError> {
+        let mut out = Vec::with_capacity(display.len() + uri.len() + params.len() + 3);
+        out.extend_from_slice(display.as_bytes());
+        if !display.is_empty() {
+            out.push(b' ');
+        }
+        out.push(b'<');
+        out.extend_from_slice(uri);
+        out.push(b'>');
+        out.extend_from_slice(params);
+        Ok(NameAddr::parse(out)?)
+    }
+}
+
+fn no_line_end(what: &str, text: &str) -> Result<(), BuildError> {
+    if text.bytes().any(|b| matches!(b, b'\r' | b'\n' | 0)) {
+        Err(BuildError::Injection(what.to_owned()))
+    } else {
+        Ok(())
+    }
+}
+
+impl fmt::Display for NameAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&text::lossy(&self.bytes))
+    }
+}
+
+impl fmt::Debug for NameAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('`')
+            .and_then(|()| fmt::Display::fmt(self, f))
+            .and_then(|()| f.write_char('`'))
+    }
+}
+
+macro_rules! addresses {
+    ($($(#[$doc:meta])* $name:ident, $header:ident, list: $list:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy)]
+        pub struct $name<'a>(pub NameAddrRef<'a>);
+
+        impl<'a> TypedHeader<'a> for $name<'a> {
+            const NAME: HeaderName<'static> = HeaderName::$header;
+            const LIST: bool = $list;
+
+            fn decode(value: &'a [u8]) -> Result<Self, HeaderError> {
+                decode(value, Self::NAME).map($name)
+            }
+        }
+
+        impl<'a> Deref for $name<'a> {
+            type Target = NameAddrRef<'a>;
+
+            fn deref(&self) -> &NameAddrRef<'a> {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0, f)
+            }
+        }
+
+        impl fmt::Debug for $name<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&self.0, f)
+            }
+        }
+    )*};
+}
+
+addresses! {
+    /// `From = ( "From" / "f" ) HCOLON from-spec` (RFC 3261 section 20.20)
+    From, FROM, list: false;
+    /// `To = ( "To" / "t" ) HCOLON ( name-addr / addr-spec ) *( SEMI to-param )` (RFC 3261 section 20.39)
+    To, TO, list: false;
+    /// `Reply-To = "Reply-To" HCOLON rplyto-spec` (RFC 3261 section 20.31)
+    ReplyTo, REPLY_TO, list: false;
+    /// `Route = "Route" HCOLON route-param *(COMMA route-param)` (RFC 3261 section 20.34)
+    Route, ROUTE, list: true;
+    /// `Record-Route = "Record-Route" HCOLON rec-route *(COMMA rec-route)` (RFC 3261 section 20.30)
+    RecordRoute, RECORD_ROUTE, list: true;
+    /// `Path = "Path" HCOLON path-value *(COMMA path-value)` (RFC 3327)
+    Path, PATH, list: true;
+    /// `Service-Route = "Service-Route" HCOLON sr-value *(COMMA sr-value)` (RFC 3608)
+    ServiceRoute, SERVICE_ROUTE, list: true;
+    /// `Refer-To = ("Refer-To" / "r") HCOLON ( name-addr / addr-spec ) *(SEMI generic-param)` (RFC 3515)
+    ReferTo, REFER_TO, list: false;
+    /// `Referred-By = ("Referred-By" / "b") HCOLON referrer-uri *( SEMI (referredby-id-param / generic-param) )` (RFC 3892)
+    ReferredBy, REFERRED_BY, list: false;
+    /// `PAssertedID = "P-Asserted-Identity" HCOLON PAssertedID-value *(COMMA PAssertedID-value)` (RFC 3325)
+    PAssertedIdentity, P_ASSERTED_IDENTITY, list: true;
+    /// `PPreferredID = "P-Preferred-Identity" HCOLON PPreferredID-value *(COMMA PPreferredID-value)` (RFC 3325)
+    PPreferredIdentity, P_PREFERRED_IDENTITY, list: true;
+    /// `Diversion = "Diversion" HCOLON diversion-params *(COMMA diversion-params)` (RFC 5806)
+    Diversion, DIVERSION, list: true;
+    /// `History-Info = "History-Info" HCOLON hi-entry *(COMMA hi-entry)` (RFC 7044)
+    HistoryInfo, HISTORY_INFO, list: true;
+}
+
+impl Diversion<'_> {
+    /// Why the call was diverted: `user-busy`, `no-answer`, `unconditional`, … (RFC 5806 section 6).
+    pub fn reason(&self) -> Option<&str> {
+        self.param("reason").and_then(|p| p.value())
+    }
+
+    /// How many diversions this entry stands for.
+    pub fn counter(&self) -> Option<u32> {
+        self.param("counter")
+            .and_then(|p| text::decimal(p.value_bytes()?))
+    }
+}
+
+impl<'a> HistoryInfo<'a> {
+    /// The place of the entry in the tree of retargets, such as `1.2` (RFC 7044 section 5).
+    pub fn index(&self) -> Option<&'a str> {
+        self.param("index").and_then(|p| p.value())
+    }
+}
+
+/// Where requests of this dialog go, or where a registration leads.
+///
+/// ```text
+/// Contact         =  ("Contact" / "m" ) HCOLON ( STAR / (contact-param *(COMMA contact-param)))
+/// contact-param   =  (name-addr / addr-spec) *(SEMI contact-params)
+/// contact-params  =  c-p-q / c-p-expires / contact-extension
+/// ```
+///
+/// RFC 3261 section 20.10.
+#[derive(Clone, Copy, Debug)]
+pub enum Contact<'a> {
+    /// `*`: every binding (REGISTER with `Expires: 0` only).
+    Any,
+    /// One address.
+    Address(NameAddrRef<'a>),
+}
+
+impl<'a> TypedHeader<'a> for Contact<'a> {
+    const NAME: HeaderName<'static> = HeaderName::CONTACT;
+    const LIST: bool = true;
+
+    fn decode(value: &'a [u8]) -> Result<Self, HeaderError> {
+        if value == b"*" {
+            Ok(Contact::Any)
+        } else {
+            decode(value, Self::NAME).map(Contact::Address)
+        }
+    }
+}
+
+impl<'a> Contact<'a> {
+    /// The address, unless this is `*`.
+    pub fn address(&self) -> Option<&NameAddrRef<'a>> {
+        match self {
+            Contact::Any => None,
+            Contact::Address(address) => Some(address),
+        }
+    }
+
+    /// The URI, unless this is `*`.
+    pub fn uri(&self) -> Option<Result<UriRef<'a>, UriError>> {
+        self.address().map(|a| a.uri())
+    }
+
+    /// One parameter of the header.
+    pub fn param(&self, name: &str) -> Option<Param<'a>> {
+        self.address().and_then(|a| a.param(name))
+    }
+
+    /// The `expires` parameter in seconds. A value that is not a number counts as 3600, as
+    /// RFC 3261 section 10.3 step 6 has it; one that overflows as `u32::MAX`.
+    pub fn expires(&self) -> Option<u32> {
+        let value = self.param("expires")?.value_bytes().unwrap_or_default();
+        if !value.is_empty() && value.iter().all(u8::is_ascii_digit) {
+            return Some(text::decimal(value).unwrap_or(u32::MAX));
+        }
+        Some(3600)
+    }
+
+    /// The `q` parameter in thousandths, 0 to 1000.
+    pub fn q(&self) -> Option<u16> {
+        self.param("q")
+            .and_then(|p| super::qvalue(p.value_bytes()?))
+    }
+
+    /// The `+sip.instance` parameter without its quotes (RFC 5626 section 4.1).
+    pub fn instance(&self) -> Option<Cow<'a, str>> {
+        self.param("+sip.instance").and_then(|p| p.decoded())
+    }
+
+    /// The `reg-id` parameter (RFC 5626 section 4.2).
+    pub fn reg_id(&self) -> Option<u32> {
+        self.param("reg-id")
+            .and_then(|p| text::decimal(p.value_bytes()?))
+    }
+}
+
+impl fmt::Display for Contact<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Contact::Any => f.write_str("*"),
+            Contact::Address(address) => fmt::Display::fmt(address, f),
+        }
+    }
+}

@@ -1,0 +1,231 @@
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::build::{Editor, RequestBuilder, ResponseBuilder};
+use super::error::{BuildError, ParseError};
+use super::limits::Limits;
+use super::method::Method;
+use super::name::{HeaderName, MALFORMED};
+use super::reference::{
+    HeaderField, HeaderFields, HeaderValues, MessageRef, StartLine, field, scan_datagram,
+};
+use super::scan::{Head, Span};
+use super::status::StatusCode;
+use crate::header::{HeaderError, TypedHeader};
+use crate::uri::{Uri, UriError, UriRef};
+
+/// A parsed message with its own bytes: cheap to clone, `Send` and `Sync`.
+///
+/// A message that was not changed prints as it came, byte for byte. Change one with
+/// [`Message::edit`]; make one with [`Message::request`], [`Message::response`] or [`Message::reply`].
+#[derive(Clone)]
+pub struct Message {
+    bytes: Bytes,
+    head: Head,
+    spans: Arc<[Span]>,
+}
+
+impl Message {
+    /// Parses one datagram or WebSocket frame, under the default [`Limits`].
+    pub fn parse(bytes: impl Into<Bytes>) -> Result<Message, ParseError> {
+        Self::parse_with(bytes, &Limits::default())
+    }
+
+    /// Parses one datagram or WebSocket frame.
+    pub fn parse_with(bytes: impl Into<Bytes>, limits: &Limits) -> Result<Message, ParseError> {
+        let bytes = bytes.into();
+        let mut spans = Vec::with_capacity(32);
+        let head = scan_datagram(&bytes, &mut spans, limits)?;
+        Ok(Message {
+            bytes,
+            head,
+            spans: Arc::from(spans),
+        })
+    }
+
+    pub(crate) fn from_parts(bytes: Bytes, head: Head, spans: &[Span]) -> Message {
+        Message {
+            bytes,
+            head,
+            spans: Arc::from(spans),
+        }
+    }
+
+    /// The same message, borrowed.
+    pub fn as_ref(&self) -> MessageRef<'_> {
+        MessageRef {
+            bytes: &self.bytes,
+            head: &self.head,
+            spans: &self.spans,
+        }
+    }
+
+    /// The message's bytes, shared.
+    pub fn to_bytes(&self) -> Bytes {
+        self.bytes
+            .slice(self.head.start as usize..self.head.body.1 as usize)
+    }
+
+    /// The body's bytes, shared.
+    pub fn body_bytes(&self) -> Bytes {
+        self.bytes
+            .slice(self.head.body.0 as usize..self.head.body.1 as usize)
+    }
+
+    /// Starts a request.
+    pub fn request(method: Method, uri: &Uri) -> RequestBuilder {
+        RequestBuilder::new(method, uri)
+    }
+
+    /// Starts a response that answers no particular request; see [`Message::reply`].
+    pub fn response(status: StatusCode) -> ResponseBuilder {
+        ResponseBuilder::new(status)
+    }
+
+    /// Starts the response to this request: Via, From, To, Call-ID and CSeq are copied, and so is
+    /// Record-Route when the response may create a dialog (RFC 3261 sections 8.2.6 and 12.1.1).
+    pub fn reply(&self, status: StatusCode) -> ResponseBuilder {
+        ResponseBuilder::to(self.as_ref(), status)
+    }
+
+    /// Changes this message; what is not touched keeps its bytes.
+    pub fn edit(&self) -> Editor {
+        Editor::new(self.clone())
+    }
+}
+
+/// What the editor needs: lines by their place.
+impl Message {
+    pub(super) fn span_count(&self) -> usize {
+        self.spans.len()
+    }
+
+    pub(super) fn start_line_bytes(&self) -> &[u8] {
+        &self.bytes[self.head.start as usize..self.head.headers as usize]
+    }
+
+    /// `None` for a line that is not a header field.
+    pub(super) fn name_at(&self, index: usize) -> Option<HeaderName<'_>> {
+        let span = &self.spans[index];
+        (span.id != MALFORMED).then(|| field(&self.bytes, span).name())
+    }
+
+    pub(super) fn value_at(&self, index: usize) -> &[u8] {
+        let span = &self.spans[index];
+        &self.bytes[span.value_start as usize..span.value_end as usize]
+    }
+
+    /// The line up to its value.
+    pub(super) fn prefix_at(&self, index: usize) -> &[u8] {
+        let span = &self.spans[index];
+        &self.bytes[span.start as usize..span.value_start as usize]
+    }
+
+    /// The whole line with its line end.
+    pub(super) fn line_at(&self, index: usize) -> &[u8] {
+        let end = self
+            .spans
+            .get(index + 1)
+            .map_or(self.head.headers_end, |next| next.start);
+        &self.bytes[self.spans[index].start as usize..end as usize]
+    }
+}
+
+macro_rules! forward {
+    ($($(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),*) -> $ret:ty;)*) => {
+        /// What a [`MessageRef`] can say.
+        impl Message {
+            $($(#[$doc])* pub fn $name(&self, $($arg: $ty),*) -> $ret {
+                self.as_ref().$name($($arg),*)
+            })*
+        }
+    };
+}
+
+forward! {
+    /// Whether this is a request.
+    fn is_request() -> bool;
+    /// The first line.
+    fn start_line() -> StartLine<'_>;
+    /// The request's method; `None` in a response.
+    fn method() -> Option<Method>;
+    /// The response's status; `None` in a request.
+    fn status() -> Option<StatusCode>;
+    /// The response's reason phrase; empty in a request.
+    fn reason() -> Cow<'_, str>;
+    /// The Request-URI as it stands; `None` in a response.
+    fn uri_bytes() -> Option<&[u8]>;
+    /// The Request-URI; in a response, an error.
+    fn uri() -> Result<UriRef<'_>, UriError>;
+    /// `SIP/2.0`, or what the sender claims.
+    fn version() -> &[u8];
+    /// The message without leading line ends and without what follows its body.
+    fn as_bytes() -> &[u8];
+    /// The body's bytes.
+    fn body() -> &[u8];
+    /// Copies the message to the front of the caller's buffer; see [`MessageRef::write_to`].
+    fn write_to(out: &mut [u8]) -> Result<usize, BuildError>;
+}
+
+impl Message {
+    /// Every header field, in order.
+    pub fn headers(&self) -> HeaderFields<'_, 'static> {
+        self.as_ref().headers()
+    }
+
+    /// The first header field of this name.
+    pub fn header<'n>(&self, name: impl Into<HeaderName<'n>>) -> Option<HeaderField<'_>> {
+        self.as_ref().header(name)
+    }
+
+    /// Every header field of this name, one a line.
+    pub fn headers_named<'n>(&self, name: impl Into<HeaderName<'n>>) -> HeaderFields<'_, 'n> {
+        self.as_ref().headers_named(name)
+    }
+
+    /// Every value of a header that is a comma-separated list, across all of its lines.
+    pub fn values<'n>(&self, name: impl Into<HeaderName<'n>>) -> HeaderValues<'_, 'n> {
+        self.as_ref().values(name)
+    }
+
+    /// The first value of a typed header; see [`MessageRef::typed`].
+    pub fn typed<'b, T: TypedHeader<'b>>(&'b self) -> Result<T, HeaderError> {
+        self.as_ref().typed()
+    }
+
+    /// The first value of a typed header, `None` when the message has none.
+    pub fn typed_opt<'b, T: TypedHeader<'b>>(&'b self) -> Result<Option<T>, HeaderError> {
+        self.as_ref().typed_opt()
+    }
+
+    /// Every value of a typed header, in order, lists split.
+    pub fn typed_all<'b, T: TypedHeader<'b>>(
+        &'b self,
+    ) -> impl Iterator<Item = Result<T, HeaderError>> {
+        self.as_ref().typed_all::<T>()
+    }
+}
+
+impl PartialEq for Message {
+    /// Byte for byte.
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for Message {}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.as_ref(), f)
+    }
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&crate::text::lossy(self.as_bytes()))
+    }
+}

@@ -1,0 +1,418 @@
+//! The one scanner: bytes to spans, resumable at any byte.
+//!
+//! ```text
+//! generic-message  =  start-line *message-header CRLF [ message-body ]
+//! message-header   =  field-name HCOLON field-value CRLF
+//! HCOLON           =  *( SP / HTAB ) ":" SWS
+//! ```
+//!
+//! It is the only code that decides where a line, a header section and a body end, whether the
+//! bytes came as a datagram, over a stream or in a WebSocket frame. What it finds wrong it flags
+//! and reads on, so that a 400 can carry the sender's Via, From, To, Call-ID and CSeq.
+
+use memchr::memchr;
+
+use super::error::{ParseError, ParseErrorReason};
+use super::limits::Limits;
+use super::name::{self, HeaderName, MALFORMED};
+use crate::text;
+
+/// One header field: where its name and value lie. 16 bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Span {
+    /// First byte of the line; the line ends where the next one, or the empty line, starts.
+    pub(crate) start: u32,
+    pub(crate) value_start: u32,
+    pub(crate) value_end: u32,
+    pub(crate) name_len: u16,
+    pub(crate) id: u8,
+    pub(crate) folded: bool,
+}
+
+/// What is wrong with the framing or the lines of a message. A set of bits; empty for a clean one.
+pub(crate) mod flaw {
+    /// A line ends in LF without CR.
+    pub(crate) const BARE_LF: u16 = 1;
+    /// CR without LF in the header section.
+    pub(crate) const BARE_CR: u16 = 1 << 1;
+    /// More than one Content-Length.
+    pub(crate) const DUPLICATE_LENGTH: u16 = 1 << 2;
+    /// A Content-Length that is not `1*DIGIT`, or overflows.
+    pub(crate) const BAD_LENGTH: u16 = 1 << 3;
+    /// A Content-Length larger than the datagram's rest.
+    pub(crate) const SHORT_BODY: u16 = 1 << 4;
+    /// No Content-Length where the transport needs one.
+    pub(crate) const NO_LENGTH: u16 = 1 << 5;
+    /// A line without a header name and colon.
+    pub(crate) const BAD_LINE: u16 = 1 << 6;
+    /// A start line that can be read but is not well formed.
+    pub(crate) const START_LINE: u16 = 1 << 7;
+    /// The empty line is missing.
+    pub(crate) const UNTERMINATED: u16 = 1 << 8;
+    /// Those after which nobody can say where the next message of a stream starts.
+    pub(crate) const FRAMING: u16 =
+        BARE_LF | BARE_CR | DUPLICATE_LENGTH | BAD_LENGTH | SHORT_BODY | NO_LENGTH | UNTERMINATED;
+}
+
+/// Ids below this have their first occurrence remembered.
+pub(crate) const HOT: usize = 24;
+
+/// Everything about a message that is not a header field.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Head {
+    /// First byte of the start line.
+    pub(crate) start: u32,
+    /// End of the method, 0 in a response.
+    pub(crate) method_end: u32,
+    /// Request-URI, or reason phrase.
+    pub(crate) target: (u32, u32),
+    pub(crate) version: (u32, u32),
+    /// First byte behind the start line's end.
+    pub(crate) headers: u32,
+    /// First byte of the empty line.
+    pub(crate) headers_end: u32,
+    pub(crate) body: (u32, u32),
+    pub(crate) content_length: Option<u32>,
+    pub(crate) flaws: u16,
+    /// 0 in a request.
+    pub(crate) status: u16,
+    /// One more than the index of the first header with that id; 0 for none.
+    pub(crate) hot: [u8; HOT],
+}
+
+/// Whether the header section is complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    More,
+    Complete,
+}
+
+/// The scanner's state between two looks at a growing buffer. Positions count from the buffer's
+/// start, so the buffer must keep its front until the head is complete.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Scanner {
+    pub(crate) head: Head,
+    /// The first byte not searched for LF.
+    pos: usize,
+    /// Start of the line being read.
+    line: usize,
+    /// An LF was found at `pos - 1`, and only the byte behind it can say whether the line goes on.
+    pending: bool,
+    folded: bool,
+    started: bool,
+    /// Line ends seen, to compare with the count of CR.
+    line_ends: usize,
+}
+
+impl Scanner {
+    /// A scanner whose message starts at byte `start` of the buffer.
+    pub(crate) fn new(start: usize) -> Self {
+        Scanner {
+            head: Head {
+                start: start as u32,
+                ..Head::default()
+            },
+            pos: start,
+            line: start,
+            ..Scanner::default()
+        }
+    }
+
+    /// Bytes in front of which every byte was searched.
+    pub(crate) fn searched(&self) -> usize {
+        self.pos
+    }
+
+    /// Reads on until the empty line or the end of `bytes`.
+    pub(crate) fn advance(
+        &mut self,
+        bytes: &[u8],
+        spans: &mut Vec<Span>,
+        limits: &Limits,
+    ) -> Result<Progress, ParseError> {
+        let fail = |reason, at| Err(ParseError { reason, at });
+        if bytes.len() > u32::MAX as usize {
+            return fail(ParseErrorReason::TooLong, 0);
+        }
+        loop {
+            if !self.pending {
+                match memchr(b'\n', &bytes[self.pos..]) {
+                    Some(i) => self.pos += i + 1,
+                    None => {
+                        self.pos = bytes.len();
+                        break;
+                    }
+                }
+                self.line_ends += 1;
+            }
+            // One past the LF.
+            let end = self.pos;
+            let has_cr = end >= self.line + 2 && bytes[end - 2] == b'\r';
+            let content = if has_cr { end - 2 } else { end - 1 };
+            if content == self.line && self.started && !self.folded {
+                if !has_cr {
+                    self.head.flaws |= flaw::BARE_LF;
+                }
+                if end - self.head.start as usize > limits.head {
+                    return fail(
+                        ParseErrorReason::HeadTooLong,
+                        self.head.start as usize + limits.head,
+                    );
+                }
+                self.pending = false;
+                self.head.headers_end = self.line as u32;
+                self.finish(bytes, end, spans);
+                return Ok(Progress::Complete);
+            }
+            match bytes.get(end) {
+                None => {
+                    self.pending = true;
+                    break;
+                }
+                Some(b' ' | b'\t') if self.started => {
+                    self.pending = false;
+                    self.folded = true;
+                    if !has_cr {
+                        self.head.flaws |= flaw::BARE_LF;
+                    }
+                    if end - self.line > limits.line {
+                        return fail(ParseErrorReason::LineTooLong, self.line + limits.line);
+                    }
+                    continue;
+                }
+                Some(_) => {}
+            }
+            self.pending = false;
+            if !has_cr {
+                self.head.flaws |= flaw::BARE_LF;
+            }
+            self.take_line(bytes, content, end, spans, limits)?;
+        }
+        // Only a partial line, or a partial head, is left.
+        if self.pos - self.head.start as usize > limits.head {
+            return fail(
+                ParseErrorReason::HeadTooLong,
+                self.head.start as usize + limits.head,
+            );
+        }
+        if self.pos - self.line > limits.line {
+            return fail(ParseErrorReason::LineTooLong, self.line + limits.line);
+        }
+        Ok(Progress::More)
+    }
+
+    /// The bytes end without the empty line (a datagram cut short): what is there is taken, and flagged.
+    pub(crate) fn finish_early(
+        &mut self,
+        bytes: &[u8],
+        spans: &mut Vec<Span>,
+        limits: &Limits,
+    ) -> Result<(), ParseError> {
+        self.head.flaws |= flaw::UNTERMINATED;
+        if self.line < bytes.len() {
+            let mut content = bytes.len();
+            if self.pending {
+                content -= 1;
+                if content > self.line && bytes[content - 1] == b'\r' {
+                    content -= 1;
+                }
+            }
+            self.take_line(bytes, content, bytes.len(), spans, limits)?;
+        }
+        if !self.started {
+            return Err(ParseError {
+                reason: ParseErrorReason::StartLine,
+                at: self.head.start as usize,
+            });
+        }
+        self.head.headers_end = bytes.len() as u32;
+        self.finish(bytes, bytes.len(), spans);
+        Ok(())
+    }
+
+    #[inline]
+    fn take_line(
+        &mut self,
+        bytes: &[u8],
+        content: usize,
+        end: usize,
+        spans: &mut Vec<Span>,
+        limits: &Limits,
+    ) -> Result<(), ParseError> {
+        if end - self.line > limits.line {
+            return Err(ParseError {
+                reason: ParseErrorReason::LineTooLong,
+                at: self.line + limits.line,
+            });
+        }
+        if self.started {
+            if spans.len() >= limits.headers.min(250) {
+                return Err(ParseError {
+                    reason: ParseErrorReason::TooManyHeaders,
+                    at: self.line,
+                });
+            }
+            let span = header_line(bytes, self.line, content, self.folded);
+            if span.id == MALFORMED {
+                self.head.flaws |= flaw::BAD_LINE;
+            }
+            spans.push(span);
+            let n = spans.len() as u8;
+            if let Some(hot) = self.head.hot.get_mut(span.id as usize) {
+                if *hot == 0 {
+                    *hot = n;
+                } else if span.id == HeaderName::CONTENT_LENGTH.id() {
+                    self.head.flaws |= flaw::DUPLICATE_LENGTH;
+                }
+            }
+        } else {
+            start_line(bytes, self.line, content, &mut self.head)?;
+            self.started = true;
+            self.head.headers = end as u32;
+        }
+        self.line = end;
+        self.folded = false;
+        Ok(())
+    }
+
+    fn finish(&mut self, bytes: &[u8], body: usize, spans: &[Span]) {
+        let head = &mut self.head;
+        head.body = (body as u32, body as u32);
+        let cr = memchr::memchr_iter(b'\r', &bytes[head.start as usize..body]).count();
+        // Each line end has at most one CR of its own, so one more is bare.
+        if cr > self.line_ends {
+            head.flaws |= flaw::BARE_CR;
+        }
+        let index = head.hot[HeaderName::CONTENT_LENGTH.id() as usize];
+        if index != 0 {
+            let span = spans[index as usize - 1];
+            match text::decimal(&bytes[span.value_start as usize..span.value_end as usize]) {
+                Some(length) => head.content_length = Some(length),
+                None => head.flaws |= flaw::BAD_LENGTH,
+            }
+        }
+    }
+}
+
+/// Reads one header line, `line..content`.
+#[inline]
+fn header_line(bytes: &[u8], line: usize, content: usize, folded: bool) -> Span {
+    let field = &bytes[line..content];
+    let malformed = Span {
+        start: line as u32,
+        value_start: line as u32,
+        value_end: content as u32,
+        name_len: 0,
+        id: MALFORMED,
+        folded,
+    };
+    let Some(colon) = field.iter().position(|&b| b == b':') else {
+        return malformed;
+    };
+    let mut name_len = colon;
+    while name_len > 0 && matches!(field[name_len - 1], b' ' | b'\t') {
+        name_len -= 1;
+    }
+    let name = &field[..name_len];
+    let id = name::lookup(name);
+    if name_len > u16::MAX as usize || (id == name::EXTENSION && !text::is_token(name)) {
+        return malformed;
+    }
+    let start = text::skip_ws(field, colon + 1);
+    let mut end = field.len();
+    while end > start && text::is_ws(field[end - 1]) {
+        end -= 1;
+    }
+    Span {
+        start: line as u32,
+        value_start: (line + start) as u32,
+        value_end: (line + end) as u32,
+        name_len: name_len as u16,
+        id,
+        folded,
+    }
+}
+
+/// ```text
+/// Request-Line  =  Method SP Request-URI SP SIP-Version CRLF
+/// Status-Line   =  SIP-Version SP Status-Code SP Reason-Phrase CRLF
+/// SIP-Version   =  "SIP" "/" 1*DIGIT "." 1*DIGIT
+/// ```
+fn start_line(
+    bytes: &[u8],
+    line: usize,
+    content: usize,
+    head: &mut Head,
+) -> Result<(), ParseError> {
+    let field = &bytes[line..content];
+    let error = |reason, at: usize| {
+        Err(ParseError {
+            reason,
+            at: line + at,
+        })
+    };
+    let at = |i: usize| (line + i) as u32;
+    if let Some(version) = version_len(field) {
+        // A method may not hold "/", so this is a status line.
+        let rest = &field[version..];
+        if rest.first() != Some(&b' ') {
+            return error(ParseErrorReason::StartLine, version);
+        }
+        let digits = rest[1..].iter().take_while(|b| b.is_ascii_digit()).count();
+        let code = text::decimal(&rest[1..1 + digits]).unwrap_or(0);
+        if digits != 3 || !(100..700).contains(&code) {
+            return error(ParseErrorReason::StatusCode, version + 1);
+        }
+        head.status = code as u16;
+        head.version = (at(0), at(version));
+        let mut reason = version + 4;
+        match field.get(reason) {
+            Some(b' ') => reason += 1,
+            // Without the space, and without a reason: not the grammar, but not to be misread.
+            None => head.flaws |= flaw::START_LINE,
+            Some(_) => return error(ParseErrorReason::StatusCode, version + 1),
+        }
+        head.target = (at(reason), at(field.len()));
+        return Ok(());
+    }
+    // The version is what stands behind the last space; trailing white space is a flaw.
+    let trimmed = text::trim_end(field).len();
+    let (Some(method), Some(last)) = (
+        memchr(b' ', field),
+        memchr::memrchr(b' ', &field[..trimmed]),
+    ) else {
+        return error(ParseErrorReason::StartLine, 0);
+    };
+    let version = &field[last + 1..trimmed];
+    if version_len(version) != Some(version.len()) || !text::is_token(&field[..method]) {
+        return error(ParseErrorReason::StartLine, 0);
+    }
+    if trimmed != field.len() || last <= method + 1 {
+        head.flaws |= flaw::START_LINE;
+    }
+    let (from, to) = (method + 1, last.max(method + 1));
+    let uri = &field[from..to];
+    if uri.iter().any(|&b| text::is_ws(b)) {
+        head.flaws |= flaw::START_LINE;
+    }
+    head.method_end = at(method);
+    head.target = (at(from), at(to));
+    head.version = (at(last + 1), at(trimmed));
+    Ok(())
+}
+
+/// Length of the SIP version at the start of `bytes`.
+fn version_len(bytes: &[u8]) -> Option<usize> {
+    if bytes.len() < 7 || !bytes[..4].eq_ignore_ascii_case(b"SIP/") {
+        return None;
+    }
+    let major = bytes[4..].iter().take_while(|b| b.is_ascii_digit()).count();
+    if major == 0 || bytes.get(4 + major) != Some(&b'.') {
+        return None;
+    }
+    let minor = bytes[5 + major..]
+        .iter()
+        .take_while(|b| b.is_ascii_digit())
+        .count();
+    (minor > 0).then_some(5 + major + minor)
+}

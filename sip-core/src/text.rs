@@ -1,0 +1,260 @@
+//! Character classes and small scanners shared by every grammar of this crate.
+//!
+//! Each class is one bit of a 256-byte table, so that a test is a load and a mask.
+//! The names and sets are those of RFC 3261 section 25.1.
+
+/// `token` (RFC 3261 section 25.1): `1*(alphanum / "-" / "." / "!" / "%" / "*" / "_" / "+" / "`" / "'" / "~")`.
+pub(crate) const TOKEN: u8 = 1;
+/// `word`, of which a Call-ID is made: a token plus `( ) < > : \ " / [ ] ? { }`.
+pub(crate) const WORD: u8 = 1 << 1;
+/// `user` without its escapes: unreserved and `& = + $ , ; ? /`.
+pub(crate) const USER: u8 = 1 << 2;
+/// `paramchar` without its escapes: unreserved and `[ ] / : & + $`.
+pub(crate) const PARAM: u8 = 1 << 3;
+/// `hname` and `hvalue` without their escapes: unreserved and `[ ] / ? : + $`.
+pub(crate) const HNV: u8 = 1 << 4;
+/// A host name: letters, digits, `-`, `.`, and the `_` that names of real machines contain.
+pub(crate) const HOST: u8 = 1 << 5;
+/// What may appear in a URI at all (RFC 3986 section 2), escapes included.
+pub(crate) const URI: u8 = 1 << 6;
+/// `unreserved` (RFC 3261): alphanum and mark.
+pub(crate) const UNRESERVED: u8 = 1 << 7;
+
+static CLASS: [u8; 256] = classes();
+
+const fn contains(set: &[u8], byte: u8) -> bool {
+    let mut i = 0;
+    while i < set.len() {
+        if set[i] == byte {
+            return true;
+        }
+        i += 1;
+    }
+    false
+}
+
+const fn classes() -> [u8; 256] {
+    let mut table = [0; 256];
+    let mut i = 0;
+    while i < 256 {
+        let b = i as u8;
+        let alnum = b.is_ascii_alphanumeric();
+        let unreserved = alnum || contains(b"-_.!~*'()", b);
+        let token = alnum || contains(b"-.!%*_+`'~", b);
+        let mut class = 0;
+        if token {
+            class |= TOKEN;
+        }
+        if token || contains(b"()<>:\\\"/[]?{}", b) {
+            class |= WORD;
+        }
+        if unreserved || contains(b"&=+$,;?/", b) {
+            class |= USER;
+        }
+        if unreserved || contains(b"[]/:&+$", b) {
+            class |= PARAM;
+        }
+        if unreserved || contains(b"[]/?:+$", b) {
+            class |= HNV;
+        }
+        if alnum || contains(b"-._", b) {
+            class |= HOST;
+        }
+        if unreserved || contains(b":/?#[]@!$&'()*+,;=%", b) {
+            class |= URI;
+        }
+        if unreserved {
+            class |= UNRESERVED;
+        }
+        table[i] = class;
+        i += 1;
+    }
+    table
+}
+
+#[inline(always)]
+pub(crate) fn is(byte: u8, class: u8) -> bool {
+    CLASS[byte as usize] & class != 0
+}
+
+/// Length of the longest prefix that is of `class`.
+#[inline]
+pub(crate) fn span(bytes: &[u8], class: u8) -> usize {
+    bytes
+        .iter()
+        .position(|&b| !is(b, class))
+        .unwrap_or(bytes.len())
+}
+
+#[inline]
+pub(crate) fn is_token(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().all(|&b| is(b, TOKEN))
+}
+
+/// Whether every byte is of `class` or part of a `%HH` escape.
+#[inline]
+pub(crate) fn is_escaped(bytes: &[u8], class: u8) -> bool {
+    let mut i = 0;
+    while i < bytes.len() {
+        if is(bytes[i], class) && bytes[i] != b'%' {
+            i += 1;
+        } else if bytes[i] == b'%'
+            && i + 2 < bytes.len()
+            && bytes[i + 1].is_ascii_hexdigit()
+            && bytes[i + 2].is_ascii_hexdigit()
+        {
+            i += 3;
+        } else {
+            return false;
+        }
+    }
+    true
+}
+
+/// Linear white space inside a value: a fold is CRLF followed by white space, and bare CR or LF is
+/// judged elsewhere, so all four bytes separate.
+#[inline(always)]
+pub(crate) fn is_ws(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+}
+
+#[inline]
+pub(crate) fn skip_ws(bytes: &[u8], mut at: usize) -> usize {
+    while at < bytes.len() && is_ws(bytes[at]) {
+        at += 1;
+    }
+    at
+}
+
+#[inline]
+pub(crate) fn trim_end(bytes: &[u8]) -> &[u8] {
+    let mut end = bytes.len();
+    while end > 0 && is_ws(bytes[end - 1]) {
+        end -= 1;
+    }
+    &bytes[..end]
+}
+
+#[inline]
+pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
+    trim_end(&bytes[skip_ws(bytes, 0)..])
+}
+
+/// `1*DIGIT` that fits `u32`; no sign, no space.
+#[inline]
+pub(crate) fn decimal(bytes: &[u8]) -> Option<u32> {
+    if bytes.is_empty() {
+        return None;
+    }
+    let mut n: u32 = 0;
+    for &b in bytes {
+        let digit = b.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        n = n.checked_mul(10)?.checked_add(u32::from(digit))?;
+    }
+    Some(n)
+}
+
+/// End (exclusive, behind the closing quote) of the quoted string that opens at `at`.
+///
+/// ```text
+/// quoted-string = SWS DQUOTE *(qdtext / quoted-pair ) DQUOTE
+/// ```
+#[inline]
+pub(crate) fn quoted_end(bytes: &[u8], at: usize) -> Option<usize> {
+    let mut i = at + 1;
+    while i < bytes.len() {
+        match bytes[i] {
+            b'"' => return Some(i + 1),
+            b'\\' => i += 2,
+            _ => i += 1,
+        }
+    }
+    None
+}
+
+/// The text between the quotes with its quoted pairs resolved; `quoted` includes both quotes.
+pub(crate) fn unquote(quoted: &[u8]) -> Vec<u8> {
+    let inner = &quoted[1..quoted.len().max(2) - 1];
+    let mut out = Vec::with_capacity(inner.len());
+    let mut i = 0;
+    while i < inner.len() {
+        if inner[i] == b'\\' && i + 1 < inner.len() {
+            i += 1;
+        }
+        out.push(inner[i]);
+        i += 1;
+    }
+    out
+}
+
+/// `text` as a quoted string.
+pub(crate) fn quote(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        if matches!(c, '"' | '\\') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out.push('"');
+    out
+}
+
+pub(crate) fn hex(byte: u8) -> Option<u8> {
+    match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        b'A'..=b'F' => Some(byte - b'A' + 10),
+        _ => None,
+    }
+}
+
+/// Resolves `%HH`; an escape that is not one stays as it is.
+pub(crate) fn unescape(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut i = 0;
+    while i < bytes.len() {
+        if bytes[i] == b'%' && i + 2 < bytes.len() {
+            if let (Some(high), Some(low)) = (hex(bytes[i + 1]), hex(bytes[i + 2])) {
+                out.push(high << 4 | low);
+                i += 3;
+                continue;
+            }
+        }
+        out.push(bytes[i]);
+        i += 1;
+    }
+    out
+}
+
+/// Bytes shown to a person: UTF-8 as it is, the rest replaced.
+pub(crate) fn lossy(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(bytes)
+}
+
+/// A comma outside quotes and angle brackets, at or after `at`: where one list element ends.
+#[inline]
+pub(crate) fn list_end(bytes: &[u8], mut at: usize) -> usize {
+    let mut angle = false;
+    while at < bytes.len() {
+        match bytes[at] {
+            b',' if !angle => return at,
+            b'"' if !angle => match quoted_end(bytes, at) {
+                Some(end) => {
+                    at = end;
+                    continue;
+                }
+                None => return bytes.len(),
+            },
+            b'<' => angle = true,
+            b'>' => angle = false,
+            _ => {}
+        }
+        at += 1;
+    }
+    bytes.len()
+}

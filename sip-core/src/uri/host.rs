@@ -1,0 +1,83 @@
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::text::{self, HOST};
+
+/// Where a URI or a Via points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Host<'a> {
+    /// A name to be resolved.
+    Name(&'a str),
+    /// `192.0.2.1`
+    V4(Ipv4Addr),
+    /// `[2001:db8::1]`
+    V6(Ipv6Addr),
+}
+
+impl<'a> Host<'a> {
+    /// Parses a whole host.
+    ///
+    /// ```text
+    /// host          =  hostname / IPv4address / IPv6reference
+    /// IPv6reference =  "[" IPv6address "]"
+    /// ```
+    pub fn parse(bytes: &'a [u8]) -> Option<Host<'a>> {
+        if span(bytes)? != bytes.len() {
+            return None;
+        }
+        let text = std::str::from_utf8(bytes).ok()?;
+        if let Some(inner) = text.strip_prefix('[') {
+            return inner.strip_suffix(']')?.parse().ok().map(Host::V6);
+        }
+        if bytes.last()?.is_ascii_digit() {
+            if let Ok(v4) = text.parse() {
+                return Some(Host::V4(v4));
+            }
+        }
+        Some(Host::Name(text))
+    }
+
+    /// The address, where the host is one.
+    pub fn ip(&self) -> Option<IpAddr> {
+        match *self {
+            Host::Name(_) => None,
+            Host::V4(v4) => Some(v4.into()),
+            Host::V6(v6) => Some(v6.into()),
+        }
+    }
+}
+
+impl fmt::Display for Host<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Host::Name(name) => f.write_str(name),
+            Host::V4(v4) => v4.fmt(f),
+            Host::V6(v6) => write!(f, "[{v6}]"),
+        }
+    }
+}
+
+impl From<IpAddr> for Host<'static> {
+    fn from(ip: IpAddr) -> Self {
+        match ip {
+            IpAddr::V4(v4) => Host::V4(v4),
+            IpAddr::V6(v6) => Host::V6(v6),
+        }
+    }
+}
+
+/// Length of the host at the start of `bytes`. An address in brackets must be one; a name only
+/// needs the characters of one.
+#[inline]
+pub(crate) fn span(bytes: &[u8]) -> Option<usize> {
+    if bytes.first() == Some(&b'[') {
+        let end = memchr::memchr(b']', &bytes[..bytes.len().min(64)])?;
+        std::str::from_utf8(&bytes[1..end])
+            .ok()?
+            .parse::<Ipv6Addr>()
+            .ok()?;
+        return Some(end + 1);
+    }
+    let len = text::span(bytes, HOST);
+    (len > 0 && !matches!(bytes[0], b'.' | b'-')).then_some(len)
+}
