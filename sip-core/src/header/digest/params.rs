@@ -1,0 +1,247 @@
+//! The parameters behind `Digest`: one pass, no copy unless a value is escaped or folded.
+
+use std::borrow::Cow;
+
+use super::{DigestParseError, DigestParseErrorKind};
+
+/// Walks `name = value` pairs.
+pub(super) struct Params<'a> {
+    text: &'a str,
+    at: usize,
+    first: bool,
+}
+
+/// One parameter.
+pub(super) struct Param<'a> {
+    pub(super) name: &'a str,
+    pub(super) value: Cow<'a, str>,
+    offset: usize,
+}
+
+impl<'a> Param<'a> {
+    /// The entry of `names` that this is; parameter names are case-insensitive.
+    pub(super) fn known(&self, names: &[&'static str]) -> Option<&'static str> {
+        names
+            .iter()
+            .copied()
+            .find(|name| name.eq_ignore_ascii_case(self.name))
+    }
+
+    /// Keeps the value, once.
+    pub(super) fn store(self, slot: &mut Option<Cow<'a, str>>) -> Result<(), DigestParseError> {
+        if slot.is_some() {
+            return Err(self.error(DigestParseErrorKind::Duplicate));
+        }
+        *slot = Some(self.value);
+        Ok(())
+    }
+
+    pub(super) fn error(&self, kind: DigestParseErrorKind) -> DigestParseError {
+        DigestParseError {
+            kind,
+            offset: self.offset,
+        }
+    }
+}
+
+impl<'a> Params<'a> {
+    /// Checks and steps over `"Digest" LWS`.
+    pub(super) fn new(value: &'a [u8]) -> Result<Self, DigestParseError> {
+        const SCHEME: &[u8] = b"Digest";
+        let text = core::str::from_utf8(value).map_err(|error| DigestParseError {
+            kind: DigestParseErrorKind::NotUtf8,
+            offset: error.valid_up_to(),
+        })?;
+        let mut params = Self {
+            text,
+            at: 0,
+            first: true,
+        };
+        params.skip_whitespace();
+        let scheme = params.at..params.at + SCHEME.len();
+        if !value
+            .get(scheme.clone())
+            .is_some_and(|name| name.eq_ignore_ascii_case(SCHEME))
+        {
+            return Err(params.error(DigestParseErrorKind::OtherScheme));
+        }
+        params.at = scheme.end;
+        // `Digestx` is another scheme; `Digest` alone is ours with everything missing.
+        if params.at < value.len() && params.skip_whitespace() == 0 {
+            return Err(DigestParseError {
+                kind: DigestParseErrorKind::OtherScheme,
+                offset: scheme.start,
+            });
+        }
+        Ok(params)
+    }
+
+    pub(super) fn error(&self, kind: DigestParseErrorKind) -> DigestParseError {
+        DigestParseError {
+            kind,
+            offset: self.at,
+        }
+    }
+
+    /// The next parameter, `None` at the end.
+    ///
+    /// ```abnf
+    /// auth-param  =  auth-param-name EQUAL ( token / quoted-string )
+    /// COMMA       =  SWS "," SWS
+    /// EQUAL       =  SWS "=" SWS
+    /// ```
+    ///
+    /// Empty list elements (`a=b,,c=d`, a comma at the end) are stepped over, as RFC 9110 section 5.6.1 has
+    /// recipients do.
+    pub(super) fn next_param(&mut self) -> Result<Option<Param<'a>>, DigestParseError> {
+        self.skip_whitespace();
+        let mut commas = 0;
+        while self.peek() == Some(b',') {
+            self.at += 1;
+            commas += 1;
+            self.skip_whitespace();
+        }
+        if self.at == self.text.len() {
+            return Ok(None);
+        }
+        if commas == 0 && !self.first {
+            return Err(self.error(DigestParseErrorKind::ExpectedComma));
+        }
+        self.first = false;
+
+        let offset = self.at;
+        while self.peek().is_some_and(is_token) {
+            self.at += 1;
+        }
+        let name = &self.text[offset..self.at];
+        if name.is_empty() {
+            return Err(self.error(DigestParseErrorKind::ExpectedName));
+        }
+        self.skip_whitespace();
+        if self.peek() != Some(b'=') {
+            return Err(self.error(DigestParseErrorKind::ExpectedEquals));
+        }
+        self.at += 1;
+        self.skip_whitespace();
+        let value = if self.peek() == Some(b'"') {
+            self.quoted()?
+        } else {
+            self.bare()?
+        };
+        Ok(Some(Param {
+            name,
+            value,
+            offset,
+        }))
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    /// `token`, widened to whatever is visible and neither `,` nor `"`: nonces with `=` and bare URIs are seen.
+    fn bare(&mut self) -> Result<Cow<'a, str>, DigestParseError> {
+        let start = self.at;
+        while self
+            .peek()
+            .is_some_and(|byte| byte > b' ' && byte != 0x7f && byte != b',' && byte != b'"')
+        {
+            self.at += 1;
+        }
+        if self.at == start {
+            return Err(self.error(DigestParseErrorKind::ExpectedValue));
+        }
+        Ok(Cow::Borrowed(&self.text[start..self.at]))
+    }
+
+    /// The content of a quoted string, unescaped and unfolded.
+    ///
+    /// ```abnf
+    /// quoted-string  =  SWS DQUOTE *(qdtext / quoted-pair ) DQUOTE
+    /// qdtext         =  LWS / %x21 / %x23-5B / %x5D-7E / UTF8-NONASCII
+    /// quoted-pair    =  "\" (%x00-09 / %x0B-0C / %x0E-7F)
+    /// ```
+    ///
+    /// Escaped control characters are refused although the grammar has them: no value needs one, and a NUL or a
+    /// line end inside a user name hurts whoever logs or looks it up.
+    fn quoted(&mut self) -> Result<Cow<'a, str>, DigestParseError> {
+        self.at += 1;
+        let start = self.at;
+        // Empty until the first escape or fold; then everything up to `copied` is in it.
+        let mut owned: Option<String> = None;
+        let mut copied = start;
+        loop {
+            match self.peek() {
+                None => return Err(self.error(DigestParseErrorKind::UnterminatedQuote)),
+                Some(b'"') => {
+                    let rest = &self.text[copied..self.at];
+                    self.at += 1;
+                    return Ok(match owned {
+                        None => Cow::Borrowed(rest),
+                        Some(mut text) => {
+                            text.push_str(rest);
+                            Cow::Owned(text)
+                        }
+                    });
+                }
+                Some(b'\\') => {
+                    owned
+                        .get_or_insert_default()
+                        .push_str(&self.text[copied..self.at]);
+                    self.at += 1;
+                    copied = self.at;
+                    match self.peek() {
+                        None => return Err(self.error(DigestParseErrorKind::UnterminatedQuote)),
+                        Some(byte) if is_control(byte) => {
+                            return Err(self.error(DigestParseErrorKind::ControlCharacter));
+                        }
+                        // The escaped character itself is copied with what follows; all of it when it is UTF-8.
+                        Some(byte) if byte.is_ascii() => self.at += 1,
+                        Some(_) => {}
+                    }
+                }
+                Some(b'\r' | b'\n') => {
+                    let fold = self.at;
+                    if self.skip_whitespace() == 0 {
+                        return Err(self.error(DigestParseErrorKind::ControlCharacter));
+                    }
+                    let text = owned.get_or_insert_default();
+                    text.push_str(&self.text[copied..fold]);
+                    text.push(' ');
+                    copied = self.at;
+                }
+                Some(byte) if is_control(byte) => {
+                    return Err(self.error(DigestParseErrorKind::ControlCharacter));
+                }
+                Some(_) => self.at += 1,
+            }
+        }
+    }
+
+    /// `SWS`: spaces, tabs, and line ends that a space or a tab follows. Returns how many bytes it took.
+    fn skip_whitespace(&mut self) -> usize {
+        let bytes = self.text.as_bytes();
+        let start = self.at;
+        loop {
+            match &bytes[self.at..] {
+                [b' ' | b'\t', ..] => self.at += 1,
+                [b'\r', b'\n', b' ' | b'\t', ..] => self.at += 3,
+                [b'\n' | b'\r', b' ' | b'\t', ..] => self.at += 2,
+                _ => return self.at - start,
+            }
+        }
+    }
+}
+
+fn is_control(byte: u8) -> bool {
+    (byte < b' ' && byte != b'\t') || byte == 0x7f
+}
+
+/// `token = 1*(alphanum / "-" / "." / "!" / "%" / "*" / "_" / "+" / "`" / "'" / "~" )`
+pub(super) fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~'
+        )
+}
