@@ -1,0 +1,40 @@
+//! What the tests in `tests/` share: real peers, started and stopped by their own handles.
+//!
+//! - [`Baresip`]: one headless user agent with a control connection ([`Control`]), a WAV that it plays and one that
+//!   it records.
+//! - [`Sipp`]: one run of a scenario from `sipp/`, with every message that it saw.
+//! - [`Heard`]: a recording, asked which tones it holds and for how long.
+//! - [`Ports`] and [`Scratch`]: room for each test that no other test uses.
+//!
+//! Everything listens on 127.0.0.1. A peer that is not installed makes its test say `skipped: … is not installed`;
+//! with `INTEROP_REQUIRED=1` in the environment the test fails instead. Write it so:
+//!
+//! ```no_run
+//! # fn some_test() {
+//! if !interop::installed(&["baresip"]) {
+//!     return;
+//! }
+//! # }
+//! ```
+//!
+//! `INTEROP_KEEP=1` leaves the scratch directories where they are and prints their names.
+
+#![forbid(unsafe_code)]
+
+mod baresip;
+mod control;
+mod heard;
+mod ports;
+mod process;
+mod scratch;
+mod sipp;
+mod wav;
+
+pub use baresip::{Baresip, BaresipOptions, Codec, Packets, Security};
+pub use control::{Control, Event};
+pub use heard::Heard;
+pub use ports::{Ports, Proto, bound};
+pub use process::{Process, installed, wait_until};
+pub use scratch::Scratch;
+pub use sipp::{Direction, Outcome, Sipp, SippOptions, Traced, Transport};
+pub use wav::{Wav, tone};
