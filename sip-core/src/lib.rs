@@ -2,11 +2,13 @@
 #![forbid(unsafe_code)]
 
 pub mod auth;
+mod framing;
 pub mod header;
 mod message;
 mod text;
 mod uri;
 
+pub use framing::{Frame, FrameError, Framer, Refused};
 pub use header::{HeaderError, HeaderErrorReason, TypedHeader};
 pub use message::{
     BuildError, Editor, HeaderField, HeaderFields, HeaderName, HeaderValues, Index, Limits, Message, MessageRef, Method, ParseError,

@@ -54,6 +54,15 @@ impl Message {
         }
     }
 
+    pub(crate) fn flaws(&self) -> u16 {
+        self.head.flaws
+    }
+
+    /// One past the message's last byte in the bytes that were parsed.
+    pub(crate) fn end(&self) -> usize {
+        self.head.body.1 as usize
+    }
+
     /// The same message, borrowed.
     pub fn as_ref(&self) -> MessageRef<'_> {
         MessageRef {
@@ -227,5 +236,11 @@ impl fmt::Debug for Message {
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&crate::text::lossy(self.as_bytes()))
+    }
+}
+
+impl<'a> From<&'a Message> for MessageRef<'a> {
+    fn from(message: &'a Message) -> Self {
+        message.as_ref()
     }
 }

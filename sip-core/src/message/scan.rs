@@ -10,7 +10,7 @@
 //! bytes came as a datagram, over a stream or in a WebSocket frame. What it finds wrong it flags
 //! and reads on, so that a 400 can carry the sender's Via, From, To, Call-ID and CSeq.
 
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 
 use super::error::{ParseError, ParseErrorReason};
 use super::limits::Limits;
@@ -92,16 +92,18 @@ pub(crate) enum Progress {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Scanner {
     pub(crate) head: Head,
-    /// The first byte not searched for LF.
+    /// The first byte not searched for a line end.
     pos: usize,
     /// Start of the line being read.
     line: usize,
-    /// An LF was found at `pos - 1`, and only the byte behind it can say whether the line goes on.
+    /// A line end was found in front of `pos`, and only the byte behind can say whether the line goes on.
     pending: bool,
     folded: bool,
     started: bool,
-    /// Line ends seen, to compare with the count of CR.
-    line_ends: usize,
+    /// Where the line end in front of `pos` starts.
+    content: usize,
+    /// Bytes looked at: once in search of a line end, once when the line is read.
+    examined: u64,
 }
 
 impl Scanner {
@@ -118,9 +120,9 @@ impl Scanner {
         }
     }
 
-    /// Bytes in front of which every byte was searched.
-    pub(crate) fn searched(&self) -> usize {
-        self.pos
+    /// Bytes looked at since the last call.
+    pub(crate) fn take_examined(&mut self) -> u64 {
+        std::mem::take(&mut self.examined)
     }
 
     /// Reads on until the empty line or the end of `bytes`.
@@ -130,75 +132,91 @@ impl Scanner {
         spans: &mut Vec<Span>,
         limits: &Limits,
     ) -> Result<Progress, ParseError> {
-        let fail = |reason, at| Err(ParseError { reason, at });
         if bytes.len() > u32::MAX as usize {
-            return fail(ParseErrorReason::TooLong, 0);
+            return Err(ParseError {
+                reason: ParseErrorReason::TooLong,
+                at: 0,
+            });
         }
         loop {
-            if !self.pending {
-                match memchr(b'\n', &bytes[self.pos..]) {
-                    Some(i) => self.pos += i + 1,
-                    None => {
-                        self.pos = bytes.len();
-                        break;
-                    }
-                }
-                self.line_ends += 1;
+            // `pending` means that the line's end was found, and the byte behind it was not there.
+            if !self.pending && !self.find_line_end(bytes) {
+                self.within(self.pos, limits)?;
+                return Ok(Progress::More);
             }
-            // One past the LF.
-            let end = self.pos;
-            let has_cr = end >= self.line + 2 && bytes[end - 2] == b'\r';
-            let content = if has_cr { end - 2 } else { end - 1 };
+            let (content, end) = (self.content, self.pos);
+            self.within(end, limits)?;
             if content == self.line && self.started && !self.folded {
-                if !has_cr {
-                    self.head.flaws |= flaw::BARE_LF;
-                }
-                if end - self.head.start as usize > limits.head {
-                    return fail(
-                        ParseErrorReason::HeadTooLong,
-                        self.head.start as usize + limits.head,
-                    );
-                }
-                self.pending = false;
                 self.head.headers_end = self.line as u32;
                 self.finish(bytes, end, spans);
                 return Ok(Progress::Complete);
             }
-            match bytes.get(end) {
-                None => {
-                    self.pending = true;
-                    break;
-                }
-                Some(b' ' | b'\t') if self.started => {
-                    self.pending = false;
-                    self.folded = true;
-                    if !has_cr {
-                        self.head.flaws |= flaw::BARE_LF;
-                    }
-                    if end - self.line > limits.line {
-                        return fail(ParseErrorReason::LineTooLong, self.line + limits.line);
-                    }
-                    continue;
-                }
-                Some(_) => {}
-            }
+            let Some(&next) = bytes.get(end) else {
+                self.pending = true;
+                return Ok(Progress::More);
+            };
             self.pending = false;
-            if !has_cr {
-                self.head.flaws |= flaw::BARE_LF;
+            if self.started && matches!(next, b' ' | b'\t') {
+                self.folded = true;
+            } else {
+                self.take_line(bytes, content, end, spans, limits)?;
             }
-            self.take_line(bytes, content, end, spans, limits)?;
         }
-        // Only a partial line, or a partial head, is left.
-        if self.pos - self.head.start as usize > limits.head {
-            return fail(
-                ParseErrorReason::HeadTooLong,
-                self.head.start as usize + limits.head,
-            );
+    }
+
+    /// Moves `pos` behind the next line end and `content` in front of it. CR is searched for as
+    /// well as LF, so that the same look finds the one without the other.
+    #[inline]
+    fn find_line_end(&mut self, bytes: &[u8]) -> bool {
+        loop {
+            let Some(i) = memchr2(b'\r', b'\n', &bytes[self.pos..]) else {
+                self.examined += (bytes.len() - self.pos) as u64;
+                self.pos = bytes.len();
+                return false;
+            };
+            let at = self.pos + i;
+            self.examined += i as u64 + 1;
+            self.pos = at + 1;
+            if bytes[at] == b'\n' {
+                self.head.flaws |= flaw::BARE_LF;
+                self.content = at;
+                return true;
+            }
+            match bytes.get(at + 1) {
+                Some(b'\n') => {
+                    self.content = at;
+                    self.pos = at + 2;
+                    return true;
+                }
+                Some(_) => self.head.flaws |= flaw::BARE_CR,
+                None => {
+                    self.pos = at;
+                    return false;
+                }
+            }
         }
-        if self.pos - self.line > limits.line {
-            return fail(ParseErrorReason::LineTooLong, self.line + limits.line);
+    }
+
+    /// Whether a head that reaches to `end` is within the limits. The same bytes fail in the same
+    /// place however a stream was cut.
+    #[inline]
+    fn within(&self, end: usize, limits: &Limits) -> Result<(), ParseError> {
+        let line = self.line + limits.line;
+        let head = self.head.start as usize + limits.head;
+        if end <= line.min(head) {
+            return Ok(());
         }
-        Ok(Progress::More)
+        Err(if head <= line {
+            ParseError {
+                reason: ParseErrorReason::HeadTooLong,
+                at: head,
+            }
+        } else {
+            ParseError {
+                reason: ParseErrorReason::LineTooLong,
+                at: line,
+            }
+        })
     }
 
     /// The bytes end without the empty line (a datagram cut short): what is there is taken, and flagged.
@@ -210,20 +228,12 @@ impl Scanner {
     ) -> Result<(), ParseError> {
         self.head.flaws |= flaw::UNTERMINATED;
         if self.line < bytes.len() {
-            let mut content = bytes.len();
-            if self.pending {
-                content -= 1;
-                if content > self.line && bytes[content - 1] == b'\r' {
-                    content -= 1;
-                }
-            }
+            let content = if self.pending {
+                self.content
+            } else {
+                bytes.len()
+            };
             self.take_line(bytes, content, bytes.len(), spans, limits)?;
-        }
-        if !self.started {
-            return Err(ParseError {
-                reason: ParseErrorReason::StartLine,
-                at: self.head.start as usize,
-            });
         }
         self.head.headers_end = bytes.len() as u32;
         self.finish(bytes, bytes.len(), spans);
@@ -239,12 +249,7 @@ impl Scanner {
         spans: &mut Vec<Span>,
         limits: &Limits,
     ) -> Result<(), ParseError> {
-        if end - self.line > limits.line {
-            return Err(ParseError {
-                reason: ParseErrorReason::LineTooLong,
-                at: self.line + limits.line,
-            });
-        }
+        self.examined += (content - self.line) as u64;
         if self.started {
             if spans.len() >= limits.headers.min(250) {
                 return Err(ParseError {
@@ -278,11 +283,6 @@ impl Scanner {
     fn finish(&mut self, bytes: &[u8], body: usize, spans: &[Span]) {
         let head = &mut self.head;
         head.body = (body as u32, body as u32);
-        let cr = memchr::memchr_iter(b'\r', &bytes[head.start as usize..body]).count();
-        // Each line end has at most one CR of its own, so one more is bare.
-        if cr > self.line_ends {
-            head.flaws |= flaw::BARE_CR;
-        }
         let index = head.hot[HeaderName::CONTENT_LENGTH.id() as usize];
         if index != 0 {
             let span = spans[index as usize - 1];
