@@ -1,4 +1,49 @@
-//! See README.md.
+//! Telephony codecs, sample rate conversion, and an exact N-way mixer in which nobody hears themselves.
+//!
+//! The crate holds no socket, clock, thread or lock. Payloads and PCM come in, PCM and payloads go out, and the caller
+//! says when a tick of 10 or 20 ms has passed:
+//!
+//! 1. decode what arrived ([`codec::Decoder::decode`]), or make up what did not ([`codec::Decoder::conceal`]);
+//! 2. [`Mixer::push`] it, until [`Mixer::buffered`] reaches [`Mixer::wanted`];
+//! 3. [`Mixer::tick`];
+//! 4. take what each listener hears: PCM from [`Mixer::heard_by`], payloads from [`Mixer::payload`];
+//! 5. send it, and wait for the next tick.
+//!
+//! Three people on phones of three kinds, each at the rate of its own codec:
+//!
+//! ```
+//! use media_mix::{Mixer, Rate, Tone};
+//!
+//! let mut mixer = Mixer::default();
+//! let rates = [Rate::Khz8, Rate::Khz16, Rate::Khz48];
+//! let mut people = Vec::new();
+//! for (rate, hz) in rates.into_iter().zip([440.0, 660.0, 1020.0]) {
+//!     let (source, listener) = mixer.add_participant(rate)?;
+//!     people.push((rate, source, listener, Tone::new(rate, hz, -20.0)));
+//! }
+//!
+//! for (rate, source, _, voice) in &mut people {
+//!     let mut frame = vec![0; rate.samples(20)];
+//!     voice.fill(&mut frame);
+//!     let _ = mixer.push(*source, &frame);
+//! }
+//! let tick = mixer.tick();
+//! assert!(tick.sources.iter().all(|source| source.speaking));
+//!
+//! for (rate, _, listener, _) in &people {
+//!     // 20 ms of the two others, at this one's rate.
+//!     assert_eq!(mixer.heard_by(*listener, *rate).len(), rate.samples(20));
+//! }
+//! # Ok::<(), media_mix::MixerError>(())
+//! ```
+//!
+//! PCM is 16-bit and mono throughout. What the crate deliberately leaves out: packets, jitter buffers, SDP (those are
+//! `rtp-core`'s), file systems and devices.
+//!
+//! # Features
+//!
+//! None yet. Everything builds with nothing but `cargo`. MSRV 1.89.
+
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
@@ -6,6 +51,7 @@ pub mod codec;
 mod error;
 mod level;
 mod math;
+pub mod mixer;
 pub mod plc;
 mod rate;
 mod resample;
@@ -14,6 +60,14 @@ mod tone;
 pub use codec::{Codec, CodecOptions, Decoder, Description, Encoder, Registry};
 pub use error::{CodecError, UnsupportedRate};
 pub use level::Level;
+pub use mixer::{
+    Audience, ListenerId, Mixer, MixerConfig, MixerError, Push, SourceId, SourceReport,
+    SourceStats, Tick, TickLength,
+};
 pub use rate::Rate;
 pub use resample::Resampler;
 pub use tone::Tone;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -101,6 +101,14 @@ impl Resampler {
         self.position = 0;
     }
 
+    /// Go on where `other`, of the same rates, stands.
+    pub(crate) fn continue_from(&mut self, other: &Resampler) {
+        debug_assert!(self.from == other.from && self.to == other.to);
+        let history = self.taps.saturating_sub(1);
+        self.samples[..history].copy_from_slice(&other.samples[..history]);
+        self.position = other.position;
+    }
+
     /// Convert `input` into the front of `out`; returns the samples written.
     ///
     /// `out` must hold [`Self::output_len`]`(input.len())` samples; what does not fit is lost.
@@ -252,7 +260,7 @@ mod tests {
             (Rate::Khz32, Rate::Khz12),
         ] {
             let input: Vec<i16> = (0..4800_i32)
-                .map(|n| ((n * n * 7919) >> 3) as i16)
+                .map(|n| (n.wrapping_mul(n).wrapping_mul(7919) >> 3) as i16)
                 .collect();
             let mut whole = vec![0; 30_000];
             let n = Resampler::new(from, to).process(&input, &mut whole);

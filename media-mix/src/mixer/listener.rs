@@ -1,0 +1,223 @@
+//! What one listener hears: the shared mix as long as nothing tells them apart, and otherwise the exact sum of the
+//! others, narrowed by a limiter of its own.
+
+use super::SourceId;
+use super::bus::Bus;
+use super::encoding::{Groups, OwnStream};
+use super::limiter::Limiter;
+use super::slots::Slots;
+use super::source::Source;
+use crate::rate::Rate;
+use crate::resample::Resampler;
+
+/// Whom a listener hears before any exception.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Audience {
+    /// Every public source.
+    #[default]
+    Everyone,
+    /// Nobody: a holding room, where only what is told to this listener alone is heard.
+    Nobody,
+}
+
+pub(super) struct Listener {
+    pub(super) own: Option<SourceId>,
+    pub(super) audience: Audience,
+    /// Public sources that this listener does not hear, its own voice first of all.
+    pub(super) minus: Vec<SourceId>,
+    /// Private sources that it does.
+    pub(super) plus: Vec<SourceId>,
+    pub(super) ears: Vec<Ear>,
+    pub(super) stream: Option<OwnStream>,
+}
+
+/// One listener at one rate.
+pub(super) struct Ear {
+    pub(super) rate: Rate,
+    /// Heard `out`, and not the shared mix, at this tick.
+    pub(super) apart: bool,
+    limiter: Limiter,
+    out: Vec<i16>,
+    wide: Vec<i32>,
+    /// One for each other rate in which an exception speaks.
+    crosses: Vec<Cross>,
+}
+
+/// The mix of one source rate without (or with) this listener's exceptions, on its way to the listener's rate.
+struct Cross {
+    from: Rate,
+    resampler: Resampler,
+    wide: Vec<i32>,
+    out: Vec<i32>,
+    /// It ran in the tick before, so its history is its own.
+    running: bool,
+}
+
+impl Ear {
+    pub(super) fn new(rate: Rate, tick_ms: usize) -> Self {
+        let tick = rate.samples(tick_ms);
+        Ear {
+            rate,
+            apart: false,
+            limiter: Limiter::default(),
+            out: vec![0; tick],
+            wide: vec![0; tick],
+            crosses: Vec::new(),
+        }
+    }
+
+    /// Make room for exceptions that speak at `from`.
+    pub(super) fn cross(&mut self, from: Rate, tick_ms: usize) {
+        if from != self.rate && !self.crosses.iter().any(|cross| cross.from == from) {
+            self.crosses.push(Cross {
+                from,
+                resampler: Resampler::new(from, self.rate),
+                wide: vec![0; from.samples(tick_ms)],
+                out: vec![0; self.rate.samples(tick_ms)],
+                running: false,
+            });
+        }
+    }
+
+    /// Decide whether this tick is heard with everyone else, and if not, make the mix.
+    pub(super) fn listen(
+        &mut self,
+        audience: Audience,
+        minus: &[SourceId],
+        plus: &[SourceId],
+        sources: &Slots<Source>,
+        bus: &mut Bus,
+    ) {
+        let everyone = audience == Audience::Everyone;
+        let minus = if everyone { minus } else { &[] };
+        let exceptions = || {
+            let without = minus
+                .iter()
+                .filter_map(|&id| sources.get(id.0))
+                .filter(|s| s.public)
+                .map(|s| (s, -1));
+            let with = plus
+                .iter()
+                .filter_map(|&id| sources.get(id.0))
+                .filter(|s| !s.public)
+                .map(|s| (s, 1));
+            without.chain(with)
+        };
+        // What a filter still holds of a voice that just fell silent is heard for one more tick.
+        let differs =
+            !everyone || exceptions().any(|(s, _)| s.live || (s.rate != self.rate && s.was_live));
+        let Some(shared) = bus.mixes[self.rate.index()].as_deref_mut() else {
+            return;
+        };
+        if !differs {
+            if !self.apart {
+                shared.needed = true;
+                return;
+            }
+            // Come back only where both gains agree, so that nothing jumps.
+            let unheard = !shared.needed && !shared.was_needed;
+            if unheard {
+                shared.limiter.clone_from(&self.limiter);
+            }
+            if unheard || shared.limiter.is_open() && self.limiter.is_open() {
+                self.apart = false;
+                shared.needed = true;
+                return;
+            }
+        }
+        if !self.apart {
+            self.apart = true;
+            self.limiter.clone_from(&shared.limiter);
+        }
+
+        if everyone {
+            self.wide.copy_from_slice(&shared.wide);
+        } else {
+            self.wide.fill(0);
+        }
+        for (source, sign) in exceptions().filter(|(s, _)| s.live && s.rate == self.rate) {
+            add(&mut self.wide, &source.frame, sign);
+        }
+        for cross in &mut self.crosses {
+            let concerned = |s: &Source| s.rate == cross.from && (s.live || s.was_live);
+            if !exceptions().any(|(s, _)| concerned(s)) {
+                cross.running = false;
+                continue;
+            }
+            let base = if everyone {
+                bus.sums[cross.from.index()].as_ref()
+            } else {
+                None
+            };
+            match base {
+                Some(sum) => cross.wide.copy_from_slice(&sum.mix),
+                None => cross.wide.fill(0),
+            }
+            for (source, sign) in exceptions().filter(|(s, _)| s.live && s.rate == cross.from) {
+                add(&mut cross.wide, &source.frame, sign);
+            }
+            let converter = if everyone {
+                bus.converter(cross.from, self.rate)
+            } else {
+                None
+            };
+            if !cross.running {
+                match converter {
+                    Some(converter) => cross.resampler.continue_from(&converter.before),
+                    None => cross.resampler.reset(),
+                }
+                cross.running = true;
+            }
+            cross.resampler.process_wide(&cross.wide, &mut cross.out);
+            for (wide, &x) in self.wide.iter_mut().zip(&cross.out) {
+                *wide += x;
+            }
+            if let Some(converter) = converter {
+                for (wide, &x) in self.wide.iter_mut().zip(&converter.out) {
+                    *wide -= x;
+                }
+            }
+        }
+        self.limiter
+            .narrow(&self.wide, self.rate.khz(), &mut self.out);
+    }
+
+    /// This tick's sound.
+    pub(super) fn heard<'m>(&'m self, bus: &'m Bus) -> &'m [i16] {
+        if self.apart {
+            return &self.out;
+        }
+        bus.mix(self.rate).map_or(&[], |mix| &mix.out)
+    }
+}
+
+fn add(wide: &mut [i32], frame: &[i16], sign: i32) {
+    if sign < 0 {
+        wide.iter_mut()
+            .zip(frame)
+            .for_each(|(wide, &x)| *wide -= i32::from(x));
+    } else {
+        wide.iter_mut()
+            .zip(frame)
+            .for_each(|(wide, &x)| *wide += i32::from(x));
+    }
+}
+
+impl Listener {
+    /// Its stream, whether it hears a mix of its own at the stream's rate, and what it hears there.
+    pub(super) fn encoded<'m>(
+        &'m mut self,
+        groups: &Groups,
+        bus: &'m Bus,
+    ) -> Option<(&'m mut OwnStream, bool, &'m [i16])> {
+        let stream = self.stream.as_mut()?;
+        let rate = groups.rate(stream)?;
+        let ear = self.ears.iter().find(|ear| ear.rate == rate)?;
+        Some((stream, ear.apart, ear.heard(bus)))
+    }
+
+    pub(super) fn ear(&self, rate: Rate) -> Option<&Ear> {
+        self.ears.iter().find(|ear| ear.rate == rate)
+    }
+}

@@ -1,0 +1,647 @@
+//! The mixer: everyone hears everyone else, exactly, and never themselves.
+//!
+//! The caller drives it. Every 10 or 20 ms it pushes what the sources said, calls [`Mixer::tick`], and takes what each
+//! listener hears, as PCM ([`Mixer::heard_by`]) or encoded ([`Mixer::payload`]). There is no clock, thread or lock
+//! inside, and after warm-up no allocation (codec libraries apart).
+//!
+//! - **Exact.** Contributions are 16-bit, sums 32-bit; one's own voice is subtracted from the sum, before the limiter.
+//!   What is left is to the last bit the sum of the others. Nothing is divided by the number of heads: while the sum
+//!   fits 16 bits it is heard as it is, and only while it does not, a limiter turns it down.
+//! - **Every rate.** Sources are summed at their own rates; each sum is converted once to each rate that somebody hears
+//!   at. Two participants at 8 kHz hear each other unfiltered, whatever the rest of the room does.
+//! - **Encode groups.** Those who hear the same mix in the same codec share one payload.
+//! - **Who hears whom** is a table of exceptions to "everyone hears everyone", and costs nothing without exceptions.
+
+mod bus;
+mod encoding;
+mod limiter;
+mod listener;
+mod slots;
+mod source;
+
+use std::sync::Arc;
+
+use thiserror::Error;
+
+pub use listener::Audience;
+pub use source::{Push, SourceStats};
+
+use self::bus::Bus;
+use self::encoding::Groups;
+use self::listener::{Ear, Listener};
+use self::slots::{Id, Slots};
+use self::source::Source;
+use crate::codec::{Codec, CodecOptions};
+use crate::error::CodecError;
+use crate::level::Level;
+use crate::rate::Rate;
+
+/// Names a source in its mixer. Once the source is removed, the id stays invalid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SourceId(Id<Source>);
+
+/// Names a listener in its mixer. Once the listener is removed, the id stays invalid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ListenerId(Id<Listener>);
+
+/// Why a command was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum MixerError {
+    /// The bound of [`MixerConfig`] is reached: refuse the newcomer.
+    #[error("the mixer is full")]
+    Full,
+    /// The source or listener was removed.
+    #[error("no such source or listener")]
+    Gone,
+    /// A gain that is no number between 0 and 16.
+    #[error("a gain must be between 0 and 16")]
+    Gain,
+    /// The codec cannot be used.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+}
+
+/// How often [`Mixer::tick`] is called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TickLength {
+    /// Every 10 ms.
+    Ms10,
+    /// Every 20 ms.
+    #[default]
+    Ms20,
+}
+
+impl TickLength {
+    /// In milliseconds.
+    pub const fn ms(self) -> usize {
+        match self {
+            TickLength::Ms10 => 10,
+            TickLength::Ms20 => 20,
+        }
+    }
+}
+
+/// Bounds and habits of a mixer. Every field has a default.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct MixerConfig {
+    /// Default 20 ms.
+    pub tick: TickLength,
+    /// Sources at most. Default 1024; no more than 4096 are taken, so that sums cannot overflow.
+    pub max_sources: usize,
+    /// Listeners at most. Default 4096.
+    pub max_listeners: usize,
+    /// PCM that a source's ring holds, ms. Default 200: enough for three 60 ms packets, little enough to stay prompt.
+    pub ring_ms: usize,
+    /// How many talkers are mixed, the loudest first; the rest are not heard. Default `None`: all.
+    pub max_talkers: Option<usize>,
+    /// A source this loud or louder speaks. Default -50 dBov.
+    pub speaks_from: Level,
+    /// For how long it still speaks after it fell silent, ms. Default 400: a pause between words.
+    pub hangover_ms: usize,
+    /// For how long a listener keeps an encoder of its own after it last needed one, ms. Default 500.
+    pub own_encoder_ms: usize,
+}
+
+impl Default for MixerConfig {
+    fn default() -> Self {
+        MixerConfig {
+            tick: TickLength::Ms20,
+            max_sources: 1024,
+            max_listeners: 4096,
+            ring_ms: 200,
+            max_talkers: None,
+            speaks_from: Level::from_wire(50),
+            hangover_ms: 400,
+            own_encoder_ms: 500,
+        }
+    }
+}
+
+/// What a source did in one tick.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SourceReport {
+    /// Which source.
+    pub source: SourceId,
+    /// What it sent, before mute and gain.
+    pub level: Level,
+    /// It is loud enough, or was a moment ago, and is not muted.
+    pub speaking: bool,
+    /// It is part of the mix: not muted, and among the loudest if their number is limited.
+    pub mixed: bool,
+}
+
+/// What [`Mixer::tick`] found.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Tick<'m> {
+    /// Ticks so far, this one included.
+    pub number: u64,
+    /// Every source, in no particular order.
+    pub sources: &'m [SourceReport],
+    /// Encoders that ran for more than one listener, or might have.
+    pub shared_encoders: usize,
+    /// Encoders that ran for one listener alone.
+    pub own_encoders: usize,
+}
+
+/// An N-way mixer, driven by its caller. See the [module](self).
+pub struct Mixer {
+    config: MixerConfig,
+    sources: Slots<Source>,
+    listeners: Slots<Listener>,
+    bus: Bus,
+    groups: Groups,
+    reports: Vec<SourceReport>,
+    loudest: Vec<(u8, u32)>,
+    number: u64,
+}
+
+impl Default for Mixer {
+    fn default() -> Self {
+        Self::new(MixerConfig::default())
+    }
+}
+
+impl Mixer {
+    /// An empty mixer.
+    pub fn new(mut config: MixerConfig) -> Self {
+        config.max_sources = config.max_sources.min(4096);
+        Mixer {
+            sources: Slots::new(config.max_sources),
+            listeners: Slots::new(config.max_listeners),
+            bus: Bus::default(),
+            groups: Groups::default(),
+            reports: Vec::new(),
+            loudest: Vec::new(),
+            number: 0,
+            config,
+        }
+    }
+
+    /// The length of a tick.
+    pub fn tick_length(&self) -> TickLength {
+        self.config.tick
+    }
+
+    /// Add a source of PCM at `rate`, heard by everyone from its first tick on.
+    ///
+    /// # Errors
+    /// [`MixerError::Full`].
+    pub fn add_source(&mut self, rate: Rate) -> Result<SourceId, MixerError> {
+        let tick_ms = self.config.tick.ms();
+        let source = Source::new(rate, tick_ms, self.config.ring_ms);
+        let id = self.sources.insert(source).ok_or(MixerError::Full)?;
+        self.bus.add_source_rate(rate, tick_ms);
+        self.reports
+            .reserve(self.sources.len().saturating_sub(self.reports.len()));
+        self.loudest
+            .reserve(self.sources.len().saturating_sub(self.loudest.len()));
+        Ok(SourceId(id))
+    }
+
+    /// Add a source that nobody hears until [`Mixer::whisper`] says who does.
+    ///
+    /// # Errors
+    /// [`MixerError::Full`].
+    pub fn add_private_source(&mut self, rate: Rate) -> Result<SourceId, MixerError> {
+        let id = self.add_source(rate)?;
+        if let Some(source) = self.sources.get_mut(id.0) {
+            source.public = false;
+        }
+        Ok(id)
+    }
+
+    /// Add a listener at `rate` that hears everyone, except `own`, its own voice.
+    ///
+    /// # Errors
+    /// [`MixerError::Full`]; [`MixerError::Gone`] if `own` is no source.
+    pub fn add_listener(
+        &mut self,
+        rate: Rate,
+        own: Option<SourceId>,
+    ) -> Result<ListenerId, MixerError> {
+        self.add_listener_to(rate, own, Audience::Everyone)
+    }
+
+    /// The same, with a choice of whom it hears before exceptions.
+    ///
+    /// # Errors
+    /// [`MixerError::Full`]; [`MixerError::Gone`] if `own` is no source.
+    pub fn add_listener_to(
+        &mut self,
+        rate: Rate,
+        own: Option<SourceId>,
+        audience: Audience,
+    ) -> Result<ListenerId, MixerError> {
+        if own.is_some_and(|own| self.sources.get(own.0).is_none()) {
+            return Err(MixerError::Gone);
+        }
+        let listener = Listener {
+            own,
+            audience,
+            minus: own.into_iter().collect(),
+            plus: Vec::new(),
+            ears: Vec::new(),
+            stream: None,
+        };
+        let id = ListenerId(self.listeners.insert(listener).ok_or(MixerError::Full)?);
+        self.listen_at(id, rate)?;
+        Ok(id)
+    }
+
+    /// Add a source and the listener that is the same person: it never hears itself.
+    ///
+    /// # Errors
+    /// [`MixerError::Full`].
+    pub fn add_participant(&mut self, rate: Rate) -> Result<(SourceId, ListenerId), MixerError> {
+        let source = self.add_source(rate)?;
+        match self.add_listener(rate, Some(source)) {
+            Ok(listener) => Ok((source, listener)),
+            Err(error) => {
+                self.remove_source(source)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Let a listener hear at one more rate, from the next tick on.
+    ///
+    /// # Errors
+    /// [`MixerError::Gone`].
+    pub fn listen_at(&mut self, listener: ListenerId, rate: Rate) -> Result<(), MixerError> {
+        let tick_ms = self.config.tick.ms();
+        let entry = self.listeners.get_mut(listener.0).ok_or(MixerError::Gone)?;
+        if entry.ear(rate).is_none() {
+            entry.ears.push(Ear::new(rate, tick_ms));
+            self.bus.add_listener_rate(rate, tick_ms);
+        }
+        self.prepare(listener);
+        Ok(())
+    }
+
+    /// Make the converters that this listener's exceptions need, so that no tick has to.
+    fn prepare(&mut self, listener: ListenerId) {
+        let Some(entry) = self.listeners.get_mut(listener.0) else {
+            return;
+        };
+        for &id in entry.minus.iter().chain(&entry.plus) {
+            let Some(source) = self.sources.get(id.0) else {
+                continue;
+            };
+            for ear in &mut entry.ears {
+                ear.cross(source.rate, self.config.tick.ms());
+            }
+        }
+    }
+
+    /// Take a source out of the room. What waits in its ring is not heard.
+    ///
+    /// # Errors
+    /// [`MixerError::Gone`].
+    pub fn remove_source(&mut self, source: SourceId) -> Result<(), MixerError> {
+        self.sources.remove(source.0).ok_or(MixerError::Gone)?;
+        for listener in self.listeners.values_mut() {
+            listener.minus.retain(|&id| id != source);
+            listener.plus.retain(|&id| id != source);
+            if listener.own == Some(source) {
+                listener.own = None;
+            }
+        }
+        Ok(())
+    }
+
+    /// Take a listener out of the room.
+    ///
+    /// # Errors
+    /// [`MixerError::Gone`].
+    pub fn remove_listener(&mut self, listener: ListenerId) -> Result<(), MixerError> {
+        let removed = self.listeners.remove(listener.0).ok_or(MixerError::Gone)?;
+        if let Some(stream) = removed.stream {
+            self.groups.leave(stream);
+        }
+        Ok(())
+    }
+
+    /// Give the mixer more of a source's PCM, any number of samples, mono, at the source's rate.
+    pub fn push(&mut self, source: SourceId, frame: &[i16]) -> Push {
+        self.sources
+            .get_mut(source.0)
+            .map_or(Push::Gone, |source| source.push(frame))
+    }
+
+    /// Samples that wait in a source's ring: less than a tick means that the next tick will run short. 0 for a source
+    /// that is gone.
+    pub fn buffered(&self, source: SourceId) -> usize {
+        self.sources.get(source.0).map_or(0, Source::buffered)
+    }
+
+    /// Samples of a tick at a source's rate: what [`Mixer::buffered`] should reach before [`Mixer::tick`]. 0 for a
+    /// source that is gone.
+    pub fn wanted(&self, source: SourceId) -> usize {
+        self.sources
+            .get(source.0)
+            .map_or(0, |source| source.frame.len())
+    }
+
+    /// What a source has been through; `None` if it is gone.
+    pub fn source_stats(&self, source: SourceId) -> Option<SourceStats> {
+        self.sources.get(source.0).map(|source| source.stats)
+    }
+
+    /// Change the rate of a source, when its codec changed. What waits in its ring is dropped; gain, mute and
+    /// exceptions stay.
+    ///
+    /// # Errors
+    /// [`MixerError::Gone`].
+    pub fn set_source_rate(&mut self, source: SourceId, rate: Rate) -> Result<(), MixerError> {
+        let tick_ms = self.config.tick.ms();
+        let entry = self.sources.get_mut(source.0).ok_or(MixerError::Gone)?;
+        if entry.rate == rate {
+            return Ok(());
+        }
+        let mut fresh = Source::new(rate, tick_ms, self.config.ring_ms);
+        fresh.public = entry.public;
+        fresh.muted = entry.muted;
+        fresh.gain = entry.gain;
+        fresh.stats = entry.stats;
+        *entry = fresh;
+        self.bus.add_source_rate(rate, tick_ms);
+        for listener in self.listeners.values_mut() {
+            if listener.minus.contains(&source) || listener.plus.contains(&source) {
+                for ear in &mut listener.ears {
+                    ear.cross(rate, tick_ms);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Set a source's gain: 1 leaves its samples as they are, 0.5 is 6 dB less; up to 16. Changes over one tick.
+    ///
+    /// # Errors
+    /// [`MixerError::Gone`], [`MixerError::Gain`].
+    pub fn set_gain(&mut self, source: SourceId, gain: f32) -> Result<(), MixerError> {
+        if !(0.0..=16.0).contains(&gain) {
+            return Err(MixerError::Gain);
+        }
+        self.sources.get_mut(source.0).ok_or(MixerError::Gone)?.gain = gain;
+        Ok(())
+    }
+
+    /// Mute a source, or let it speak again; fades over one tick. Its level is measured all the same.
+    ///
+    /// # Errors
+    /// [`MixerError::Gone`].
+    pub fn set_muted(&mut self, source: SourceId, muted: bool) -> Result<(), MixerError> {
+        self.sources
+            .get_mut(source.0)
+            .ok_or(MixerError::Gone)?
+            .muted = muted;
+        Ok(())
+    }
+
+    /// Change whom a listener hears before exceptions.
+    ///
+    /// # Errors
+    /// [`MixerError::Gone`].
+    pub fn set_audience(
+        &mut self,
+        listener: ListenerId,
+        audience: Audience,
+    ) -> Result<(), MixerError> {
+        self.listeners
+            .get_mut(listener.0)
+            .ok_or(MixerError::Gone)?
+            .audience = audience;
+        Ok(())
+    }
+
+    /// Make an exception to what everyone hears: let `listener` not hear `source`, or hear it again. Its own voice
+    /// stays hidden.
+    ///
+    /// # Errors
+    /// [`MixerError::Gone`].
+    pub fn set_hidden(
+        &mut self,
+        listener: ListenerId,
+        source: SourceId,
+        hidden: bool,
+    ) -> Result<(), MixerError> {
+        self.sources.get(source.0).ok_or(MixerError::Gone)?;
+        let entry = self.listeners.get_mut(listener.0).ok_or(MixerError::Gone)?;
+        if !hidden && entry.own != Some(source) {
+            entry.minus.retain(|&id| id != source);
+        } else if hidden && !entry.minus.contains(&source) {
+            entry.minus.push(source);
+        }
+        self.prepare(listener);
+        Ok(())
+    }
+
+    /// Let `listener` hear a private source, or no longer.
+    ///
+    /// # Errors
+    /// [`MixerError::Gone`].
+    pub fn whisper(
+        &mut self,
+        source: SourceId,
+        listener: ListenerId,
+        heard: bool,
+    ) -> Result<(), MixerError> {
+        self.sources.get(source.0).ok_or(MixerError::Gone)?;
+        let entry = self.listeners.get_mut(listener.0).ok_or(MixerError::Gone)?;
+        if !heard {
+            entry.plus.retain(|&id| id != source);
+        } else if !entry.plus.contains(&source) {
+            entry.plus.push(source);
+        }
+        self.prepare(listener);
+        Ok(())
+    }
+
+    /// Encode what `listener` hears, in packets of `ptime_ms`. Listeners with the same codec (the same `Arc`), options
+    /// and packet time share encoders where they hear the same.
+    ///
+    /// # Errors
+    /// [`MixerError::Gone`]; [`MixerError::Codec`] if the codec refuses the options or the packet time, or is not mono.
+    pub fn encode(
+        &mut self,
+        listener: ListenerId,
+        codec: &Arc<dyn Codec>,
+        options: &CodecOptions,
+        ptime_ms: u8,
+    ) -> Result<(), MixerError> {
+        if self.listeners.get(listener.0).is_none() {
+            return Err(MixerError::Gone);
+        }
+        let stream = self.groups.join(codec, options, ptime_ms)?;
+        self.stop_encoding(listener)?;
+        self.listen_at(listener, codec.description().rate)?;
+        if let Some(entry) = self.listeners.get_mut(listener.0) {
+            entry.stream = Some(stream);
+        }
+        Ok(())
+    }
+
+    /// Encode nothing for `listener` any more: it is on hold, or took PCM only.
+    ///
+    /// # Errors
+    /// [`MixerError::Gone`].
+    pub fn stop_encoding(&mut self, listener: ListenerId) -> Result<(), MixerError> {
+        let entry = self.listeners.get_mut(listener.0).ok_or(MixerError::Gone)?;
+        if let Some(stream) = entry.stream.take() {
+            self.groups.leave(stream);
+        }
+        Ok(())
+    }
+
+    /// Mix: take one tick of PCM from every source, make what each listener hears, and encode it.
+    pub fn tick(&mut self) -> Tick<'_> {
+        self.number += 1;
+        self.pull();
+        self.bus.run(self.sources.values());
+
+        for mix in self.bus.mixes.iter_mut().flatten() {
+            mix.begin();
+        }
+        for listener in self.listeners.values_mut() {
+            let Listener {
+                audience,
+                minus,
+                plus,
+                ears,
+                ..
+            } = listener;
+            for ear in ears {
+                ear.listen(*audience, minus, plus, &self.sources, &mut self.bus);
+            }
+        }
+        for mix in self.bus.mixes.iter_mut().flatten() {
+            mix.limit();
+        }
+        let own_encoders = self.run_encoders();
+        Tick {
+            number: self.number,
+            sources: &self.reports,
+            shared_encoders: self.groups.shared_encoders(),
+            own_encoders,
+        }
+    }
+
+    /// Take a tick out of every ring, say who speaks, choose the loudest, and apply gains.
+    fn pull(&mut self) {
+        let tick_ms = self.config.tick.ms();
+        let hangover = (self.config.hangover_ms / tick_ms) as u32;
+        // After a second without a sample a source has stopped; it is not stumbling.
+        let idle_after = (1000 / tick_ms) as u64;
+        self.loudest.clear();
+        for (id, source) in self.sources.iter_mut() {
+            source.pull(idle_after);
+            if !self.config.speaks_from.louder_than(source.level) {
+                source.hangover = hangover;
+                source.speaking = true;
+            } else {
+                source.speaking = source.hangover > 0;
+                source.hangover = source.hangover.saturating_sub(1);
+            }
+            source.speaking &= !source.muted;
+            if source.speaking {
+                self.loudest.push((source.rank(), id.index()));
+            }
+        }
+        if let Some(most) = self.config.max_talkers {
+            if self.loudest.len() > most && most > 0 {
+                self.loudest.select_nth_unstable(most - 1);
+            }
+            self.loudest.truncate(most);
+        }
+        let limited = self.config.max_talkers.is_some();
+        self.reports.clear();
+        for (id, source) in self.sources.iter_mut() {
+            source.chosen = !limited
+                || source.speaking && self.loudest.iter().any(|&(_, index)| index == id.index());
+            source.apply_gain();
+            self.reports.push(SourceReport {
+                source: SourceId(id),
+                level: source.level,
+                speaking: source.speaking,
+                mixed: source.chosen && !source.muted,
+            });
+        }
+    }
+
+    /// Encode the shared mixes once and the others one by one; returns how many of those there were.
+    fn run_encoders(&mut self) -> usize {
+        let Mixer {
+            listeners,
+            groups,
+            bus,
+            config,
+            ..
+        } = self;
+        let patience = (config.own_encoder_ms / config.tick.ms()) as u32;
+        groups.begin();
+        for listener in listeners.values_mut() {
+            let Some((stream, apart, _)) = listener.encoded(groups, bus) else {
+                continue;
+            };
+            groups.count(stream, apart, patience);
+        }
+        for listener in listeners.values_mut() {
+            let Some((stream, apart, _)) = listener.encoded(groups, bus) else {
+                continue;
+            };
+            groups.part(stream, apart);
+        }
+        groups.encode_shared(|rate| bus.mix(rate).map_or(&[], |mix| &mix.out));
+        let mut own = 0;
+        for listener in listeners.values_mut() {
+            let Some((stream, _, pcm)) = listener.encoded(groups, bus) else {
+                continue;
+            };
+            groups.encode_own(stream, pcm);
+            own += usize::from(stream.is_own());
+        }
+        own
+    }
+
+    /// What `listener` hears at this tick: one tick of mono PCM at `rate`. Empty if the listener is gone, does not
+    /// listen at that rate ([`Mixer::listen_at`]), or there was no tick yet.
+    pub fn heard_by(&self, listener: ListenerId, rate: Rate) -> &[i16] {
+        if self.number == 0 {
+            return &[];
+        }
+        self.listeners
+            .get(listener.0)
+            .and_then(|listener| listener.ear(rate))
+            .map_or(&[], |ear| ear.heard(&self.bus))
+    }
+
+    /// The next payload of this tick for `listener`: `None` when there is no more, because the packet is not full
+    /// yet, or because there is nothing to send (DTX). Call it until then: packets of 10 ms come in pairs.
+    ///
+    /// Each payload ends at the end of this tick, but for the first of two, which ends in its middle.
+    pub fn payload(&mut self, listener: ListenerId) -> Option<&[u8]> {
+        let stream = self.listeners.get_mut(listener.0)?.stream.as_mut()?;
+        self.groups.payload(stream)
+    }
+
+    /// Frames that an encoder failed on, and that were therefore not sent. Should stay 0.
+    pub fn encoder_failures(&self) -> u64 {
+        self.groups.failures
+    }
+}
+
+impl std::fmt::Debug for Mixer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Mixer")
+            .field("config", &self.config)
+            .field("sources", &self.sources.len())
+            .field("listeners", &self.listeners.len())
+            .field("ticks", &self.number)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,353 @@
+//! The mixer through its public face: exact to the last bit, at every rate, for any number of talkers.
+
+use media_mix::{Audience, Level, Mixer, MixerConfig, MixerError, Push, Rate, SourceId, Tone};
+
+/// Noise that is the same on every run.
+struct Noise(u64);
+
+impl Noise {
+    fn sample(&mut self) -> i16 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 48) as i16
+    }
+
+    fn frame(&mut self, len: usize, shift: u32) -> Vec<i16> {
+        (0..len).map(|_| self.sample() >> shift).collect()
+    }
+}
+
+fn assert_send<T: Send>() {}
+
+#[test]
+fn machines_are_send() {
+    assert_send::<Mixer>();
+    assert_send::<media_mix::Registry>();
+    assert_send::<media_mix::Resampler>();
+    assert_send::<Box<dyn media_mix::Decoder>>();
+    assert_send::<Box<dyn media_mix::Encoder>>();
+}
+
+#[test]
+fn each_hears_exactly_the_sum_of_the_others() {
+    let mut mixer = Mixer::default();
+    let mut noise = Noise(1);
+    let people: Vec<_> = (0..7)
+        .map(|_| mixer.add_participant(Rate::Khz16).unwrap())
+        .collect();
+    for _ in 0..20 {
+        let frames: Vec<_> = people.iter().map(|_| noise.frame(320, 3)).collect();
+        for (person, frame) in people.iter().zip(&frames) {
+            assert_eq!(mixer.push(person.0, frame), Push::Taken);
+        }
+        mixer.tick();
+        for (me, person) in people.iter().enumerate() {
+            for (n, &heard) in mixer.heard_by(person.1, Rate::Khz16).iter().enumerate() {
+                let others: i32 = (0..7)
+                    .filter(|&i| i != me)
+                    .map(|i| i32::from(frames[i][n]))
+                    .sum();
+                assert_eq!(i32::from(heard), others);
+            }
+        }
+    }
+}
+
+#[test]
+fn ones_own_voice_is_at_zero_even_while_the_limiter_works() {
+    // What I hear among loud others must not depend, by a single bit, on what I say: at my own rate and another's.
+    for listens_at in [Rate::Khz8, Rate::Khz48] {
+        let run = |my_level: u32| {
+            let mut mixer = Mixer::default();
+            let me = mixer.add_source(Rate::Khz8).unwrap();
+            let my_ear = mixer.add_listener(listens_at, Some(me)).unwrap();
+            let others: Vec<_> = [Rate::Khz8, Rate::Khz16, Rate::Khz48]
+                .into_iter()
+                .map(|rate| (rate, mixer.add_participant(rate).unwrap().0))
+                .collect();
+            let (mut voice, mut noise) = (Noise(2), Noise(3));
+            let mut heard = Vec::new();
+            for tick in 0..40 {
+                // On and off, so that the way from the shared mix to one's own and back is walked, too.
+                let shift = if tick % 7 < 3 { my_level } else { 15 };
+                let frame: Vec<_> = voice
+                    .frame(160, 0)
+                    .iter()
+                    .map(|&x| (x >> shift).max(0))
+                    .collect();
+                let _ = mixer.push(me, &frame);
+                for &(rate, source) in &others {
+                    let _ = mixer.push(source, &noise.frame(rate.samples(20), 0));
+                }
+                mixer.tick();
+                heard.extend_from_slice(mixer.heard_by(my_ear, listens_at));
+            }
+            heard
+        };
+        let (silent, loud) = (run(15), run(0));
+        assert!(
+            silent.iter().any(|&x| x.unsigned_abs() > 30_000),
+            "the others are loud"
+        );
+        assert_eq!(silent, loud, "at {listens_at}");
+    }
+}
+
+#[test]
+fn three_hundred_full_scale_squares_neither_wrap_nor_clip() {
+    let mut mixer = Mixer::default();
+    let people: Vec<_> = (0..300)
+        .map(|_| mixer.add_participant(Rate::Khz8).unwrap())
+        .collect();
+    let square: Vec<i16> = (0..160)
+        .map(|n| if n / 8 % 2 == 0 { i16::MAX } else { i16::MIN })
+        .collect();
+    for _ in 0..10 {
+        for person in &people {
+            let _ = mixer.push(person.0, &square);
+        }
+        mixer.tick();
+        for person in &people {
+            for (&heard, &said) in mixer.heard_by(person.1, Rate::Khz8).iter().zip(&square) {
+                assert_eq!(heard.signum(), said.signum(), "the sign survives");
+                assert!(heard.unsigned_abs() > 32_700, "and the level: {heard}");
+            }
+        }
+    }
+}
+
+#[test]
+fn nobody_is_turned_down_because_the_room_is_large() {
+    let mut mixer = Mixer::default();
+    let people: Vec<_> = (0..100)
+        .map(|_| mixer.add_participant(Rate::Khz16).unwrap())
+        .collect();
+    let mut tone = Tone::new(Rate::Khz16, 440.0, -10.0);
+    let mut frame = [0; 320];
+    for _ in 0..5 {
+        tone.fill(&mut frame);
+        let _ = mixer.push(people[0].0, &frame);
+        mixer.tick();
+        assert_eq!(mixer.heard_by(people[99].1, Rate::Khz16), frame);
+        assert!(
+            mixer
+                .heard_by(people[0].1, Rate::Khz16)
+                .iter()
+                .all(|&x| x == 0)
+        );
+    }
+}
+
+#[test]
+fn ten_millisecond_ticks_and_uneven_pushes() {
+    let mut config = MixerConfig::default();
+    config.tick = media_mix::TickLength::Ms10;
+    let mut mixer = Mixer::new(config);
+    let source = mixer.add_source(Rate::Khz8).unwrap();
+    let listener = mixer.add_listener(Rate::Khz8, None).unwrap();
+    let said = Noise(4).frame(2400, 2);
+    let (mut pushed, mut heard) = (0, Vec::new());
+    for size in [240, 0, 0, 80, 160, 0, 240, 0, 0]
+        .into_iter()
+        .cycle()
+        .take(28)
+    {
+        let _ = mixer.push(source, &said[pushed..(pushed + size).min(2400)]);
+        pushed = (pushed + size).min(2400);
+        assert_eq!(mixer.wanted(source), 80);
+        assert!(mixer.buffered(source) >= 80);
+        mixer.tick();
+        heard.extend_from_slice(mixer.heard_by(listener, Rate::Khz8));
+    }
+    assert_eq!(heard, said[..2240]);
+}
+
+#[test]
+fn missing_late_and_overrun_are_counted_and_do_not_click() {
+    let mut mixer = Mixer::default();
+    let source = mixer.add_source(Rate::Khz8).unwrap();
+    let listener = mixer.add_listener(Rate::Khz8, None).unwrap();
+    let constant = [10_000; 160];
+    let mut heard = Vec::new();
+    let mut tick = |mixer: &mut Mixer| {
+        mixer.tick();
+        heard.extend_from_slice(mixer.heard_by(listener, Rate::Khz8));
+    };
+    assert_eq!(mixer.push(source, &constant), Push::Taken);
+    tick(&mut mixer);
+    tick(&mut mixer);
+    assert_eq!(mixer.push(source, &constant), Push::Late);
+    tick(&mut mixer);
+    assert_eq!(mixer.push(source, &[10_000; 1600]), Push::Taken);
+    assert_eq!(mixer.push(source, &constant), Push::Overrun);
+    tick(&mut mixer);
+    let stats = mixer.source_stats(source).unwrap();
+    assert_eq!((stats.missing, stats.late, stats.overrun), (1, 1, 160));
+    for pair in heard[1..].windows(2) {
+        assert!((pair[0] - pair[1]).abs() <= 501, "2.5 ms of fade: {pair:?}");
+    }
+    assert!(heard[200..320].iter().all(|&x| x == 0));
+}
+
+#[test]
+fn mute_and_gain_fade_over_one_tick() {
+    let mut mixer = Mixer::default();
+    let source = mixer.add_source(Rate::Khz8).unwrap();
+    let listener = mixer.add_listener(Rate::Khz8, None).unwrap();
+    let level = |mixer: &mut Mixer| {
+        let _ = mixer.push(source, &[8_000; 160]);
+        let speaking = mixer.tick().sources[0].speaking;
+        let heard = mixer.heard_by(listener, Rate::Khz8);
+        for pair in heard.windows(2) {
+            assert!((i32::from(pair[0]) - i32::from(pair[1])).abs() < 200);
+        }
+        (heard[159], speaking)
+    };
+    assert_eq!(level(&mut mixer), (8_000, true));
+    mixer.set_gain(source, 0.5).unwrap();
+    assert_eq!(level(&mut mixer), (4_000, true));
+    mixer.set_muted(source, true).unwrap();
+    assert_eq!(level(&mut mixer), (0, false));
+    assert_eq!(level(&mut mixer), (0, false));
+    mixer.set_muted(source, false).unwrap();
+    mixer.set_gain(source, 2.0).unwrap();
+    assert_eq!(level(&mut mixer), (16_000, true));
+    for bad in [-1.0, 17.0, f32::NAN] {
+        assert_eq!(mixer.set_gain(source, bad), Err(MixerError::Gain));
+    }
+}
+
+#[test]
+fn who_hears_whom_is_a_table() {
+    let mut mixer = Mixer::default();
+    // An agent and a caller, and a coach whom only the agent hears, at another rate.
+    let (agent, agent_ear) = mixer.add_participant(Rate::Khz8).unwrap();
+    let (caller, caller_ear) = mixer.add_participant(Rate::Khz8).unwrap();
+    let coach = mixer.add_private_source(Rate::Khz16).unwrap();
+    let coach_ear = mixer.add_listener(Rate::Khz16, Some(coach)).unwrap();
+    let waiting = mixer
+        .add_listener_to(Rate::Khz8, None, Audience::Nobody)
+        .unwrap();
+    mixer.whisper(coach, agent_ear, true).unwrap();
+
+    let run = |mixer: &mut Mixer| {
+        for _ in 0..3 {
+            let _ = mixer.push(agent, &[100; 160]);
+            let _ = mixer.push(caller, &[1_000; 160]);
+            let _ = mixer.push(coach, &[10_000; 320]);
+            mixer.tick();
+        }
+        [
+            (agent_ear, Rate::Khz8),
+            (caller_ear, Rate::Khz8),
+            (coach_ear, Rate::Khz16),
+            (waiting, Rate::Khz8),
+        ]
+        .map(|(ear, rate)| *mixer.heard_by(ear, rate).last().unwrap())
+    };
+    assert_eq!(run(&mut mixer), [11_000, 100, 1_100, 0]);
+    mixer.set_hidden(coach_ear, caller, true).unwrap();
+    mixer.whisper(coach, waiting, true).unwrap();
+    assert_eq!(run(&mut mixer), [11_000, 100, 100, 10_000]);
+    mixer.set_hidden(coach_ear, caller, false).unwrap();
+    mixer.whisper(coach, agent_ear, false).unwrap();
+    mixer.set_hidden(agent_ear, agent, false).unwrap();
+    assert_eq!(
+        run(&mut mixer),
+        [1_000, 100, 1_100, 10_000],
+        "one's own voice cannot be switched on"
+    );
+}
+
+#[test]
+fn only_the_loudest_talkers_are_mixed_and_the_rest_share_one_mix() {
+    let mut config = MixerConfig::default();
+    config.max_talkers = Some(2);
+    let mut mixer = Mixer::new(config);
+    let people: Vec<_> = (0..10)
+        .map(|_| mixer.add_participant(Rate::Khz8).unwrap())
+        .collect();
+    let mut mixed = Vec::new();
+    for _ in 0..5 {
+        for (n, person) in people.iter().enumerate() {
+            let _ = mixer.push(person.0, &[(1 << n) * 50; 160]);
+        }
+        let tick = mixer.tick();
+        mixed = tick
+            .sources
+            .iter()
+            .filter(|s| s.mixed)
+            .map(|s| s.source)
+            .collect();
+    }
+    assert_eq!(mixed, [people[8].0, people[9].0]);
+    for (n, person) in people.iter().enumerate() {
+        let heard = *mixer.heard_by(person.1, Rate::Khz8).last().unwrap();
+        assert_eq!(
+            heard,
+            if n == 8 {
+                25_600
+            } else if n == 9 {
+                12_800
+            } else {
+                32_767
+            },
+            "{n}"
+        );
+    }
+}
+
+#[test]
+fn what_was_removed_is_gone() {
+    let mut mixer = Mixer::default();
+    let (source, listener) = mixer.add_participant(Rate::Khz8).unwrap();
+    mixer.remove_source(source).unwrap();
+    assert_eq!(mixer.push(source, &[0; 160]), Push::Gone);
+    assert_eq!(mixer.remove_source(source), Err(MixerError::Gone));
+    let next: SourceId = mixer.add_source(Rate::Khz8).unwrap();
+    assert_ne!(next, source, "the slot is used again, the id is not");
+    mixer.remove_listener(listener).unwrap();
+    mixer.tick();
+    assert!(mixer.heard_by(listener, Rate::Khz8).is_empty());
+    assert_eq!(mixer.payload(listener), None);
+
+    let mut config = MixerConfig::default();
+    config.max_sources = 1;
+    let mut small = Mixer::new(config);
+    small.add_source(Rate::Khz8).unwrap();
+    assert_eq!(small.add_source(Rate::Khz8), Err(MixerError::Full));
+}
+
+#[test]
+fn levels_and_speech_are_reported() {
+    let mut mixer = Mixer::default();
+    let source = mixer.add_source(Rate::Khz48).unwrap();
+    let mut tone = Tone::new(Rate::Khz48, 1020.0, -20.0);
+    let mut frame = [0; 960];
+    let mut speaking = Vec::new();
+    for n in 0..60 {
+        if n < 10 {
+            tone.fill(&mut frame);
+        } else {
+            frame.fill(0);
+        }
+        let _ = mixer.push(source, &frame);
+        let tick = mixer.tick();
+        assert_eq!(
+            tick.sources[0].level,
+            if n < 10 {
+                Level::from_wire(20)
+            } else {
+                Level::SILENCE
+            }
+        );
+        speaking.push(tick.sources[0].speaking);
+    }
+    assert!(
+        speaking[..30].iter().all(|&s| s),
+        "a pause of 400 ms is not the end"
+    );
+    assert!(speaking[30..].iter().all(|&s| !s));
+}
