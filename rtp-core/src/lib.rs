@@ -1,6 +1,7 @@
 //! See README.md.
 #![forbid(unsafe_code)]
 
+pub mod negotiate;
 pub mod rtcp;
 pub mod rtp;
 pub mod sdes;

@@ -1,0 +1,406 @@
+//! Offers of the peer and our answers.
+
+use super::offer::event;
+use super::remote::{RemoteAudio, RemoteFormat};
+use super::section::{Mux, Section, closed};
+use super::state::{KeySource, Line, Open, closed_stream};
+use super::streams::{Matched, stream_payloads};
+use super::{
+    AgreedLine, Agreement, AudioStream, Capabilities, Codec, Hold, LocalError, Negotiation,
+    NegotiationError, Payload, PeerHold, PeerIncompatible, PeerMisbehaved, Preference, Refusal,
+    RtcpMux, SdesPolicy, SrtpKeys, fmtp,
+};
+use crate::sdes::{self, Crypto};
+use crate::sdp::{Description, Direction, Media, MediaKind, Protocol};
+use crate::srtp::MasterKey;
+use bytes::Bytes;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// An offer of the peer's that waits for our answer.
+///
+/// Give it to [`Negotiation::answer`], or drop it to refuse the offer: the session is then as before.
+#[derive(Debug)]
+#[must_use = "an offer wants an answer; dropping it refuses it"]
+pub struct ReceivedOffer {
+    exchange: u64,
+    open: Arc<()>,
+    description: Description,
+}
+
+impl ReceivedOffer {
+    /// What the peer sent.
+    #[must_use]
+    pub fn description(&self) -> &Description {
+        &self.description
+    }
+}
+
+/// An answer of ours, which by its making is one to the offer: the same lines in the same places, nothing
+/// that was not offered.
+#[derive(Debug, Clone)]
+#[must_use = "an answer is for the peer"]
+pub struct Answer {
+    description: Description,
+    agreement: Agreement,
+}
+
+impl Answer {
+    /// The body for the peer, `application/sdp`.
+    #[must_use]
+    pub fn to_bytes(&self) -> Bytes {
+        self.description.to_bytes()
+    }
+
+    /// The body as data.
+    #[must_use]
+    pub fn description(&self) -> &Description {
+        &self.description
+    }
+
+    /// What both agreed on.
+    #[must_use]
+    pub fn agreement(&self) -> &Agreement {
+        &self.agreement
+    }
+}
+
+impl Negotiation {
+    /// Reads an offer of the peer's, the first of a call or a later one.
+    ///
+    /// # Errors
+    /// When it is no SDP, or has lost lines, or comes while another exchange is under way.
+    pub fn receive_offer(
+        &mut self,
+        offer: impl AsRef<[u8]>,
+    ) -> Result<ReceivedOffer, NegotiationError> {
+        let description = Description::parse(offer)?;
+        let (exchange, open) = self.begin()?;
+        let (known, offered) = (self.lines.len(), description.media.len());
+        if offered < known {
+            return Err(PeerMisbehaved::LinesRemoved { known, offered }.into());
+        }
+        self.open = Open::Received(Arc::downgrade(&open));
+        Ok(ReceivedOffer {
+            exchange,
+            open,
+            description,
+        })
+    }
+
+    /// Answers an offer with what we can do and want now.
+    ///
+    /// Lines that are not taken are refused with port 0, in place. When that would leave no audio at all,
+    /// the offer as a whole is refused instead.
+    ///
+    /// # Errors
+    /// When no audio line can be taken. The state is then as before.
+    pub fn answer(&mut self, offer: ReceivedOffer) -> Result<Answer, NegotiationError> {
+        if !self.is_current(offer.exchange) {
+            return Err(LocalError::Stale.into());
+        }
+        drop(offer.open);
+        let offered = offer.description;
+        let mut answer = self.description();
+        // RFC 3264 §6: the answer's times are the offer's.
+        answer.times.clone_from(&offered.times);
+
+        let mut lines = self.lines.clone();
+        lines.extend(
+            offered
+                .media
+                .iter()
+                .skip(lines.len())
+                .cloned()
+                .map(Line::new),
+        );
+        let mut taken = vec![false; self.capabilities.streams.len()];
+        for stream in lines.iter().filter_map(|line| line.stream) {
+            if let Some(taken) = taken.get_mut(stream) {
+                *taken = true;
+            }
+        }
+        let (wanted, session) = (self.wanted(self.hold), self.session_ip());
+        let mut answering = Answering {
+            capabilities: &self.capabilities,
+            hold: self.hold,
+            wanted,
+            session,
+            offered: &offered,
+            keys: &mut self.keys,
+            taken,
+        };
+        let mut agreed = Vec::with_capacity(lines.len());
+        let (mut open, mut closings, mut refusal) = (0, 0, None);
+        for (index, line) in lines.iter_mut().enumerate() {
+            let media = &offered.media[index];
+            let kind = media.kind.clone();
+            let outcome = if media.port == 0 {
+                closings += usize::from(kind == MediaKind::Audio);
+                // When we closed it ourselves, the offer only repeats it.
+                line.closed_by_peer = self.hold != Some(Hold::PortZero);
+                line.section = closed(media);
+                closed_stream(self.agreed.as_ref(), index, self.hold, line.closed_by_peer)
+                    .unwrap_or(AgreedLine::Closed { kind })
+            } else {
+                match answering.take(index, line)? {
+                    Ok((section, stream)) => {
+                        open += 1;
+                        line.closed_by_peer = false;
+                        line.section = section;
+                        AgreedLine::Audio(Box::new(stream))
+                    }
+                    Err(why) => {
+                        if kind == MediaKind::Audio {
+                            refusal.get_or_insert(PeerIncompatible::Refused { line: index, why });
+                        }
+                        line.section = closed(media);
+                        AgreedLine::Refused { kind, why }
+                    }
+                }
+            };
+            answer.media.push(line.section.clone());
+            agreed.push(outcome);
+        }
+        if open == 0 && (refusal.is_some() || closings == 0) {
+            return Err(refusal.unwrap_or(PeerIncompatible::NoAudio).into());
+        }
+        self.lines = lines;
+        self.open = Open::None;
+        self.give(&mut answer);
+        let agreement = self.agreed.insert(Agreement { lines: agreed }).clone();
+        Ok(Answer {
+            description: answer,
+            agreement,
+        })
+    }
+}
+
+/// What all lines of one answer have in common.
+struct Answering<'a> {
+    capabilities: &'a Capabilities,
+    hold: Option<Hold>,
+    wanted: Direction,
+    session: IpAddr,
+    offered: &'a Description,
+    keys: &'a mut KeySource,
+    /// Which of our streams have a line.
+    taken: Vec<bool>,
+}
+
+impl Answering<'_> {
+    /// Takes an offered line, or says why not.
+    fn take(
+        &mut self,
+        index: usize,
+        line: &mut Line,
+    ) -> Result<Result<(Media, AudioStream), Refusal>, PeerMisbehaved> {
+        let media = &self.offered.media[index];
+        if media.kind != MediaKind::Audio {
+            return Ok(Err(Refusal::Kind));
+        }
+        let secure = match media.protocol {
+            Protocol::RtpAvp | Protocol::RtpAvpf => false,
+            Protocol::RtpSavp | Protocol::RtpSavpf => true,
+            _ => return Ok(Err(Refusal::Protocol)),
+        };
+        let kept = line.stream.filter(|stream| *stream < self.taken.len());
+        let Some(stream) = kept.or_else(|| self.taken.iter().position(|taken| !taken)) else {
+            return Ok(Err(Refusal::NoStream));
+        };
+        let local = self.capabilities.streams[stream];
+        let remote = RemoteAudio::read(self.offered, index)?;
+        let mux = remote.mux && self.capabilities.rtcp_mux != RtcpMux::Off;
+        if !mux && self.capabilities.rtcp_mux == RtcpMux::Require {
+            return Ok(Err(Refusal::RtcpMuxRequired));
+        }
+        let chosen = match choose_key(&remote, secure, self.capabilities) {
+            Ok(chosen) => chosen,
+            Err(why) => return Ok(Err(why)),
+        };
+        let matched = matched(&remote.formats, self.capabilities, line);
+        let payloads = stream_payloads(&matched, &line.bindings);
+        let Some(send) = payloads.send else {
+            return Ok(Err(Refusal::NoCommonCodec));
+        };
+        // From here on the line is ours.
+        line.stream = Some(stream);
+        self.taken[stream] = true;
+
+        let mut crypto = Vec::new();
+        let srtp = chosen.map(|(offered, key)| {
+            line.set_remote_key(&key);
+            let local = line.key(key.suite(), self.keys);
+            crypto.push(Crypto::new(offered.tag, &local));
+            SrtpKeys {
+                local,
+                remote: key,
+                remote_lifetime: offered.keys.first().and_then(|key| key.lifetime),
+            }
+        });
+        let mut direction = remote.direction.reversed().and(self.wanted);
+        if remote.null_address {
+            direction = direction.and(Direction::RecvOnly);
+        }
+        let receive: Vec<Payload> = matched.into_iter().map(|matched| matched.receive).collect();
+        let section = Section {
+            local,
+            session: self.session,
+            protocol: media.protocol.clone(),
+            payloads: &receive,
+            crypto: &crypto,
+            direction,
+            ptime: self.capabilities.ptime,
+            max_ptime: self.capabilities.max_ptime,
+            mux: if mux { Mux::Agreed } else { Mux::No },
+        };
+        let stream = AudioStream {
+            line: index,
+            stream,
+            local,
+            remote_rtp: remote.rtp,
+            remote_rtcp: if mux { remote.rtp } else { remote.rtcp },
+            ptime: remote.packet_time(self.capabilities.ptime),
+            max_ptime: remote.max_ptime,
+            held_by_peer: held(&remote),
+            remote_name: remote.name,
+            remote_rtp_port: remote.port,
+            direction,
+            send,
+            send_also: payloads.send_also,
+            receive: payloads.receive,
+            send_dtmf: payloads.send_dtmf,
+            receive_dtmf: payloads.receive_dtmf,
+            send_comfort_noise: payloads.send_comfort_noise,
+            srtp,
+            rtcp_mux: mux,
+            held_by_us: self.hold,
+        };
+        Ok(Ok((section.media(), stream)))
+    }
+}
+
+/// The `a=crypto` line to answer, or `None` for a stream in the clear.
+fn choose_key<'r>(
+    remote: &'r RemoteAudio,
+    secure: bool,
+    capabilities: &Capabilities,
+) -> Result<Option<(&'r Crypto, MasterKey)>, Refusal> {
+    let policy = capabilities.sdes.policy;
+    if policy == SdesPolicy::Off {
+        return if secure {
+            Err(Refusal::EncryptionOff)
+        } else {
+            Ok(None)
+        };
+    }
+    match sdes::select(&remote.crypto, &capabilities.sdes.suites) {
+        Some(chosen) => Ok(Some(chosen)),
+        None if secure => Err(Refusal::NoUsableCrypto),
+        None if policy == SdesPolicy::Require => Err(Refusal::EncryptionRequired),
+        None => Ok(None),
+    }
+}
+
+/// What both have, in the order that decides, with the payload types of the answer: the offer's numbers
+/// (RFC 3264 §6.1 recommends them) unless one means something else here already.
+fn matched(formats: &[RemoteFormat], capabilities: &Capabilities, line: &mut Line) -> Vec<Matched> {
+    let formats: Vec<(u8, &Codec)> = formats
+        .iter()
+        .filter_map(|format| Some((format.payload_type, format.codec.as_ref()?)))
+        .collect();
+    let codecs = &capabilities.codecs;
+    let mut chosen: Vec<(u8, &Codec, Codec)> = match capabilities.preference {
+        Preference::Own => codecs
+            .iter()
+            .filter_map(|ours| {
+                let (number, theirs) = formats.iter().find(|(_, theirs)| ours.matches(theirs))?;
+                Some((*number, *theirs, ours.clone()))
+            })
+            .collect(),
+        Preference::Offerer => formats
+            .iter()
+            .filter_map(|(number, theirs)| {
+                Some((
+                    *number,
+                    *theirs,
+                    codecs.iter().find(|ours| ours.matches(theirs))?.clone(),
+                ))
+            })
+            .collect(),
+    };
+    // Two of ours may match one of theirs, and the other way round: each side of a pair counts once.
+    let mut seen: Vec<(u8, Codec)> = Vec::new();
+    chosen.retain(|(number, _, ours)| {
+        let new = !seen.iter().any(|(n, codec)| n == number || codec == ours);
+        if new {
+            seen.push((*number, ours.clone()));
+        }
+        new
+    });
+    chosen.sort_by_key(|(_, _, ours)| !ours.is_speech());
+    if capabilities.single_codec {
+        let mut speech = 0;
+        chosen.retain(|(_, _, ours)| {
+            speech += usize::from(ours.is_speech());
+            !ours.is_speech() || speech == 1
+        });
+    }
+    if let Some(events) = &capabilities.telephone_event {
+        let mut clocks = capabilities.event_clocks();
+        // DTMF at 8000 Hz beside Opus alone is what many gateways have.
+        clocks.push(8_000);
+        for (number, theirs) in formats
+            .iter()
+            .filter(|(_, theirs)| theirs.is_telephone_event())
+        {
+            if clocks.contains(&theirs.clock_rate) {
+                clocks.retain(|clock| *clock != theirs.clock_rate);
+                chosen.push((*number, *theirs, event(theirs.clock_rate, events)));
+            }
+        }
+    }
+    for (_, theirs, ours) in &mut chosen {
+        ours.fmtp = fmtp::answer(&ours.name, ours.fmtp.as_deref(), theirs.fmtp.as_deref());
+    }
+    // First all numbers that can be the offer's, then what is left gets others.
+    let adopted: Vec<bool> = chosen
+        .iter()
+        .map(|(number, _, ours)| line.bindings.adopt(*number, ours))
+        .collect();
+    chosen
+        .into_iter()
+        .zip(adopted)
+        .filter_map(|((number, theirs, ours), adopted)| {
+            let receive = if adopted {
+                number
+            } else {
+                line.bindings.assign(&ours)?
+            };
+            let send = Codec {
+                fmtp: theirs.fmtp.clone(),
+                ..ours.clone()
+            };
+            Some(Matched {
+                send: Payload {
+                    payload_type: number,
+                    codec: send,
+                },
+                receive: Payload {
+                    payload_type: receive,
+                    codec: ours,
+                },
+            })
+        })
+        .collect()
+}
+
+/// How the offer holds us, if it does.
+fn held(remote: &RemoteAudio) -> Option<PeerHold> {
+    match remote.direction {
+        _ if remote.null_address => Some(PeerHold::NullAddress),
+        Direction::SendOnly => Some(PeerHold::SendOnly),
+        Direction::Inactive => Some(PeerHold::Inactive),
+        Direction::SendRecv | Direction::RecvOnly => None,
+    }
+}

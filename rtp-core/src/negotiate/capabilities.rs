@@ -1,0 +1,165 @@
+//! What our side can do and wants, as plain data.
+
+use super::Codec;
+use crate::sdp::Direction;
+use crate::srtp::Suite;
+use std::net::{IpAddr, SocketAddr};
+
+/// What our side can do and wants. Everything that the negotiator chooses, it chooses from here.
+///
+/// `#[non_exhaustive]`: start from [`Capabilities::new`] and set fields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Capabilities {
+    /// Codecs in order of preference. DTMF is not among them: see `telephone_event`.
+    pub codecs: Vec<Codec>,
+    /// Where we receive: one audio stream each. An offer of ours has as many audio lines; of an offer with
+    /// more audio lines than this, the later ones are refused.
+    pub streams: Vec<LocalAddress>,
+    /// The events of `telephone-event` (RFC 4733) to offer and accept, `0-16` by default: the keys and
+    /// flash. `None` leaves DTMF out. It is offered once for each clock rate that a codec has, because
+    /// event and speech share one RTP clock (RFC 4733 §2.1).
+    pub telephone_event: Option<String>,
+    /// `a=ptime` in ms, 20 by default (RFC 3551 §4.2): what we like to receive.
+    pub ptime: Option<u32>,
+    /// `a=maxptime` in ms, absent by default.
+    pub max_ptime: Option<u32>,
+    /// What we want when nobody holds; `sendrecv` by default.
+    pub direction: Direction,
+    /// Whose order decides about codecs in answers of ours.
+    pub preference: Preference,
+    /// Whether answers of ours name one codec only, for peers that cannot change codec within a stream;
+    /// false by default.
+    pub single_codec: bool,
+    /// SRTP keyed in SDP.
+    pub sdes: Sdes,
+    /// RTP and RTCP on one port.
+    pub rtcp_mux: RtcpMux,
+}
+
+impl Capabilities {
+    /// These codecs at this one address, everything else by default.
+    #[must_use]
+    pub fn new(codecs: Vec<Codec>, stream: impl Into<LocalAddress>) -> Capabilities {
+        Capabilities {
+            codecs,
+            streams: vec![stream.into()],
+            telephone_event: Some("0-16".to_owned()),
+            ptime: Some(20),
+            max_ptime: None,
+            direction: Direction::SendRecv,
+            preference: Preference::default(),
+            single_codec: false,
+            sdes: Sdes::default(),
+            rtcp_mux: RtcpMux::default(),
+        }
+    }
+
+    /// Clock rates to offer `telephone-event` at: each codec's once, in their order.
+    pub(super) fn event_clocks(&self) -> Vec<u32> {
+        let mut clocks = Vec::new();
+        for codec in self.codecs.iter().filter(|codec| codec.is_speech()) {
+            if !clocks.contains(&codec.clock_rate) {
+                clocks.push(codec.clock_rate);
+            }
+        }
+        clocks
+    }
+}
+
+/// Where we receive one stream: the addresses to advertise, which behind a NAT are not those bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct LocalAddress {
+    /// Where RTP is received.
+    pub rtp: SocketAddr,
+    /// Where RTCP is received without rtcp-mux.
+    pub rtcp: SocketAddr,
+}
+
+impl From<SocketAddr> for LocalAddress {
+    /// RTCP on the next port (RFC 3550 §11), or the same when there is none.
+    fn from(rtp: SocketAddr) -> LocalAddress {
+        let rtcp = SocketAddr::new(rtp.ip(), rtp.port().saturating_add(1));
+        LocalAddress { rtp, rtcp }
+    }
+}
+
+impl LocalAddress {
+    pub(super) fn ip(&self) -> IpAddr {
+        self.rtp.ip()
+    }
+}
+
+/// Whose order of codecs decides when we answer (RFC 3264 §6.1 recommends the offerer's, and allows ours).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Preference {
+    /// The order of [`Capabilities::codecs`].
+    #[default]
+    Own,
+    /// The order of the offer.
+    Offerer,
+}
+
+/// SRTP with keys in SDP (RFC 4568).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Sdes {
+    /// Whether to use it.
+    pub policy: SdesPolicy,
+    /// Suites in order of preference: all are offered, the first that fits is answered. By default
+    /// `AES_CM_128_HMAC_SHA1_80` alone, which every implementation has (RFC 4568 §6.2.1).
+    pub suites: Vec<Suite>,
+}
+
+impl Default for Sdes {
+    fn default() -> Sdes {
+        Sdes::new(SdesPolicy::Off)
+    }
+}
+
+impl Sdes {
+    /// This policy with the default suite.
+    #[must_use]
+    pub fn new(policy: SdesPolicy) -> Sdes {
+        Sdes {
+            policy,
+            suites: vec![Suite::AesCm128HmacSha1_80],
+        }
+    }
+}
+
+/// Whether to use SDES.
+///
+/// | policy | we offer | `RTP/AVP` is answered | `RTP/AVP` with `a=crypto` is answered | `RTP/SAVP` is answered |
+/// |---|---|---|---|---|
+/// | `Off` | `RTP/AVP` | in the clear | in the clear | refused |
+/// | `Allow` | `RTP/AVP` with `a=crypto` | in the clear | with a key, or in the clear when no line is usable | with a key |
+/// | `Require` | `RTP/SAVP` | refused | with a key | with a key |
+///
+/// `a=crypto` under `RTP/AVP` is not RFC 4568's, whose §3.1.1 speaks of secure profiles; it is how phones
+/// that encrypt "when possible" have come to say so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum SdesPolicy {
+    /// Never.
+    #[default]
+    Off,
+    /// When the other side does too.
+    Allow,
+    /// Always, or no call.
+    Require,
+}
+
+/// RTP and RTCP on one port (RFC 5761).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum RtcpMux {
+    /// Never.
+    Off,
+    /// When the other side does too.
+    #[default]
+    Allow,
+    /// Always, or no stream.
+    Require,
+}

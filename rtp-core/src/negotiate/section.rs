@@ -1,0 +1,122 @@
+//! Our `m=` sections.
+
+use super::{Codec, LocalAddress, Payload};
+use crate::sdes::Crypto;
+use crate::sdp::{
+    Address, Attribute, Attributes, Direction, Fmtp, Media, MediaKind, Protocol, RtcpAddress,
+    RtpMap,
+};
+use std::net::IpAddr;
+
+/// What an audio section of ours says.
+pub(super) struct Section<'a> {
+    pub(super) local: LocalAddress,
+    /// The session's `c=`: a section names its own address only when that differs.
+    pub(super) session: IpAddr,
+    pub(super) protocol: Protocol,
+    pub(super) payloads: &'a [Payload],
+    pub(super) crypto: &'a [Crypto],
+    pub(super) direction: Direction,
+    pub(super) ptime: Option<u32>,
+    pub(super) max_ptime: Option<u32>,
+    pub(super) mux: Mux,
+}
+
+/// What a section says of rtcp-mux.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mux {
+    No,
+    /// Offered: RTCP may come to its own port too.
+    Offered,
+    /// Offered, and nothing else will do (RFC 8858).
+    Only,
+    /// Agreed: RTCP has no port of its own.
+    Agreed,
+}
+
+impl Section<'_> {
+    pub(super) fn media(&self) -> Media {
+        let mut media = Media::new(
+            MediaKind::Audio,
+            self.local.rtp.port(),
+            self.protocol.clone(),
+        );
+        media.formats = self
+            .payloads
+            .iter()
+            .map(|payload| payload.payload_type.to_string())
+            .collect();
+        if self.local.ip() != self.session {
+            media.connections.push(Address::from(self.local.ip()));
+        }
+        let attributes = &mut media.attributes;
+        for crypto in self.crypto {
+            attributes.add("crypto", crypto.to_string());
+        }
+        for payload in self.payloads {
+            format(attributes, payload.payload_type, &payload.codec);
+        }
+        if let Some(ptime) = self.ptime {
+            attributes.add("ptime", ptime.to_string());
+        }
+        if let Some(max_ptime) = self.max_ptime {
+            attributes.add("maxptime", max_ptime.to_string());
+        }
+        attributes.push(Attribute::flag(self.direction.name()));
+        if matches!(self.mux, Mux::No | Mux::Offered) {
+            self.rtcp(attributes);
+        }
+        if self.mux != Mux::No {
+            attributes.push(Attribute::flag("rtcp-mux"));
+        }
+        if self.mux == Mux::Only {
+            attributes.push(Attribute::flag("rtcp-mux-only"));
+        }
+        media
+    }
+
+    /// `a=rtcp`, unless RTCP is where everybody looks for it.
+    fn rtcp(&self, attributes: &mut Attributes) {
+        let (rtp, rtcp) = (self.local.rtp, self.local.rtcp);
+        let address = (rtcp.ip() != rtp.ip()).then(|| Address::from(rtcp.ip()));
+        if address.is_some() || rtp.port().checked_add(1) != Some(rtcp.port()) {
+            attributes.add(
+                "rtcp",
+                RtcpAddress {
+                    port: rtcp.port(),
+                    address,
+                }
+                .to_string(),
+            );
+        }
+    }
+}
+
+/// `a=rtpmap`, for static payload types too (RFC 3264 §5.1 recommends it), and `a=fmtp`.
+fn format(attributes: &mut Attributes, payload_type: u8, codec: &Codec) {
+    let channels = (codec.channels > 1).then_some(codec.channels);
+    let map = RtpMap {
+        payload_type,
+        encoding: codec.name.clone(),
+        clock_rate: codec.clock_rate,
+        channels,
+    };
+    attributes.add("rtpmap", map.to_string());
+    if let Some(parameters) = &codec.fmtp {
+        attributes.add(
+            "fmtp",
+            Fmtp {
+                payload_type,
+                parameters: parameters.clone(),
+            }
+            .to_string(),
+        );
+    }
+}
+
+/// A line that keeps its place and carries nothing: port 0 (RFC 3264 §6, §8.2).
+pub(super) fn closed(section: &Media) -> Media {
+    let mut media = Media::new(section.kind.clone(), 0, section.protocol.clone());
+    media.formats = section.formats.clone();
+    media
+}

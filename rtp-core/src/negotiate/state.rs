@@ -1,0 +1,246 @@
+//! What a call remembers from one exchange to the next.
+
+use super::bindings::Bindings;
+use super::{AgreedLine, Agreement, AudioStream, Capabilities, Hold, LocalError, PeerHold};
+use crate::sdp::{Address, Description, Direction, Media, Origin};
+use crate::srtp::{MasterKey, Suite};
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, Weak};
+
+/// Fills a slice with bytes for SRTP keys. It must be cryptographic (the operating system's generator),
+/// and not the one that a test seeds for identifiers.
+pub type KeySource = Box<dyn FnMut(&mut [u8]) + Send>;
+
+/// One side of a call's offers and answers (RFC 3264), from the first to the last.
+///
+/// It holds what must survive from one exchange to the next: the place of every `m=` line, the meaning of
+/// every payload type, the keys, the session's id and version, and who holds. The exchanges themselves are
+/// values: [`SentOffer`](super::SentOffer) and [`ReceivedOffer`](super::ReceivedOffer). Dropping one ends
+/// its exchange with nothing changed.
+pub struct Negotiation {
+    pub(super) capabilities: Capabilities,
+    session_id: u64,
+    version: u64,
+    /// The last description that we gave out, to tell whether the next differs.
+    given: Option<Description>,
+    pub(super) lines: Vec<Line>,
+    pub(super) agreed: Option<Agreement>,
+    pub(super) hold: Option<Hold>,
+    pub(super) keys: KeySource,
+    /// Counts exchanges, so that an old value is told from the current one.
+    exchange: u64,
+    pub(super) open: Open,
+}
+
+/// The exchange that is under way, if any. It ends when its value is dropped.
+#[derive(Clone)]
+pub(super) enum Open {
+    None,
+    Sent(Weak<()>),
+    Received(Weak<()>),
+}
+
+/// One `m=` line of ours.
+#[derive(Clone)]
+pub(super) struct Line {
+    /// The address it has, of [`Capabilities::streams`].
+    pub(super) stream: Option<usize>,
+    pub(super) bindings: Bindings,
+    /// Our key for each suite that was ever offered or answered on this line.
+    keys: Vec<MasterKey>,
+    /// The peer's key of the last exchange.
+    pub(super) remote_key: Option<MasterKey>,
+    /// The peer set port 0: we do not open the line again, the peer may.
+    pub(super) closed_by_peer: bool,
+    /// The last section that we gave out for this line.
+    pub(super) section: Media,
+}
+
+impl Line {
+    pub(super) fn new(section: Media) -> Line {
+        Line {
+            stream: None,
+            bindings: Bindings::default(),
+            keys: Vec::new(),
+            remote_key: None,
+            closed_by_peer: false,
+            section,
+        }
+    }
+
+    /// Our key for a suite: the one in use, so that an exchange about something else does not rekey.
+    pub(super) fn key(&mut self, suite: Suite, source: &mut KeySource) -> MasterKey {
+        if let Some(key) = self.keys.iter().find(|key| key.suite() == suite) {
+            return key.clone();
+        }
+        let key = MasterKey::generate(suite, source);
+        self.keys.push(key.clone());
+        key
+    }
+
+    /// Takes the peer's new key. When it is another than before, the peer may be another machine, behind
+    /// the same dialog, that knows nothing of our rollover counter: SDES cannot tell it, but a new key
+    /// starts from 0 on both sides (RFC 4568 §6.4).
+    pub(super) fn set_remote_key(&mut self, key: &MasterKey) {
+        if self.remote_key.as_ref().is_some_and(|before| before != key) {
+            self.keys.clear();
+        }
+        self.remote_key = Some(key.clone());
+    }
+}
+
+impl Negotiation {
+    /// A call without an exchange yet.
+    ///
+    /// `session_id` is the `o=` session id: unique for this host, a random number or the NTP time
+    /// (RFC 8866 §5.2). `keys` is asked for bytes when a line encrypts.
+    #[must_use]
+    pub fn new(session_id: u64, capabilities: Capabilities, keys: KeySource) -> Negotiation {
+        Negotiation {
+            capabilities,
+            session_id,
+            version: 0,
+            given: None,
+            lines: Vec::new(),
+            agreed: None,
+            hold: None,
+            keys,
+            exchange: 0,
+            open: Open::None,
+        }
+    }
+
+    /// What our side can do and wants.
+    #[must_use]
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    /// Changes what our side can do and wants, from the next exchange on: another address, other codecs,
+    /// another direction. Each line keeps its index into [`Capabilities::streams`]; a line whose stream is
+    /// gone is closed with port 0.
+    pub fn set_capabilities(&mut self, capabilities: Capabilities) {
+        self.capabilities = capabilities;
+    }
+
+    /// What the last completed exchange agreed on.
+    #[must_use]
+    pub fn agreement(&self) -> Option<&Agreement> {
+        self.agreed.as_ref()
+    }
+
+    /// How we hold the call, by the last completed exchange.
+    #[must_use]
+    pub fn held(&self) -> Option<Hold> {
+        self.hold
+    }
+
+    /// A copy for another dialog of the same INVITE: a forked call gets an answer from each branch
+    /// (RFC 3261 §13.2.2.4). An offer that is out is good for both.
+    #[must_use]
+    pub fn fork(&self, keys: KeySource) -> Negotiation {
+        Negotiation {
+            capabilities: self.capabilities.clone(),
+            session_id: self.session_id,
+            version: self.version,
+            given: self.given.clone(),
+            lines: self.lines.clone(),
+            agreed: self.agreed.clone(),
+            hold: self.hold,
+            keys,
+            exchange: self.exchange,
+            open: self.open.clone(),
+        }
+    }
+
+    /// Starts an exchange unless one is under way, and forgets lines that an abandoned one had added.
+    pub(super) fn begin(&mut self) -> Result<(u64, Arc<()>), LocalError> {
+        match &self.open {
+            Open::Sent(value) if value.strong_count() > 0 => return Err(LocalError::OfferPending),
+            Open::Received(value) if value.strong_count() > 0 => {
+                return Err(LocalError::OfferUnanswered);
+            }
+            _ => {}
+        }
+        self.lines
+            .truncate(self.agreed.as_ref().map_or(0, |agreed| agreed.lines.len()));
+        self.exchange += 1;
+        Ok((self.exchange, Arc::new(())))
+    }
+
+    pub(super) fn is_current(&self, exchange: u64) -> bool {
+        self.exchange == exchange
+    }
+
+    /// The key source beside the lines, for loops that need both.
+    pub(super) fn lines_and_keys(&mut self) -> (&mut Vec<Line>, &mut KeySource) {
+        (&mut self.lines, &mut self.keys)
+    }
+
+    /// What we want of a line while this hold is in force.
+    pub(super) fn wanted(&self, hold: Option<Hold>) -> Direction {
+        self.capabilities.direction.and(match hold {
+            None => Direction::SendRecv,
+            Some(Hold::SendOnly) => Direction::SendOnly,
+            Some(Hold::Inactive | Hold::PortZero) => Direction::Inactive,
+        })
+    }
+
+    /// The address for the session's `c=` and `o=`.
+    pub(super) fn session_ip(&self) -> IpAddr {
+        self.capabilities
+            .streams
+            .first()
+            .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |stream| stream.ip())
+    }
+
+    /// A description of ours without media.
+    pub(super) fn description(&self) -> Description {
+        let ip = self.session_ip();
+        let mut description = Description::new(Origin::new(self.session_id, self.version, ip));
+        description.connection = Some(Address::from(ip));
+        description
+    }
+
+    /// Gives it its version: one higher than the last, or the same when nothing changed (RFC 3264 §8).
+    pub(super) fn give(&mut self, description: &mut Description) {
+        if self.given.as_ref() != Some(&*description) {
+            self.version += 1;
+            description.origin.version = self.version.to_string();
+        }
+        self.given = Some(description.clone());
+    }
+}
+
+/// The stream that a line had, as it is while a port of 0 keeps the line closed.
+pub(super) fn closed_stream(
+    agreed: Option<&Agreement>,
+    line: usize,
+    hold: Option<Hold>,
+    by_peer: bool,
+) -> Option<AgreedLine> {
+    let AgreedLine::Audio(before) = agreed?.lines.get(line)? else {
+        return None;
+    };
+    Some(AgreedLine::Audio(Box::new(AudioStream {
+        remote_rtp: None,
+        remote_rtcp: None,
+        remote_rtp_port: 0,
+        direction: Direction::Inactive,
+        held_by_us: hold,
+        held_by_peer: by_peer.then_some(PeerHold::PortZero),
+        ..(**before).clone()
+    })))
+}
+
+impl fmt::Debug for Negotiation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Negotiation")
+            .field("session_id", &self.session_id)
+            .field("version", &self.version)
+            .field("hold", &self.hold)
+            .field("agreed", &self.agreed)
+            .finish_non_exhaustive()
+    }
+}
