@@ -100,18 +100,19 @@ mod tests {
         // Loud from the middle of the sixth tick to the end of the tenth, rising within 5 ms.
         let sample = |n: i32| {
             let rise = (f64::from(n - 5280) / 240.0).clamp(0.0, 1.0);
-            let peak = if n < 9600 {
-                10_000.0 + 190_000.0 * rise
-            } else {
-                10_000.0
-            };
+            let fall = (f64::from(9600 - n) / 240.0).clamp(0.0, 1.0);
+            let peak = 10_000.0 + 190_000.0 * rise.min(fall);
             ((f64::from(n) * 0.05).sin() * peak) as i32
         };
         let (mut before, mut quiet_ticks) = (0_i32, 0);
         for tick in 0..60 {
             let mix: Vec<i32> = (0..960).map(|n| sample(n + tick * 960)).collect();
             limiter.narrow(&mix, 48, &mut out);
-            assert!(out.iter().zip(&mix).all(|(&o, &m)| i32::from(o) * m >= 0));
+            assert!(
+                out.iter()
+                    .zip(&mix)
+                    .all(|(&o, &m)| i32::from(o).signum() * m.signum() >= 0)
+            );
             for &o in &out {
                 // A full-scale sine of this frequency steps by at most 1640; the attack may add to it.
                 let step = (i32::from(o) - before).abs();

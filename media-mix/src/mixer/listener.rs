@@ -122,6 +122,9 @@ impl Ear {
             }
             if unheard || shared.limiter.is_open() && self.limiter.is_open() {
                 self.apart = false;
+                self.crosses
+                    .iter_mut()
+                    .for_each(|cross| cross.running = false);
                 shared.needed = true;
                 return;
             }
