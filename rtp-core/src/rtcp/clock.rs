@@ -75,8 +75,8 @@ mod tests {
 
     #[test]
     fn ntp_counts_from_1900() {
-        // 1096256110.5 s after 1970 is 3305244910.5 s after 1900, 0xc50204ee.80000000.
-        let t = NtpTime::from_unix(Duration::new(1_096_256_110, 500_000_000));
+        // 1096255086.5 s after 1970 is 3305243886.5 s after 1900, 0xc50204ee.80000000.
+        let t = NtpTime::from_unix(Duration::new(1_096_255_086, 500_000_000));
         assert_eq!(t.0, 0xc502_04ee_8000_0000);
         assert_eq!(t.middle(), 0x04ee_8000);
     }

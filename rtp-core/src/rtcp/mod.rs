@@ -10,6 +10,7 @@ mod packet;
 mod write;
 
 pub use clock::{Epoch, NtpTime};
+pub(crate) use clock::{from_short, to_short};
 pub use interval::{Interval, IntervalParameters};
 pub use packet::{
     Compound, Feedback, Goodbye, Packet, ReceiverReport, ReportBlock, RtcpError, SdesChunk,

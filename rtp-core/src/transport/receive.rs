@@ -1,0 +1,219 @@
+//! The way in.
+
+use super::config::RtcpMode;
+use super::latch::Admission;
+use super::path::{Event, MediaPath};
+use crate::rtcp::Compound;
+use crate::rtp::{Rtp, Ssrc};
+use crate::srtp::SrtpError;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+/// Which of the two sockets of a media path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Component {
+    /// RTP's, and RTCP's too when they are multiplexed.
+    Rtp,
+    /// RTCP's own.
+    Rtcp,
+}
+
+/// Which way a packet came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Path {
+    /// The socket that it arrived on.
+    pub component: Component,
+    /// Who sent it.
+    pub from: SocketAddr,
+}
+
+impl Path {
+    /// On the RTP socket.
+    #[must_use]
+    pub fn rtp(from: SocketAddr) -> Path {
+        Path {
+            component: Component::Rtp,
+            from,
+        }
+    }
+
+    /// On the RTCP socket.
+    #[must_use]
+    pub fn rtcp(from: SocketAddr) -> Path {
+        Path {
+            component: Component::Rtcp,
+            from,
+        }
+    }
+}
+
+/// What the first byte of a packet says (RFC 7983 §7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Protocol {
+    /// 0–3.
+    Stun,
+    /// 16–19.
+    Zrtp,
+    /// 20–63.
+    Dtls,
+    /// 64–79.
+    TurnChannel,
+    /// 128–191: RTP or RTCP.
+    Media,
+    /// The rest.
+    Unknown,
+}
+
+impl Protocol {
+    /// Looks at the first byte of a packet.
+    #[must_use]
+    pub const fn of(first: u8) -> Protocol {
+        match first {
+            0..=3 => Protocol::Stun,
+            16..=19 => Protocol::Zrtp,
+            20..=63 => Protocol::Dtls,
+            64..=79 => Protocol::TurnChannel,
+            128..=191 => Protocol::Media,
+            _ => Protocol::Unknown,
+        }
+    }
+}
+
+/// Why a packet was not used. Each is counted in [`Dropped`](super::Dropped).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// Not RTP or RTCP although the first byte said so.
+    Malformed,
+    /// Another protocol.
+    NotMedia(Protocol),
+    /// From an address that is not the peer's, see [`Latching`](super::Latching).
+    Stranger,
+    /// SRTP refused it.
+    Srtp(SrtpError),
+    /// It carries our own SSRC: our packets come back, or the peer chose the same.
+    Looped,
+    /// Nothing is to be received now.
+    Held,
+}
+
+/// What a packet was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Received<'p> {
+    /// Sound or an event, for the jitter buffer or the DTMF receiver.
+    Rtp(Rtp<'p>),
+    /// A report, already accounted for.
+    Rtcp(Compound<'p>),
+    /// Something that needs nothing more: an empty keep-alive (RFC 6263 §4.1).
+    Handled,
+    /// Not used.
+    Dropped(Reason),
+}
+
+impl MediaPath {
+    /// Takes a datagram. SRTP is decrypted in place.
+    ///
+    /// Allocates nothing, and never fails: what cannot be used is counted and returned as
+    /// [`Received::Dropped`].
+    pub fn receive<'p>(&mut self, now: Instant, path: Path, packet: &'p mut [u8]) -> Received<'p> {
+        let now = self.advance(now);
+        let Some(&first) = packet.first() else {
+            return Received::Handled;
+        };
+        let result = match Protocol::of(first) {
+            Protocol::Media if self.is_rtcp(path.component, packet) => {
+                self.receive_rtcp(now, path, packet).map(Received::Rtcp)
+            }
+            Protocol::Media => self.receive_rtp(now, path, packet).map(Received::Rtp),
+            other => Err(Reason::NotMedia(other)),
+        };
+        result.unwrap_or_else(|reason| {
+            self.count_drop(reason);
+            Received::Dropped(reason)
+        })
+    }
+
+    /// RTCP's packet types 192–223 would be RTP payload types 64–95, which nobody may use with mux
+    /// (RFC 5761 §4).
+    fn is_rtcp(&self, component: Component, packet: &[u8]) -> bool {
+        match component {
+            Component::Rtcp => true,
+            Component::Rtp => {
+                self.rtcp != RtcpMode::Separate
+                    && packet.get(1).is_some_and(|kind| (192..=223).contains(kind))
+            }
+        }
+    }
+
+    fn receive_rtp<'p>(
+        &mut self,
+        now: Instant,
+        path: Path,
+        packet: &'p mut [u8],
+    ) -> Result<Rtp<'p>, Reason> {
+        let verified = self.inbound.is_some();
+        let packet: &'p [u8] = match &mut self.inbound {
+            Some(inbound) => inbound.unprotect_rtp(packet).map_err(Reason::Srtp)?,
+            None => packet,
+        };
+        let rtp = Rtp::parse(packet).map_err(|_| Reason::Malformed)?;
+        if rtp.ssrc == self.ssrc {
+            self.collide(now, path.from);
+            return Err(Reason::Looped);
+        }
+        match self
+            .latch
+            .judge(now, path.from, rtp.ssrc, rtp.sequence, verified)
+        {
+            Admission::Admit => {}
+            Admission::Moved => self.moved(path.from),
+            Admission::Refuse => return Err(Reason::Stranger),
+        }
+        self.alive(now);
+        self.counters.last_received = Some(now);
+        let clock_rate = self.clock_rate(rtp.payload_type);
+        let before = self.reports.remote_ssrc();
+        if self.reports.received_rtp(now, &rtp, clock_rate) {
+            self.push_event(Event::SourceChanged {
+                from: before,
+                to: rtp.ssrc,
+            });
+        }
+        if !self.receiving {
+            return Err(Reason::Held);
+        }
+        self.counters.packets_received += 1;
+        self.counters.bytes_received += rtp.payload.len() as u64;
+        Ok(rtp)
+    }
+
+    fn receive_rtcp<'p>(
+        &mut self,
+        now: Instant,
+        path: Path,
+        packet: &'p mut [u8],
+    ) -> Result<Compound<'p>, Reason> {
+        let verified = self.inbound.is_some();
+        let packet: &'p [u8] = match &mut self.inbound {
+            Some(inbound) => inbound.unprotect_rtcp(packet).map_err(Reason::Srtp)?,
+            None => packet,
+        };
+        let compound = Compound::parse(packet).map_err(|_| Reason::Malformed)?;
+        if !verified && !self.knows_rtcp(path) {
+            return Err(Reason::Stranger);
+        }
+        self.follow_rtcp(path, &compound);
+        self.alive(now);
+        self.counters.reports_received += 1;
+        let (ntp, ssrc) = (self.epoch.ntp(now), self.ssrc);
+        let mut left: Option<Ssrc> = None;
+        self.reports
+            .received_rtcp(now, ntp, ssrc, &compound, &mut left);
+        if let Some(ssrc) = left {
+            self.push_event(Event::Goodbye { ssrc });
+        }
+        Ok(compound)
+    }
+}
