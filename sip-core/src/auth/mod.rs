@@ -59,4 +59,6 @@ pub use response::DigestRequest;
 pub use server::{Lookup, Malformed, ServerAuth, ServerAuthConfig, StaleReason, UriCheck, Verdict};
 
 #[cfg(test)]
+mod exchange;
+#[cfg(test)]
 mod vectors;

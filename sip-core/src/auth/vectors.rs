@@ -1,29 +1,8 @@
-//! Published vectors, and the two sides against each other.
-
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+//! Published vectors of the computation.
 
 use super::response::response;
 use super::*;
-use crate::header::digest::{
-    Algorithm, AlgorithmParam, Challenge, Credentials, HashAlgorithm, Protection, Qop, QopOptions,
-};
-
-fn wall(seconds: u64) -> SystemTime {
-    UNIX_EPOCH + Duration::from_secs(1_900_000_000 + seconds)
-}
-
-/// A generator that gives different bytes each time.
-fn chance() -> impl FnMut(&mut [u8]) {
-    let mut next = 0u64;
-    move |bytes| {
-        for byte in bytes {
-            next = next
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
-            *byte = (next >> 56) as u8;
-        }
-    }
-}
+use crate::header::digest::{Algorithm, Protection, Qop};
 
 struct Vector {
     source: &'static str,

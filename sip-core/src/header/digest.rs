@@ -491,10 +491,11 @@ fn read_nc(param: &Param<'_>, seen: bool) -> Result<u32, DigestParseError> {
     }
     let lhex = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     let text = param.value.as_ref();
-    if text.len() == 8 && text.as_bytes().iter().all(lhex) {
-        if let Ok(nc) = u32::from_str_radix(text, 16) {
-            return Ok(nc);
-        }
+    if text.len() == 8
+        && text.as_bytes().iter().all(lhex)
+        && let Ok(nc) = u32::from_str_radix(text, 16)
+    {
+        return Ok(nc);
     }
     Err(param.error(DigestParseErrorKind::BadNonceCount))
 }
