@@ -11,7 +11,8 @@ mod uri;
 pub use framing::{Frame, FrameError, Framer, Refused};
 pub use header::{HeaderError, HeaderErrorReason, TypedHeader};
 pub use message::{
-    BuildError, Editor, HeaderField, HeaderFields, HeaderName, HeaderValues, Index, Limits, Message, MessageRef, Method, ParseError,
-    ParseErrorReason, RequestBuilder, ResponseBuilder, StartLine, StatusCode, Token,
+    Answer, BuildError, Capabilities, Editor, Finding, Findings, HeaderField, HeaderFields, HeaderName, HeaderValues,
+    Index, Limits, Message, MessageRef, Method, ParseError, ParseErrorReason, RequestBuilder, ResponseBuilder, Role,
+    StartLine, StatusCode, Token, What, validate,
 };
 pub use uri::{Host, Param, Params, Scheme, Uri, UriError, UriErrorReason, UriHeaders, UriRef};

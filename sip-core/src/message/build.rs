@@ -226,6 +226,8 @@ fn complete(message: &Message) -> Result<(), BuildError> {
 #[must_use]
 pub struct ResponseBuilder {
     draft: Draft,
+    /// What a bad request lacks, its answer lacks too (RFC 4475 section 3.3.1).
+    reply: bool,
 }
 
 impl ResponseBuilder {
@@ -238,11 +240,15 @@ impl ResponseBuilder {
         if reason.bytes().any(|b| matches!(b, b'\r' | b'\n' | 0)) {
             draft.fail(BuildError::Injection("reason phrase".to_owned()));
         }
-        ResponseBuilder { draft }
+        ResponseBuilder {
+            draft,
+            reply: false,
+        }
     }
 
     pub(crate) fn to(request: MessageRef<'_>, status: StatusCode) -> Self {
         let mut builder = Self::new(status);
+        builder.reply = true;
         let mut copy = |name: HeaderName<'static>| {
             for field in request.headers_named(name) {
                 builder.draft.header(name, &unfolded(field.value()));
@@ -296,10 +302,12 @@ impl ResponseBuilder {
     ///
     /// # Errors
     /// The first thing that was wrong, or [`BuildError::Missing`] when Via, From, To, Call-ID or
-    /// CSeq is not there.
+    /// CSeq is not there and was not copied from a request that lacked it too.
     pub fn build(self) -> Result<Message, BuildError> {
         let message = self.draft.finish()?;
-        complete(&message)?;
+        if !self.reply {
+            complete(&message)?;
+        }
         Ok(message)
     }
 }

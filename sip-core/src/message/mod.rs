@@ -12,6 +12,7 @@ mod owned;
 mod reference;
 pub(crate) mod scan;
 mod status;
+mod validate;
 
 pub use build::{Editor, RequestBuilder, ResponseBuilder};
 pub use error::{BuildError, ParseError, ParseErrorReason};
@@ -21,3 +22,4 @@ pub use name::HeaderName;
 pub use owned::Message;
 pub use reference::{HeaderField, HeaderFields, HeaderValues, Index, MessageRef, StartLine};
 pub use status::StatusCode;
+pub use validate::{Answer, Capabilities, Finding, Findings, Role, What, validate};

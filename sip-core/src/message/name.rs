@@ -221,6 +221,11 @@ impl<'a> HeaderName<'a> {
         self.id
     }
 
+    /// The same name for an error, which outlives the message.
+    pub(crate) fn to_static(self) -> Option<HeaderName<'static>> {
+        (self.id != EXTENSION).then(|| Self::known(self.id))
+    }
+
     /// The canonical spelling of a known name, the given bytes of another.
     pub const fn as_bytes(&self) -> &'a [u8] {
         self.text

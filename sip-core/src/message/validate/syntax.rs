@@ -1,0 +1,152 @@
+use super::check::Judge;
+use super::finding::What;
+use crate::header::{self, HeaderError, HeaderErrorReason, NameAddrRef, TypedHeader};
+use crate::message::HeaderName;
+use crate::message::reference::HeaderField;
+use crate::text;
+
+/// Headers that a message has at most once, beside Content-Length, which is judged apart.
+pub(super) const SINGLE: &[HeaderName<'static>] = &[
+    HeaderName::FROM,
+    HeaderName::TO,
+    HeaderName::CALL_ID,
+    HeaderName::CSEQ,
+    HeaderName::MAX_FORWARDS,
+    HeaderName::CONTENT_TYPE,
+    HeaderName::CONTENT_DISPOSITION,
+    HeaderName::EXPIRES,
+    HeaderName::MIN_EXPIRES,
+    HeaderName::EVENT,
+    HeaderName::SUBSCRIPTION_STATE,
+    HeaderName::REFER_TO,
+    HeaderName::REFERRED_BY,
+    HeaderName::REPLACES,
+    HeaderName::SESSION_EXPIRES,
+    HeaderName::MIN_SE,
+    HeaderName::RSEQ,
+    HeaderName::RACK,
+    HeaderName::DATE,
+    HeaderName::RETRY_AFTER,
+    HeaderName::MIME_VERSION,
+    HeaderName::SESSION_ID,
+];
+
+type Check = fn(&[u8]) -> Result<(), HeaderError>;
+
+/// The name-addr headers also hold a URI, which is decoded apart from the header.
+fn uri(name: HeaderName<'static>, address: &NameAddrRef<'_>) -> Result<(), HeaderError> {
+    match address.uri() {
+        Ok(_) => Ok(()),
+        Err(error) => Err(HeaderError::new(
+            name,
+            HeaderErrorReason::Uri,
+            address.uri_offset() + error.at,
+        )),
+    }
+}
+
+fn contact(value: &[u8]) -> Result<(), HeaderError> {
+    match header::Contact::decode(value)? {
+        header::Contact::Any => Ok(()),
+        header::Contact::Address(address) => uri(HeaderName::CONTACT, &address),
+    }
+}
+
+/// What reads one value of the header, and whether the header is a list.
+fn reader(name: HeaderName<'_>) -> Option<(Check, bool)> {
+    macro_rules! plain {
+        ($($header:ident),* $(,)?) => {
+            $(if name == header::$header::NAME {
+                return Some((|value| header::$header::decode(value).map(drop), header::$header::LIST));
+            })*
+        };
+    }
+    macro_rules! address {
+        ($($header:ident),* $(,)?) => {
+            $(if name == header::$header::NAME {
+                return Some((|value| uri(header::$header::NAME, &header::$header::decode(value)?.0), header::$header::LIST));
+            })*
+        };
+    }
+    if name == HeaderName::CONTACT {
+        return Some((contact, true));
+    }
+    address!(
+        From,
+        To,
+        Route,
+        RecordRoute,
+        Path,
+        ServiceRoute,
+        ReplyTo,
+        ReferTo,
+        ReferredBy,
+        PAssertedIdentity,
+        PPreferredIdentity,
+        Diversion,
+        HistoryInfo,
+    );
+    plain!(
+        Via,
+        CallId,
+        CSeq,
+        MaxForwards,
+        Allow,
+        Supported,
+        Require,
+        ProxyRequire,
+        Unsupported,
+        AllowEvents,
+        Expires,
+        MinExpires,
+        FlowTimer,
+        RSeq,
+    );
+    None
+}
+
+/// Judges one header field by its grammar.
+pub(super) fn field(field: &HeaderField<'_>, judge: &mut Judge<'_>) {
+    let Some((check, list)) = reader(field.name()) else {
+        return;
+    };
+    let value = field.value();
+    if !list {
+        if let Err(error) = check(value) {
+            judge.bad(
+                field.offset() + error.at,
+                What::Header(error),
+                "RFC 3261 section 25.1",
+            );
+        }
+        return;
+    }
+    let mut at = 0;
+    loop {
+        let end = text::list_end(value, at);
+        let start = text::skip_ws(value, at).min(end);
+        let element = text::trim_end(&value[start..end]);
+        // An empty element between commas is nobody's grammar, but an empty header may be.
+        let error = if element.is_empty() {
+            let name = field
+                .name()
+                .to_static()
+                .filter(|_| at != 0 || end != value.len());
+            name.map(|name| HeaderError::new(name, HeaderErrorReason::Empty, 0))
+        } else {
+            check(element).err()
+        };
+        if let Some(error) = error {
+            judge.bad(
+                field.offset() + start + error.at,
+                What::Header(error),
+                "RFC 3261 section 25.1",
+            );
+            return;
+        }
+        if end == value.len() {
+            return;
+        }
+        at = end + 1;
+    }
+}
