@@ -56,6 +56,7 @@ pub mod plc;
 mod rate;
 mod resample;
 mod tone;
+pub mod wav;
 
 pub use codec::{Codec, CodecOptions, Decoder, Description, Encoder, Registry};
 pub use error::{CodecError, UnsupportedRate};

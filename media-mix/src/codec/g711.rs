@@ -35,7 +35,8 @@ impl Law {
 
 /// One µ-law code word for a 16-bit sample (G.711 table 2: 14-bit magnitude with a bias of 33).
 pub const fn mu_law_encode(sample: i16) -> u8 {
-    // One's complement for the negative half, as the reference does: -1 and 0 share a magnitude.
+    // One's complement for the negative half, as ITU-T G.191 does: -1 and 0 share a magnitude. Implementations that
+    // negate instead differ in 127 inputs, those that lie on a decision value.
     let sign = (sample >> 15) as u16;
     let magnitude = ((sample as u16) ^ sign) >> 2;
     let biased = if magnitude > 8158 {

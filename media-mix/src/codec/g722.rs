@@ -137,7 +137,7 @@ impl G722Encoder {
         shift_in(&mut self.x, i32::from(first), i32::from(second));
         let (even, odd) = qmf(&self.x);
         let low = self.lower.encode_lower((even + odd) >> 14);
-        let high = self.higher.encode_higher((even - odd) >> 14);
+        let high = self.higher.encode_higher((odd - even) >> 14);
         (high << 6 | low) >> self.mode.dropped_bits()
     }
 }
@@ -206,7 +206,7 @@ impl G722Decoder {
         }
     }
 
-    /// One code into two samples.
+    /// One code into two samples. What overshoots is saturated; decoders that wrap here differ in just those samples.
     fn pair(&mut self, code: u8) -> [i16; 2] {
         let code = code << self.mode.dropped_bits();
         let low = self.lower.decode_lower(code & 0x3F, self.mode);
