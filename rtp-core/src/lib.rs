@@ -1,7 +1,10 @@
 //! See README.md.
 #![forbid(unsafe_code)]
 
+pub mod dtmf;
+pub mod jitter;
 pub mod negotiate;
+pub mod quality;
 pub mod rtcp;
 pub mod rtp;
 pub mod sdes;
