@@ -1,0 +1,412 @@
+//! Client transactions: sending, matching responses (RFC 3261 section 17.1.3), ends.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::call::Call;
+use super::command::CommandError;
+use super::deadlines::Waiter;
+use super::event::{Event, RequestId};
+use super::flow::{Flow, FlowError, Target};
+use super::table::Key;
+use super::{EndCause, EndKind, EndedBy, Endpoint, wire};
+use crate::auth::Attempt;
+use crate::dialog::Dialog;
+use crate::transaction::{InviteClient, NonInviteClient, Step, Timer};
+use crate::{BuildError, HeaderName, Message, Method};
+
+/// What a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Invite,
+    Reinvite,
+    Bye,
+    Cancel,
+    Info,
+    Standalone,
+}
+
+/// Why a request has no final response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    TimedOut(Timer),
+    Transport(FlowError),
+}
+
+impl Failure {
+    pub(crate) fn cause(self, host: String) -> EndCause {
+        match self {
+            Self::TimedOut(timer) => EndCause::new(EndedBy::Timer, EndKind::TimedOut(timer)),
+            Self::Transport(error) => EndCause::new(EndedBy::Transport, EndKind::Transport(error)),
+        }
+        .host(Some(host))
+    }
+}
+
+#[derive(Debug)]
+enum Machine {
+    Invite(InviteClient),
+    Other(NonInviteClient),
+}
+
+/// The ACK of one branch's answer, sent again for each of its retransmissions.
+#[derive(Debug)]
+struct StoredAck {
+    tag: Box<str>,
+    bytes: Bytes,
+    to: Target,
+}
+
+/// One client transaction with the bytes that it repeats.
+#[derive(Debug)]
+pub(crate) struct Client {
+    machine: Machine,
+    /// Kept while a response may still need it: until the final one, or for an INVITE to its end.
+    request: Option<Message>,
+    bytes: Bytes,
+    pub(crate) target: Target,
+    owner: Option<Key>,
+    purpose: Purpose,
+    pub(crate) attempt: Attempt,
+    acks: Vec<StoredAck>,
+    branch: Box<str>,
+    method: Method,
+    armed: Option<Instant>,
+}
+
+impl Client {
+    fn deadline(&self) -> Option<Instant> {
+        match &self.machine {
+            Machine::Invite(machine) => machine.deadline(),
+            Machine::Other(machine) => machine.deadline(),
+        }
+    }
+}
+
+/// A response on its way to whom it is for.
+pub(crate) struct Reply<'m> {
+    pub(crate) client: Key,
+    pub(crate) flow: Flow,
+    pub(crate) request: &'m Message,
+    pub(crate) response: &'m Message,
+    pub(crate) attempt: Attempt,
+    pub(crate) target: Target,
+}
+
+impl Endpoint {
+    /// Sends a request in a transaction of its own.
+    pub(crate) fn start_client(
+        &mut self,
+        now: Instant,
+        request: Message,
+        target: Target,
+        owner: Option<Key>,
+        purpose: Purpose,
+        attempt: Attempt,
+    ) -> Result<Key, CommandError> {
+        let method = request.method().ok_or(BuildError::Method)?;
+        let branch: Box<str> = wire::branch(&request).unwrap_or_default().into();
+        let reliable = target.transport().is_reliable();
+        let timers = &self.config.timers;
+        let machine = if method == Method::Invite {
+            Machine::Invite(InviteClient::new(now, reliable, timers))
+        } else {
+            Machine::Other(NonInviteClient::new(now, reliable, timers))
+        };
+        let bytes = request.to_bytes();
+        let remote = (target.transport(), target.remote());
+        let client = Client {
+            machine,
+            request: Some(request),
+            bytes: bytes.clone(),
+            target: target.clone(),
+            owner,
+            purpose,
+            attempt,
+            acks: Vec::new(),
+            branch: branch.clone(),
+            method: method.clone(),
+            armed: None,
+        };
+        let key = self
+            .clients
+            .insert(client)
+            .map_err(|_| CommandError::Full("transaction table"))?;
+        self.client_keys.insert((branch, method), key);
+        self.by_remote.insert((remote.0, remote.1, key));
+        self.rearm_client(key);
+        self.out.send(target, bytes);
+        Ok(key)
+    }
+
+    fn rearm_client(&mut self, key: Key) {
+        if let Some(client) = self.clients.get_mut(key) {
+            let wanted = client.deadline();
+            self.deadlines
+                .arm(Waiter::Client(key), &mut client.armed, wanted);
+        }
+    }
+
+    fn remove_client(&mut self, key: Key) -> Option<Client> {
+        let mut client = self.clients.remove(key)?;
+        self.deadlines
+            .arm(Waiter::Client(key), &mut client.armed, None);
+        let name = (client.branch, client.method);
+        self.client_keys.remove(&name);
+        (client.branch, client.method) = name;
+        self.by_remote
+            .remove(&(client.target.transport(), client.target.remote(), key));
+        Some(client)
+    }
+
+    /// The INVITE that a client transaction sent.
+    pub(crate) fn sent(&self, key: Key) -> Option<(&Message, &Target)> {
+        let client = self.clients.get(key)?;
+        Some((client.request.as_ref()?, &client.target))
+    }
+
+    /// Section 9.1: what was cancelled must end, even without a response.
+    pub(crate) fn client_cancelled(&mut self, now: Instant, key: Key) {
+        if let Some(Client {
+            machine: Machine::Invite(machine),
+            ..
+        }) = self.clients.get_mut(key)
+        {
+            machine.cancelled(now, &self.config.timers);
+        }
+        self.rearm_client(key);
+    }
+
+    /// Sends the ACK of a 2xx and keeps it for that branch's retransmissions, as long as the
+    /// INVITE's transaction lives: 64 × T1 (RFC 6026 section 8.4).
+    pub(crate) fn send_ack(&mut self, key: Key, tag: &str, ack: &Message, to: Target) {
+        let bytes = ack.to_bytes();
+        self.out.send(to.clone(), bytes.clone());
+        if let Some(client) = self.clients.get_mut(key) {
+            client.acks.push(StoredAck {
+                tag: tag.into(),
+                bytes,
+                to,
+            });
+        }
+    }
+
+    pub(crate) fn client_due(&mut self, now: Instant, key: Key) -> bool {
+        let Some(client) = self.clients.get_mut(key) else {
+            return false;
+        };
+        let step = match &mut client.machine {
+            Machine::Invite(machine) => machine.handle_timeout(now),
+            Machine::Other(machine) => machine.handle_timeout(now, &self.config.timers),
+        };
+        match step {
+            Step::Send => self.out.send(client.target.clone(), client.bytes.clone()),
+            Step::TimedOut(timer) => {
+                self.client_failed(now, key, Failure::TimedOut(timer));
+                return true;
+            }
+            step if step.is_end() => {
+                self.remove_client(key);
+                return true;
+            }
+            _ => {}
+        }
+        self.rearm_client(key);
+        true
+    }
+
+    fn client_failed(&mut self, now: Instant, key: Key, failure: Failure) {
+        let Some(client) = self.remove_client(key) else {
+            return;
+        };
+        match client.purpose {
+            Purpose::Cancel => {}
+            Purpose::Standalone => {
+                let cause = failure.cause(client.target.to_string());
+                self.out.tell(Event::Replied {
+                    request: RequestId(key),
+                    result: Err(cause),
+                });
+            }
+            purpose => {
+                if let Some(owner) = client.owner {
+                    self.with_call(owner, |endpoint, call| match purpose {
+                        Purpose::Invite => endpoint.invite_failed(now, call, key, failure),
+                        _ => endpoint.inside_failed(now, call, key, purpose, failure),
+                    });
+                }
+            }
+        }
+    }
+
+    /// Nothing reaches `flow.remote` any more: its unfinished transactions fail.
+    pub(crate) fn remote_failed(&mut self, now: Instant, flow: Flow, cause: FlowError) {
+        let keys: Vec<Key> = self
+            .by_remote
+            .range(
+                (flow.transport, flow.remote, Key::MIN)..=(flow.transport, flow.remote, Key::MAX),
+            )
+            .map(|(_, _, key)| *key)
+            .collect();
+        for key in keys {
+            let Some(client) = self.clients.get_mut(key) else {
+                continue;
+            };
+            let step = match &mut client.machine {
+                Machine::Invite(machine) => machine.transport_failed(),
+                Machine::Other(machine) => machine.transport_failed(),
+            };
+            if step == Step::Failed {
+                self.client_failed(now, key, Failure::Transport(cause));
+            }
+        }
+    }
+
+    /// A response came.
+    pub(crate) fn response(&mut self, now: Instant, flow: Flow, response: Message) {
+        let found = wire::branch(&response)
+            .zip(wire::cseq(&response))
+            .and_then(|(branch, (_, method))| self.client_keys.get(&(branch.into(), method)));
+        let (Some(&key), Some(status)) = (found, response.status()) else {
+            self.counters.stray += 1;
+            return;
+        };
+        let Some(client) = self.clients.get_mut(key) else {
+            return;
+        };
+        let Some(request) = client.request.clone() else {
+            // Its final response came before; what follows is a retransmission.
+            return;
+        };
+        let step = match &mut client.machine {
+            Machine::Invite(machine) => machine.response(now, status.code(), &self.config.timers),
+            Machine::Other(machine) => machine.response(now, status.code(), &self.config.timers),
+        };
+        if status.is_final() && matches!(client.machine, Machine::Other(_)) {
+            client.request = None;
+        }
+        let tag = wire::to_tag(&response).unwrap_or_default();
+        let stored = client.acks.iter().find(|ack| *ack.tag == *tag);
+        match step {
+            Step::PassAndAck => {
+                let to = client.target.clone();
+                if let Ok(ack) = failure_ack(&request, &response) {
+                    self.send_ack(key, "", &ack, to);
+                }
+            }
+            Step::Ack => {
+                if let Some(ack) = client.acks.first() {
+                    self.out.send(ack.to.clone(), ack.bytes.clone());
+                }
+                return;
+            }
+            Step::Pass => {
+                if let (true, Some(ack)) = (status.is_success(), stored) {
+                    self.out.send(ack.to.clone(), ack.bytes.clone());
+                    return;
+                }
+            }
+            _ => return,
+        }
+        let Some(client) = self.clients.get(key) else {
+            return;
+        };
+        let (owner, purpose) = (client.owner, client.purpose);
+        let reply = Reply {
+            client: key,
+            flow,
+            request: &request,
+            response: &response,
+            attempt: client.attempt.clone(),
+            target: client.target.clone(),
+        };
+        self.rearm_client(key);
+        self.pass(now, owner, purpose, reply);
+    }
+
+    fn pass(&mut self, now: Instant, owner: Option<Key>, purpose: Purpose, reply: Reply<'_>) {
+        let is_final = reply
+            .response
+            .status()
+            .is_some_and(|status| status.is_final());
+        match purpose {
+            Purpose::Cancel => {}
+            Purpose::Standalone if !is_final => {}
+            Purpose::Standalone => self.out.tell(Event::Replied {
+                request: RequestId(reply.client),
+                result: Ok(reply.response.clone()),
+            }),
+            _ => {
+                let gone = owner.is_none_or(|owner| {
+                    self.with_call(owner, |endpoint, call| match purpose {
+                        Purpose::Invite => endpoint.invite_response(now, call, &reply),
+                        Purpose::Reinvite => endpoint.reinvite_response(now, call, &reply),
+                        _ => endpoint.inside_response(now, call, purpose, &reply),
+                    })
+                    .is_none()
+                });
+                let invite = matches!(purpose, Purpose::Invite | Purpose::Reinvite);
+                if gone && invite && reply.response.status().is_some_and(|s| s.is_success()) {
+                    self.decline_success(now, &reply, None);
+                }
+            }
+        }
+    }
+
+    /// A 2xx that nobody wants: of another branch than the one that won, or of a call that is
+    /// gone. It is acknowledged, and its dialog ended at once (13.2.2.4).
+    pub(crate) fn decline_success(&mut self, now: Instant, reply: &Reply<'_>, call: Option<&Call>) {
+        let Ok(mut dialog) = Dialog::uac(reply.request, reply.response) else {
+            return;
+        };
+        let to = self.hop(&dialog.next_hop(), Some(reply.flow), Some(&reply.target));
+        let via = self.via(&to);
+        let tag = dialog.remote_tag().to_owned();
+        let Ok(ack) = dialog.ack(dialog.local_seq(), &via).build() else {
+            return;
+        };
+        self.send_ack(reply.client, &tag, &ack, to.clone());
+        let via = self.via(&to);
+        let bye = dialog.request(Method::Bye, &via).build();
+        if let Ok(bye) = bye {
+            // Nobody waits for the answer: the owner is none, or a call that has another dialog.
+            let _ = call;
+            let _ = self.start_client(now, bye, to, None, Purpose::Bye, Attempt::none());
+        }
+    }
+}
+
+/// The ACK of a failure: section 17.1.1.3.
+fn failure_ack(request: &Message, response: &Message) -> Result<Message, BuildError> {
+    let uri = request.uri().map_err(BuildError::Uri)?.to_uri();
+    let (sequence, _) = wire::cseq(request).unwrap_or((0, Method::Invite));
+    Message::request(Method::Ack, &uri)
+        .copy(request, HeaderName::VIA)
+        .copy(request, HeaderName::ROUTE)
+        .max_forwards(70)
+        .copy(request, HeaderName::FROM)
+        .copy(response, HeaderName::TO)
+        .copy(request, HeaderName::CALL_ID)
+        .cseq(sequence)
+        .build()
+}
+
+/// The CANCEL of a request: section 9.1.
+pub(crate) fn cancel(request: &Message, reason: Option<&str>) -> Result<Message, BuildError> {
+    let uri = request.uri().map_err(BuildError::Uri)?.to_uri();
+    let (sequence, _) = wire::cseq(request).unwrap_or((0, Method::Invite));
+    let builder = Message::request(Method::Cancel, &uri)
+        .copy(request, HeaderName::VIA)
+        .copy(request, HeaderName::ROUTE)
+        .max_forwards(70)
+        .copy(request, HeaderName::FROM)
+        .copy(request, HeaderName::TO)
+        .copy(request, HeaderName::CALL_ID)
+        .cseq(sequence);
+    match reason {
+        Some(reason) => builder.header(HeaderName::REASON, reason),
+        None => builder,
+    }
+    .build()
+}

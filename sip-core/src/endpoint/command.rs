@@ -1,0 +1,161 @@
+//! What an application tells an endpoint: the values that commands take, and why they fail.
+
+use std::time::Duration;
+
+use super::body::Body;
+use super::flow::Target;
+use crate::BuildError;
+use crate::auth::Account;
+use crate::dialog::OfferError;
+use crate::header::NameAddr;
+use crate::uri::Uri;
+
+/// A call to make.
+///
+/// ```
+/// use sip_core::{Body, Invite, header::NameAddr};
+/// let from = NameAddr::new(&"sip:alice@example.org".parse()?).with_display_name("Alice")?;
+/// let invite = Invite::new("sip:bob@127.0.0.1:5060".parse()?, from)
+///     .header("X-Room", "42")
+///     .body(Body::sdp("v=0\r\n"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Invite {
+    /// The Request-URI, and To unless `to` says otherwise.
+    pub uri: Uri,
+    /// From; the endpoint adds the tag.
+    pub from: NameAddr,
+    /// To; by default the Request-URI.
+    pub to: Option<NameAddr>,
+    /// Further headers, in order. Those that the endpoint writes itself are refused.
+    pub headers: Vec<(String, String)>,
+    /// The offer; without one the peer offers in its 200.
+    pub body: Option<Body>,
+    /// For 401 and 407, here and in later requests of the call.
+    pub account: Option<Account>,
+    /// CANCEL when nobody answered after this long.
+    pub ring_timeout: Option<Duration>,
+    /// Route set for the first request: an outbound proxy is one `<sip:proxy;lr>`.
+    pub route: Vec<NameAddr>,
+    /// Where to send it, when the application knows better than the URI or route.
+    pub target: Option<Target>,
+}
+
+impl Invite {
+    /// A call to `uri` by `from`, with defaults for the rest.
+    pub fn new(uri: Uri, from: NameAddr) -> Self {
+        Self {
+            uri,
+            from,
+            to: None,
+            headers: Vec::new(),
+            body: None,
+            account: None,
+            ring_timeout: None,
+            route: Vec::new(),
+            target: None,
+        }
+    }
+
+    /// Adds a header.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets the offer.
+    pub fn body(mut self, body: Body) -> Self {
+        self.body = Some(body);
+        self
+    }
+
+    /// Sets the account that answers digest challenges.
+    pub fn account(mut self, account: Account) -> Self {
+        self.account = Some(account);
+        self
+    }
+
+    /// Sets the ring timeout.
+    pub fn ring_timeout(mut self, after: Duration) -> Self {
+        self.ring_timeout = Some(after);
+        self
+    }
+
+    /// Sets where to send it.
+    pub fn target(mut self, target: Target) -> Self {
+        self.target = Some(target);
+        self
+    }
+}
+
+/// An OPTIONS to send outside any call: a ping, or a question for capabilities (RFC 3261 section 11).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Options {
+    /// The Request-URI and To.
+    pub uri: Uri,
+    /// From; the endpoint adds the tag.
+    pub from: NameAddr,
+    /// Further headers, in order.
+    pub headers: Vec<(String, String)>,
+    /// Where to send it, when the application knows better than the URI.
+    pub target: Option<Target>,
+}
+
+impl Options {
+    /// A question to `uri` by `from`.
+    pub fn new(uri: Uri, from: NameAddr) -> Self {
+        Self {
+            uri,
+            from,
+            headers: Vec::new(),
+            target: None,
+        }
+    }
+
+    /// Sets where to send it.
+    pub fn target(mut self, target: Target) -> Self {
+        self.target = Some(target);
+        self
+    }
+}
+
+/// An id of something that is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the call is over")]
+pub struct Gone;
+
+/// Why a command was refused. Nothing was sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommandError {
+    /// The call is over.
+    #[error(transparent)]
+    Gone(#[from] Gone),
+    /// The command does not fit the call's state; the text says what it needs.
+    #[error("not now: {0}")]
+    State(&'static str),
+    /// A table or the outbox is full: drain it, or wait for calls to end.
+    #[error("{0} full")]
+    Full(&'static str),
+    /// A body at the wrong time.
+    #[error(transparent)]
+    Offer(#[from] OfferError),
+    /// The message cannot be built of these values.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// The endpoint writes this header itself.
+    #[error("header {0} is written by the endpoint")]
+    ReservedHeader(String),
+    /// The status does not fit the command.
+    #[error("status {0} does not fit this command")]
+    Status(u16),
+    /// The URI's scheme cannot be called over SIP.
+    #[error("scheme {0} cannot be called")]
+    Scheme(String),
+    /// The URI asks for a transport that is unknown, or for which there is no socket.
+    #[error("transport {0} is not available")]
+    Transport(String),
+}

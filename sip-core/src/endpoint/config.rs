@@ -1,0 +1,175 @@
+//! What an application decides before an [`Endpoint`](crate::Endpoint) runs: identity, addresses,
+//! timers, limits and policies, each with its default and the reason for it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant, SystemTime};
+
+use super::callers::DigestPolicy;
+use super::flow::Transport;
+use crate::transaction::Timers;
+
+/// One pair of clocks read at the same moment. Where the wire needs a wall clock (nonces), the
+/// endpoint derives it from this pair and the `now` of the call.
+#[derive(Clone, Copy, Debug)]
+pub struct Epoch {
+    /// The monotonic clock.
+    pub instant: Instant,
+    /// The wall clock at that moment.
+    pub wall: SystemTime,
+}
+
+impl Epoch {
+    /// The wall clock at `now`.
+    pub fn wall_at(&self, now: Instant) -> SystemTime {
+        match now.checked_duration_since(self.instant) {
+            Some(passed) => self.wall.checked_add(passed),
+            None => self
+                .wall
+                .checked_sub(self.instant.saturating_duration_since(now)),
+        }
+        .unwrap_or(self.wall)
+    }
+}
+
+/// A socket of ours: where peers reach us over one transport.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Local {
+    /// The transport.
+    pub transport: Transport,
+    /// The address that the socket is bound to. For connections that we open this is the
+    /// address that we listen on, so that the peer can reach us after one closes.
+    pub bound: SocketAddr,
+    /// The host and port that Via and Contact name, when they differ from `bound`: a public
+    /// address behind a NAT, or a name. IPv6 literals in brackets.
+    pub advertised: Option<(String, u16)>,
+}
+
+impl Local {
+    /// A socket whose bound address is the one that peers see.
+    pub fn new(transport: Transport, bound: SocketAddr) -> Self {
+        Self {
+            transport,
+            bound,
+            advertised: None,
+        }
+    }
+
+    /// The same with an advertised host and port.
+    pub fn advertise(mut self, host: impl Into<String>, port: u16) -> Self {
+        self.advertised = Some((host.into(), port));
+        self
+    }
+
+    /// `host:port` as it stands in Via and Contact.
+    pub(crate) fn sent_by(&self) -> String {
+        match &self.advertised {
+            Some((host, port)) => format!("{host}:{port}"),
+            None => match self.bound.ip() {
+                IpAddr::V4(ip) => format!("{ip}:{}", self.bound.port()),
+                IpAddr::V6(ip) => format!("[{ip}]:{}", self.bound.port()),
+            },
+        }
+    }
+}
+
+/// What happens to a request that begins something here and that nobody asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Uninvited {
+    /// INVITE becomes [`Event::Incoming`](crate::Event::Incoming); OPTIONS is answered; other
+    /// methods get 405 or 501.
+    #[default]
+    Accept,
+    /// Answered with 403. For a program that only dials out.
+    Forbid,
+    /// Answered with 481, as if it belonged to a dialog that is gone.
+    Unknown,
+    /// Not answered at all, so that scanners learn nothing.
+    Drop,
+}
+
+/// Bounds of every table and queue of an endpoint, and so of its memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Bounds {
+    /// Calls, from the first INVITE to the end; default 10 000. When full, commands get
+    /// [`CommandError::Full`](crate::CommandError::Full) and INVITEs 503 with Retry-After.
+    pub calls: usize,
+    /// Client and server transactions, each; default 40 000. When full, requests get a
+    /// stateless 503 (INVITE) or no answer.
+    pub transactions: usize,
+    /// Connections with bytes waiting to be framed; default 10 000. When full, a new one is
+    /// closed.
+    pub connections: usize,
+    /// Transmits and events that wait to be polled, each; default 1024. When full, new datagrams
+    /// and commands are refused; streams wait.
+    pub undrained: usize,
+    /// Early dialogs of one INVITE; default 12. When full, responses of further branches are
+    /// ignored until one succeeds.
+    pub forks: usize,
+    /// Questions that wait for an answer; default 1024. When full, the default answer is taken
+    /// at once.
+    pub questions: usize,
+    /// Time to answer a question; default 10 s, well inside timer B of the peer. Then the default
+    /// answer is taken.
+    pub question: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            calls: 10_000,
+            transactions: 40_000,
+            connections: 10_000,
+            undrained: 1024,
+            forks: 12,
+            questions: 1024,
+            question: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Everything that an endpoint is told once.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Config {
+    /// Our sockets. At least one for each transport that is used; the first that fits the peer's
+    /// transport and address family names us in Via and Contact.
+    pub locals: Vec<Local>,
+    /// The user part of our Contact; by default that of From when we call, and of the
+    /// Request-URI when we are called.
+    pub contact_user: Option<String>,
+    /// User-Agent in requests and Server in responses; none by default (20.35 warns of telling
+    /// attackers the version).
+    pub user_agent: Option<String>,
+    /// Transaction timers.
+    pub timers: Timers,
+    /// Bounds of tables and queues.
+    pub bounds: Bounds,
+    /// Bounds of what is parsed and framed.
+    pub limits: crate::Limits,
+    /// Answer to requests that begin something here.
+    pub uninvited: Uninvited,
+    /// Digest authentication of callers; none by default.
+    pub digest: Option<DigestPolicy>,
+}
+
+impl Config {
+    /// A configuration with one socket and defaults for the rest.
+    pub fn new(local: Local) -> Self {
+        Self {
+            locals: vec![local],
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn local(&self, transport: Transport, remote: SocketAddr) -> Option<&Local> {
+        let fits = |local: &&Local| local.transport == transport;
+        self.locals
+            .iter()
+            .filter(fits)
+            .find(|local| local.bound.is_ipv4() == remote.is_ipv4())
+            .or_else(|| self.locals.iter().find(fits))
+    }
+}

@@ -1,0 +1,207 @@
+//! What an endpoint tells its application.
+
+use std::time::Instant;
+
+use super::body::Body;
+use super::cause::EndCause;
+use super::flow::{Flow, Target, Transport};
+use super::table::Key;
+use crate::auth::Ha1;
+use crate::header::digest::HashAlgorithm;
+use crate::{Message, Method, StatusCode};
+
+/// One call of an endpoint: an INVITE, the dialogs it makes, and everything inside them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CallId(pub(crate) Key);
+
+/// One request that the application sent outside any call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RequestId(pub(crate) Key);
+
+/// One question of an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct QuestionId(pub(crate) Key);
+
+/// What happened. Messages inside are cheap to clone and keep every header as it came.
+///
+/// Retransmissions that a transaction absorbs make no event; who wants to see every message
+/// (a ladder, a capture) looks at [`Input`](crate::Input) and [`Transmit`](crate::Transmit),
+/// which pass through the caller's hands.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// Someone calls. QuestionAnswer with [`CallHandle::ring`](crate::CallHandle::ring),
+    /// [`answer`](crate::CallHandle::answer) or [`reject`](crate::CallHandle::reject).
+    Incoming {
+        /// The new call.
+        call: CallId,
+        /// Where it came from.
+        flow: Flow,
+        /// The user that digest authentication proved, if the endpoint asks for it.
+        user: Option<String>,
+        /// The offer; `None` when the caller wants ours in the answer.
+        offer: Option<Body>,
+        /// The INVITE.
+        request: Message,
+    },
+    /// A provisional response to our INVITE, 101 to 199.
+    Progress {
+        /// The call.
+        call: CallId,
+        /// 180, 183, …
+        status: StatusCode,
+        /// The peer's reason phrase.
+        reason: String,
+        /// The branch that sent it (its To tag), when the INVITE was forked; empty when the
+        /// response makes no dialog.
+        branch: String,
+        /// A preview of the answer, for early media. It binds nobody until the 200.
+        preview: Option<Body>,
+        /// The response.
+        response: Message,
+    },
+    /// Our INVITE was answered with 2xx.
+    Answered {
+        /// The call.
+        call: CallId,
+        /// The peer's answer; or its offer if our INVITE had none, and then
+        /// [`CallHandle::accept`](crate::CallHandle::accept) sends our answer in the ACK.
+        body: Option<Body>,
+        /// The response.
+        response: Message,
+    },
+    /// The ACK to our 200 came: the call, or a re-INVITE of the peer's, is confirmed.
+    Confirmed {
+        /// The call.
+        call: CallId,
+        /// The peer's answer, if our 200 carried the offer.
+        answer: Option<Body>,
+        /// The ACK.
+        request: Message,
+    },
+    /// The peer offers a change of the session. QuestionAnswer with
+    /// [`CallHandle::accept`](crate::CallHandle::accept) or
+    /// [`refuse`](crate::CallHandle::refuse).
+    Offered {
+        /// The call.
+        call: CallId,
+        /// The offer; `None` when the peer asks for ours, which `accept` then carries.
+        offer: Option<Body>,
+        /// The re-INVITE or UPDATE.
+        request: Message,
+    },
+    /// The peer took back what [`Event::Offered`] brought, with CANCEL.
+    OfferWithdrawn {
+        /// The call.
+        call: CallId,
+    },
+    /// Our re-INVITE was answered.
+    ReinviteAnswered {
+        /// The call.
+        call: CallId,
+        /// The peer's answer.
+        answer: Option<Body>,
+        /// The response.
+        response: Message,
+    },
+    /// Our re-INVITE failed; the session stays as it was (14.1). After 491 this comes when the
+    /// wait of section 14.1 is over, so that the application can offer again at once.
+    ReinviteFailed {
+        /// The call.
+        call: CallId,
+        /// The status; 408 when nothing answered.
+        status: StatusCode,
+        /// The peer's reason phrase.
+        reason: String,
+    },
+    /// An INFO came and was answered with 200 (RFC 6086; DTMF relays).
+    Info {
+        /// The call.
+        call: CallId,
+        /// What it carried.
+        body: Option<Body>,
+        /// The request.
+        request: Message,
+    },
+    /// A request of ours inside the call (INFO) was answered; failures of the call itself come as
+    /// [`Event::Ended`].
+    RequestAnswered {
+        /// The call.
+        call: CallId,
+        /// Its method.
+        method: Method,
+        /// The final status; 408 when nothing answered.
+        status: StatusCode,
+        /// The response, unless nothing answered.
+        response: Option<Message>,
+    },
+    /// The call is over; its id finds nothing from now on.
+    Ended {
+        /// The call.
+        call: CallId,
+        /// By whom and why.
+        cause: EndCause,
+        /// The message that ended it, if one did.
+        message: Option<Message>,
+    },
+    /// A request outside any call ([`Endpoint::options`](crate::Endpoint::options)) was answered
+    /// or failed.
+    Replied {
+        /// The request.
+        request: RequestId,
+        /// The final response, or why there is none.
+        result: Result<Message, EndCause>,
+    },
+    /// A question; see [`Endpoint::answer_question`](crate::Endpoint::answer_question).
+    Ask {
+        /// Which one.
+        id: QuestionId,
+        /// What is asked.
+        question: Question,
+        /// When the default answer is taken.
+        deadline: Instant,
+    },
+    /// Close this connection: what came over it cannot be framed, or the table is full.
+    Close {
+        /// The connection.
+        flow: Flow,
+    },
+}
+
+/// What an endpoint cannot know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Question {
+    /// The addresses of a host (RFC 3263 section 4). QuestionAnswer with [`QuestionAnswer::Targets`], best first.
+    /// Default: none, and the call ends with [`EndKind::Unresolved`](crate::EndKind::Unresolved).
+    Resolve {
+        /// A host name; address literals are not asked for.
+        host: String,
+        /// The port that the URI names.
+        port: Option<u16>,
+        /// The transport that the URI names.
+        transport: Option<Transport>,
+        /// Whether TLS is required (`sips:`).
+        secure: bool,
+    },
+    /// The HA1 of a user who wants to call us (RFC 3261 section 22). QuestionAnswer with
+    /// [`QuestionAnswer::Ha1`]. Default: unknown user, answered like a wrong password.
+    Credential {
+        /// The user name as claimed.
+        user: String,
+        /// The realm; the endpoint's own.
+        realm: String,
+        /// The hash that the HA1 must be made with.
+        hash: HashAlgorithm,
+    },
+}
+
+/// The answer to a [`Question`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum QuestionAnswer {
+    /// To [`Question::Resolve`].
+    Targets(Vec<Target>),
+    /// To [`Question::Credential`]; `None` for an unknown user.
+    Ha1(Option<Ha1>),
+}

@@ -1,0 +1,211 @@
+//! Commands to one call.
+
+use std::time::Instant;
+
+use super::body::Body;
+use super::call::{Call, CallState};
+use super::cause::{EndCause, EndKind, EndedBy};
+use super::command::CommandError;
+use super::event::CallId;
+use super::{Endpoint, wire};
+use crate::dialog::OfferAnswerState;
+use crate::{HeaderName, Method, StatusCode};
+
+/// One call of an endpoint, for as long as it is borrowed; see [`Endpoint::call`].
+///
+/// Every command takes `now`, puts what it sends into the outbox (drain it afterwards), and
+/// changes nothing when it fails.
+#[derive(Debug)]
+pub struct CallHandle<'e> {
+    endpoint: &'e mut Endpoint,
+    id: CallId,
+}
+
+impl<'e> CallHandle<'e> {
+    pub(crate) fn new(endpoint: &'e mut Endpoint, id: CallId) -> Self {
+        Self { endpoint, id }
+    }
+
+    fn get(&self) -> Option<&Call> {
+        self.endpoint.calls.get(self.id.0)
+    }
+
+    /// The id.
+    pub fn id(&self) -> CallId {
+        self.id
+    }
+
+    /// Where the call stands.
+    pub fn state(&self) -> CallState {
+        self.get().map_or(CallState::Ended, |call| call.state)
+    }
+
+    /// The Call-ID header's value, by which a capture and the peer's log name this call.
+    pub fn call_id(&self) -> &str {
+        self.get().map_or("", |call| &call.call_id)
+    }
+
+    /// Our tag.
+    pub fn local_tag(&self) -> &str {
+        self.get().map_or("", |call| &call.local_tag)
+    }
+
+    /// The peer's tag, once a dialog exists.
+    pub fn remote_tag(&self) -> Option<&str> {
+        self.get()?
+            .dialogs
+            .first()
+            .map(|dialog| dialog.remote_tag())
+    }
+
+    /// Whether we made the call.
+    pub fn is_caller(&self) -> bool {
+        self.get().is_some_and(|call| call.caller)
+    }
+
+    /// Whose turn it is to offer or answer.
+    pub fn offer_state(&self) -> OfferAnswerState {
+        self.get()
+            .map_or(OfferAnswerState::Idle, |call| call.offers.state())
+    }
+
+    fn command(
+        self,
+        now: Instant,
+        f: impl FnOnce(&mut Endpoint, Instant, &mut Call) -> Result<(), CommandError>,
+    ) -> Result<(), CommandError> {
+        let now = self.endpoint.advance(now);
+        if !self.endpoint.out.has_room() {
+            return Err(CommandError::Full("outbox"));
+        }
+        self.endpoint
+            .with_call(self.id.0, |endpoint, call| f(endpoint, now, call))
+            .unwrap_or(Err(CommandError::Gone(super::Gone)))
+    }
+
+    /// Sends a provisional response to an incoming call: 180, or 183 with early media in `body`.
+    ///
+    /// The body is a preview of the answer: [`answer`](Self::answer) must send the same bytes, and
+    /// does so by itself when given none.
+    pub fn ring(
+        self,
+        now: Instant,
+        status: StatusCode,
+        body: Option<Body>,
+    ) -> Result<(), CommandError> {
+        if !status.is_provisional() || status.code() == 100 {
+            return Err(CommandError::Status(status.code()));
+        }
+        self.command(now, |endpoint, now, call| {
+            endpoint.ring(now, call, status, body)
+        })
+    }
+
+    /// Answers an incoming call with 200. `body` is the answer to the caller's offer, or our offer
+    /// when it had none; `None` repeats the body that [`ring`](Self::ring) sent.
+    pub fn answer(self, now: Instant, body: Option<Body>) -> Result<(), CommandError> {
+        self.command(now, |endpoint, now, call| match call.state {
+            CallState::Incoming => endpoint.accept_invite(now, call, body),
+            _ => Err(CommandError::State(
+                "an incoming call that is not answered yet",
+            )),
+        })
+    }
+
+    /// Refuses an incoming call with a status of 300 to 699 and, if given, a reason phrase of
+    /// one's own. The call ends.
+    pub fn reject(
+        self,
+        now: Instant,
+        status: StatusCode,
+        phrase: Option<&str>,
+    ) -> Result<(), CommandError> {
+        if status.code() < 300 {
+            return Err(CommandError::Status(status.code()));
+        }
+        self.command(now, |endpoint, now, call| {
+            if call.state != CallState::Incoming {
+                return Err(CommandError::State(
+                    "an incoming call that is not answered yet",
+                ));
+            }
+            endpoint.refuse_invite(now, call, status, phrase)?;
+            let cause = EndCause::new(EndedBy::Local, EndKind::Rejected)
+                .status(status, phrase.unwrap_or(status.reason()));
+            endpoint.end(call, cause, None);
+            Ok(())
+        })
+    }
+
+    /// Offers a change of the session: hold, resume, another codec or address (section 14).
+    pub fn reinvite(self, now: Instant, offer: Body) -> Result<(), CommandError> {
+        self.command(now, |endpoint, now, call| {
+            endpoint.start_reinvite(now, call, offer)
+        })
+    }
+
+    /// Answers what [`Event::Offered`](crate::Event::Offered) brought, or the offer in the 200 of
+    /// an INVITE that had none.
+    pub fn accept(self, now: Instant, body: Body) -> Result<(), CommandError> {
+        self.command(now, |endpoint, now, call| {
+            if call.ack_due.is_some() {
+                return endpoint.send_due_ack(now, call, Some(body));
+            }
+            match call.state {
+                CallState::Established | CallState::Accepted if call.arrival.is_some() => {
+                    endpoint.accept_invite(now, call, Some(body))
+                }
+                _ => Err(CommandError::State("an offer of the peer's")),
+            }
+        })
+    }
+
+    /// Refuses what [`Event::Offered`](crate::Event::Offered) brought, 488 for instance; the
+    /// session stays as it was.
+    pub fn refuse(self, now: Instant, status: StatusCode) -> Result<(), CommandError> {
+        if status.code() < 300 {
+            return Err(CommandError::Status(status.code()));
+        }
+        self.command(now, |endpoint, now, call| match call.state {
+            CallState::Established | CallState::Accepted if call.arrival.is_some() => {
+                endpoint.refuse_invite(now, call, status, None)
+            }
+            _ => Err(CommandError::State("an offer of the peer's")),
+        })
+    }
+
+    /// Sends an INFO with a body, for DTMF relays for instance; answered by
+    /// [`Event::RequestAnswered`](crate::Event::RequestAnswered).
+    pub fn info(self, now: Instant, body: Body) -> Result<(), CommandError> {
+        self.command(now, |endpoint, now, call| {
+            if !matches!(call.state, CallState::Established | CallState::Accepted) {
+                return Err(CommandError::State("an answered call"));
+            }
+            endpoint.send_inside(now, call, Method::Info, |builder| {
+                wire::with_body(builder, &body)
+            })
+        })
+    }
+
+    /// Ends the call with what fits its state: CANCEL before the answer, BYE after it, 603 to a
+    /// call that comes in. [`Event::Ended`](crate::Event::Ended) follows when the peer has answered
+    /// that, or has not in time; stop the media now.
+    pub fn hang_up(self, now: Instant) -> Result<(), CommandError> {
+        self.command(now, |endpoint, now, call| {
+            let cause = EndCause::new(EndedBy::Local, EndKind::HungUp);
+            endpoint.leave(now, call, cause, None)
+        })
+    }
+
+    /// Like [`hang_up`](Self::hang_up), with a Reason header (RFC 3326) such as
+    /// `Q.850;cause=16;text="Normal call clearing"`.
+    pub fn hang_up_because(self, now: Instant, reason: &str) -> Result<(), CommandError> {
+        if reason.contains(['\r', '\n', '\0']) {
+            return Err(crate::BuildError::Injection(HeaderName::REASON.to_string()).into());
+        }
+        self.command(now, |endpoint, now, call| {
+            let cause = EndCause::new(EndedBy::Local, EndKind::HungUp).reason(Some(reason));
+            endpoint.leave(now, call, cause, Some(reason.to_owned()))
+        })
+    }
+}

@@ -1,0 +1,563 @@
+//! Requests that begin something here: RFC 3261 sections 8.2, 11.2 and 13.3, and the digest policy.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::body::Body;
+use super::call::{Arrival, Call, CallState, Success};
+use super::callers::Users;
+use super::command::CommandError;
+use super::config::Uninvited;
+use super::event::{CallId, Event, Question};
+use super::flow::Flow;
+use super::outgoing::with_digest_request;
+use super::questions::{Caller, Purpose};
+use super::table::Key;
+use super::{EndCause, EndKind, EndedBy, Endpoint, wire};
+use crate::auth::{Ha1, Verdict};
+use crate::dialog::{Dialog, OfferAnswerState, OfferError, Repeat};
+use crate::header::digest::Credentials;
+use crate::{HeaderName, Message, Method, StatusCode};
+
+/// Extensions that a Require may name (8.2.2.3): none yet.
+const SUPPORTED: [&str; 0] = [];
+
+impl Endpoint {
+    /// A request that belongs to no transaction yet.
+    pub(crate) fn request(&mut self, now: Instant, flow: Flow, request: &Message, method: &Method) {
+        if *method == Method::Cancel {
+            self.cancelled(now, flow, request);
+            return;
+        }
+        if let Some(tag) = wire::to_tag(request) {
+            let found = wire::call_id(request).and_then(|id| self.find_call(id, &tag));
+            match found {
+                Some(key) => self.request_inside(now, flow, key, request, method),
+                None => {
+                    let status = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
+                    self.respond_stateless(flow, request, status, false, |builder| builder);
+                }
+            }
+            return;
+        }
+        let refused = match self.config.uninvited {
+            Uninvited::Accept => None,
+            Uninvited::Forbid => Some(Some(StatusCode::FORBIDDEN)),
+            Uninvited::Unknown => Some(Some(StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST)),
+            Uninvited::Drop => Some(None),
+        };
+        if let Some(status) = refused {
+            self.counters.uninvited += 1;
+            if let Some(status) = status {
+                self.respond_stateless(flow, request, status, false, |builder| builder);
+            }
+            return;
+        }
+        if *method == Method::Invite && self.is_merged(request) {
+            self.respond_stateless(flow, request, StatusCode::LOOP_DETECTED, false, |builder| {
+                builder
+            });
+            return;
+        }
+        let Some(server) = self.start_server(now, flow, request, method) else {
+            self.counters.overload += 1;
+            if *method == Method::Invite {
+                self.overloaded(flow, request);
+            }
+            return;
+        };
+        match method {
+            Method::Options => self.respond_options(now, server, request),
+            Method::Invite => self.invited(now, server, flow, request),
+            Method::Extension(_) => {
+                let allow = |b: crate::ResponseBuilder| b.header(HeaderName::ALLOW, wire::ALLOW);
+                self.respond_status(now, server, request, StatusCode::NOT_IMPLEMENTED, allow);
+            }
+            // Those that only make sense inside a call.
+            Method::Bye | Method::Info | Method::Notify | Method::Prack | Method::Update => {
+                let status = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
+                self.respond_status(now, server, request, status, |builder| builder);
+            }
+            _ => {
+                let allow = |b: crate::ResponseBuilder| b.header(HeaderName::ALLOW, wire::ALLOW);
+                self.respond_status(now, server, request, StatusCode::METHOD_NOT_ALLOWED, allow);
+            }
+        }
+    }
+
+    fn overloaded(&mut self, flow: Flow, request: &Message) {
+        self.respond_stateless(
+            flow,
+            request,
+            StatusCode::SERVICE_UNAVAILABLE,
+            false,
+            |builder| builder.header(HeaderName::RETRY_AFTER, "10"),
+        );
+    }
+
+    /// Capabilities (11.2).
+    pub(crate) fn respond_options(&mut self, now: Instant, server: Key, request: &Message) {
+        self.respond_status(now, server, request, StatusCode::OK, |builder| {
+            builder
+                .header(HeaderName::ALLOW, wire::ALLOW)
+                .header(HeaderName::ACCEPT, "application/sdp")
+        });
+    }
+
+    /// Extensions that are required of us and that we lack (8.2.2.3).
+    pub(crate) fn unsupported(&self, request: &Message) -> Option<String> {
+        let lacking: Vec<String> = request
+            .values(HeaderName::REQUIRE)
+            .map(|value| String::from_utf8_lossy(value).into_owned())
+            .filter(|value| {
+                !SUPPORTED
+                    .iter()
+                    .any(|known| known.eq_ignore_ascii_case(value))
+            })
+            .collect();
+        (!lacking.is_empty()).then(|| lacking.join(", "))
+    }
+
+    /// An INVITE that makes a call.
+    fn invited(&mut self, now: Instant, server: Key, flow: Flow, request: &Message) {
+        if let Some(lacking) = self.unsupported(request) {
+            self.respond_status(now, server, request, StatusCode::BAD_EXTENSION, |builder| {
+                builder.header(HeaderName::UNSUPPORTED, lacking)
+            });
+            return;
+        }
+        if self.calls.is_full() {
+            self.counters.overload += 1;
+            self.respond_status(
+                now,
+                server,
+                request,
+                StatusCode::SERVICE_UNAVAILABLE,
+                |builder| builder.header(HeaderName::RETRY_AFTER, "10"),
+            );
+            return;
+        }
+        if self.config.digest.is_some() {
+            self.authenticate(now, server, flow, request);
+        } else {
+            self.incoming(now, server, flow, request, None);
+        }
+    }
+
+    /// Challenges, or looks for whose HA1 is needed to judge.
+    fn authenticate(&mut self, now: Instant, server: Key, flow: Flow, request: &Message) {
+        let realm = self
+            .config
+            .digest
+            .as_ref()
+            .map_or("", |policy| &policy.realm);
+        let credentials = request
+            .headers_named(HeaderName::AUTHORIZATION)
+            .filter_map(|field| Credentials::parse(field.value()).ok())
+            .find(|credentials| credentials.realm == realm);
+        let Some(credentials) = credentials else {
+            self.challenge(now, server, request, false);
+            return;
+        };
+        let wall = self.epoch.wall_at(now);
+        let (Some(callers), Some(policy)) = (&self.callers, &self.config.digest) else {
+            return;
+        };
+        let needed = with_digest_request(request, |digest| {
+            callers.lookup(&credentials, digest, wall).map(|lookup| {
+                (
+                    lookup.username.to_owned(),
+                    lookup.realm.to_owned(),
+                    lookup.hash,
+                )
+            })
+        });
+        let (user, realm, hash) = match needed {
+            Ok(needed) => needed,
+            Err(verdict) => {
+                self.refuse_caller(now, server, request, verdict);
+                return;
+            }
+        };
+        let caller = Caller {
+            server,
+            flow,
+            request: request.clone(),
+            credentials,
+        };
+        match &policy.users {
+            Users::Known(users) => {
+                let ha1 = users
+                    .get(&user)
+                    .and_then(|ha1s| ha1s.iter().find(|ha1| ha1.hash() == hash))
+                    .cloned();
+                self.judge(now, caller, ha1.as_ref());
+            }
+            Users::Ask => {
+                let question = Question::Credential { user, realm, hash };
+                if self
+                    .ask(now, question, Purpose::Caller(Box::new(caller)))
+                    .is_none()
+                {
+                    self.counters.overload += 1;
+                    let status = StatusCode::SERVICE_UNAVAILABLE;
+                    self.respond_status(now, server, request, status, |builder| {
+                        builder.header(HeaderName::RETRY_AFTER, "10")
+                    });
+                }
+            }
+        }
+    }
+
+    /// Judges credentials with the HA1 that was found, or with none.
+    pub(crate) fn judge(&mut self, now: Instant, caller: Caller, ha1: Option<&Ha1>) {
+        if !self.is_unanswered(caller.server) {
+            return;
+        }
+        let wall = self.epoch.wall_at(now);
+        let Some(callers) = &mut self.callers else {
+            return;
+        };
+        let verdict = with_digest_request(&caller.request, |digest| {
+            callers.verify(&caller.credentials, ha1, digest, wall)
+        });
+        if verdict == Verdict::Ok {
+            let user = Some(caller.credentials.username);
+            self.incoming(now, caller.server, caller.flow, &caller.request, user);
+        } else {
+            self.refuse_caller(now, caller.server, &caller.request, verdict);
+        }
+    }
+
+    fn refuse_caller(&mut self, now: Instant, server: Key, request: &Message, verdict: Verdict) {
+        match verdict {
+            Verdict::Malformed(_) => {
+                self.respond_status(now, server, request, StatusCode::BAD_REQUEST, |b| b);
+            }
+            Verdict::Ha1Mismatch => {
+                self.respond_status(
+                    now,
+                    server,
+                    request,
+                    StatusCode::SERVER_INTERNAL_ERROR,
+                    |b| b,
+                );
+            }
+            verdict => self.challenge(now, server, request, verdict.is_stale()),
+        }
+    }
+
+    fn challenge(&mut self, now: Instant, server: Key, request: &Message, stale: bool) {
+        let wall = self.epoch.wall_at(now);
+        let (Some(callers), Some(policy)) = (&self.callers, &self.config.digest) else {
+            return;
+        };
+        let challenges = callers.challenge(
+            &policy.realm,
+            &policy.hashes,
+            stale,
+            wall,
+            &mut *self.draw.0,
+        );
+        if challenges.is_empty() {
+            // Nobody could ever log in.
+            self.respond_status(now, server, request, StatusCode::FORBIDDEN, |b| b);
+            return;
+        }
+        self.respond_status(
+            now,
+            server,
+            request,
+            StatusCode::UNAUTHORIZED,
+            |mut builder| {
+                for challenge in &challenges {
+                    builder = builder.header_display(HeaderName::WWW_AUTHENTICATE, challenge);
+                }
+                builder
+            },
+        );
+    }
+
+    /// A call comes in.
+    fn incoming(
+        &mut self,
+        now: Instant,
+        server: Key,
+        flow: Flow,
+        request: &Message,
+        user: Option<String>,
+    ) {
+        let tag: Arc<str> = self.server_tag(server).into();
+        let Ok(dialog) = Dialog::uas(request, &tag) else {
+            self.respond_status(now, server, request, StatusCode::BAD_REQUEST, |builder| {
+                builder
+            });
+            return;
+        };
+        let mut call = Call::new(false, dialog.call_id().into(), tag);
+        call.flow = Some(flow);
+        call.contact_user = match &self.config.contact_user {
+            Some(user) => user.clone(),
+            None => request
+                .uri()
+                .ok()
+                .and_then(|uri| uri.user().map(str::to_owned))
+                .unwrap_or_default(),
+        };
+        call.dialogs.push(dialog);
+        let offer = wire::body(request);
+        if offer.is_some() {
+            // A new machine takes an offer.
+            let _ = call.offers.remote_offer();
+        }
+        let arrival = Arrival {
+            server,
+            request: request.clone(),
+            preview: None,
+        };
+        call.arrival = Some(Box::new(arrival));
+        let Some(key) = self.new_call(call) else {
+            return;
+        };
+        if let Some(server) = self.servers_get(server) {
+            server.owner = Some(key);
+        }
+        self.out.tell(Event::Incoming {
+            call: CallId(key),
+            flow,
+            user,
+            offer,
+            request: request.clone(),
+        });
+    }
+
+    /// Sends a provisional response.
+    pub(crate) fn ring(
+        &mut self,
+        now: Instant,
+        call: &mut Call,
+        status: StatusCode,
+        body: Option<Body>,
+    ) -> Result<(), CommandError> {
+        if call.state != CallState::Incoming {
+            return Err(CommandError::State(
+                "an incoming call that is not answered yet",
+            ));
+        }
+        let contact = self.local_contact(call);
+        let Some(arrival) = call.arrival.as_deref_mut() else {
+            return Err(CommandError::State(
+                "an incoming call that is not answered yet",
+            ));
+        };
+        if let (Some(before), Some(body)) = (&arrival.preview, &body)
+            && before != body
+        {
+            return Err(OfferError::AnswerDiffers.into());
+        }
+        let tag = self.server_tag(arrival.server);
+        let mut builder = self
+            .identify(arrival.request.reply(status))
+            .to_tag(&tag)
+            .header(HeaderName::CONTACT, contact)
+            .header(HeaderName::ALLOW, wire::ALLOW);
+        if let Some(body) = &body {
+            builder = wire::response_with_body(builder, body);
+        }
+        let response = builder.build()?;
+        self.respond(now, arrival.server, &response);
+        if body.is_some() {
+            arrival.preview = body;
+        }
+        Ok(())
+    }
+
+    /// Our Contact towards this call's peer.
+    pub(crate) fn local_contact(&self, call: &Call) -> String {
+        let towards = match (&call.flow, &call.target) {
+            (Some(flow), _) => super::Target::Flow(*flow),
+            (None, Some(target)) => target.clone(),
+            (None, None) => return String::new(),
+        };
+        self.contact(&towards, &call.contact_user)
+    }
+
+    /// Answers an INVITE, the first or a later one, with 200.
+    pub(crate) fn accept_invite(
+        &mut self,
+        now: Instant,
+        call: &mut Call,
+        body: Option<Body>,
+    ) -> Result<(), CommandError> {
+        let contact = self.local_contact(call);
+        let Some(arrival) = call.arrival.as_deref_mut() else {
+            return Err(CommandError::State("an INVITE of the peer's"));
+        };
+        let body = match (&arrival.preview, body) {
+            (Some(preview), Some(body)) if *preview != body => {
+                return Err(OfferError::AnswerDiffers.into());
+            }
+            (Some(preview), _) => Some(preview.clone()),
+            (None, body) => body,
+        };
+        let mut offers = call.offers;
+        match (offers.state(), &body) {
+            (OfferAnswerState::RemoteOffer, Some(_)) => offers.local_answer()?,
+            (OfferAnswerState::RemoteOffer, None) => return Err(OfferError::AnswerMissing.into()),
+            (_, Some(_)) => offers.local_offer()?,
+            (_, None) => return Err(OfferError::OfferMissing.into()),
+        }
+        let tag = self.server_tag(arrival.server);
+        let mut builder = self
+            .identify(arrival.request.reply(StatusCode::OK))
+            .to_tag(&tag)
+            .header(HeaderName::CONTACT, contact)
+            .header(HeaderName::ALLOW, wire::ALLOW);
+        if let Some(body) = &body {
+            builder = wire::response_with_body(builder, body);
+        }
+        let response = builder.build()?;
+        let to = self.server_target(arrival.server);
+        if !self.respond(now, arrival.server, &response) {
+            return Err(CommandError::State("an INVITE that still waits"));
+        }
+        let Some(to) = to else {
+            return Err(CommandError::State("an INVITE that still waits"));
+        };
+        call.offers = offers;
+        if let Some(dialog) = call.dialogs.first_mut() {
+            dialog.refresh_target(&arrival.request);
+        }
+        call.success = Some(Box::new(Success {
+            seq: wire::cseq(&arrival.request).map_or(0, |(seq, _)| seq),
+            bytes: response.to_bytes(),
+            to,
+            repeat: Repeat::new(now, &self.config.timers),
+        }));
+        call.arrival = None;
+        if call.state == CallState::Incoming {
+            call.state = CallState::Accepted;
+        }
+        Ok(())
+    }
+
+    /// Answers an INVITE with a failure. The call itself is the caller's business.
+    pub(crate) fn refuse_invite(
+        &mut self,
+        now: Instant,
+        call: &mut Call,
+        status: StatusCode,
+        phrase: Option<&str>,
+    ) -> Result<(), CommandError> {
+        let Some(arrival) = call.arrival.as_deref() else {
+            return Err(CommandError::State("an INVITE of the peer's"));
+        };
+        let tag = self.server_tag(arrival.server);
+        let mut builder = self.identify(arrival.request.reply(status)).to_tag(&tag);
+        if let Some(phrase) = phrase {
+            builder = builder.reason(phrase);
+        }
+        let response = builder.build()?;
+        self.respond(now, arrival.server, &response);
+        call.arrival = None;
+        call.offers.abandon();
+        Ok(())
+    }
+
+    /// A CANCEL (9.2).
+    fn cancelled(&mut self, now: Instant, flow: Flow, request: &Message) {
+        let Some(invite) = self.find_server(request, &Method::Invite) else {
+            let status = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
+            self.respond_stateless(flow, request, status, false, |builder| builder);
+            return;
+        };
+        let Some(server) = self.start_server(now, flow, request, &Method::Cancel) else {
+            self.counters.overload += 1;
+            return;
+        };
+        let tag = self.server_tag(invite);
+        if let Some(server) = self.servers_get(server) {
+            server.tag = tag.into();
+        }
+        self.respond_status(now, server, request, StatusCode::OK, |builder| builder);
+        if !self.is_unanswered(invite) {
+            return;
+        }
+        let status = StatusCode::REQUEST_TERMINATED;
+        match self.servers_get(invite).and_then(|server| server.owner) {
+            Some(owner) => {
+                self.with_call(owner, |endpoint, call| {
+                    let _ = endpoint.refuse_invite(now, call, status, None);
+                    if call.state == CallState::Incoming {
+                        let cause = EndCause::new(EndedBy::Remote, EndKind::Cancelled)
+                            .reason(wire::reason(request).as_deref());
+                        endpoint.end(call, cause, Some(request.clone()));
+                    } else if let Some(key) = call.key {
+                        endpoint
+                            .out
+                            .tell(Event::OfferWithdrawn { call: CallId(key) });
+                    }
+                });
+            }
+            // Its credentials are still being looked up.
+            None => {
+                if let Some(original) = self.server_request(invite) {
+                    self.respond_status(now, invite, &original, status, |builder| builder);
+                }
+            }
+        }
+    }
+
+    /// An ACK: for a failure it ends the transaction, for a 2xx it confirms the dialog (13.3.1.4).
+    pub(crate) fn ack(&mut self, now: Instant, flow: Flow, request: &Message) {
+        if let Some(key) = self.find_server(request, &Method::Invite)
+            && !self.server_ack(now, key)
+        {
+            return;
+        }
+        let found = wire::to_tag(request)
+            .zip(wire::call_id(request))
+            .and_then(|(tag, id)| self.find_call(id, &tag));
+        let (Some(key), Some((seq, _))) = (found, wire::cseq(request)) else {
+            self.counters.stray += 1;
+            return;
+        };
+        self.with_call(key, |endpoint, call| {
+            if call
+                .success
+                .as_ref()
+                .is_none_or(|success| success.seq != seq)
+            {
+                return;
+            }
+            call.success = None;
+            call.flow = Some(flow);
+            let answer = wire::body(request);
+            if call.offers.state() == OfferAnswerState::LocalOffer {
+                match &answer {
+                    Some(_) => {
+                        // The state was just seen to be right.
+                        let _ = call.offers.remote_answer();
+                    }
+                    None => call.offers.abandon(),
+                }
+            }
+            match call.state {
+                CallState::Leaving => {
+                    let cause = endpoint.take_ending(call, EndKind::HungUp);
+                    endpoint.send_bye(now, call, cause);
+                    return;
+                }
+                CallState::Accepted => call.state = CallState::Established,
+                _ => {}
+            }
+            if let Some(key) = call.key {
+                endpoint.out.tell(Event::Confirmed {
+                    call: CallId(key),
+                    answer,
+                    request: request.clone(),
+                });
+            }
+        });
+    }
+}

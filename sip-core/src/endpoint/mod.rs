@@ -1,0 +1,328 @@
+//! One SIP user agent, from bytes to calls.
+//!
+//! [`Endpoint`] matches messages to transactions (RFC 3261 section 17), transactions to calls
+//! (sections 12 to 15), answers what the RFC answers by itself, and tells the application the
+//! rest as [`Event`]s. It has no socket and no clock. Whoever owns those does five things:
+//!
+//! 1. bytes that came: [`handle_input`](Endpoint::handle_input);
+//! 2. a deadline that passed: [`handle_timeout`](Endpoint::handle_timeout);
+//! 3. after either, and after every command: [`poll_transmit`](Endpoint::poll_transmit) and
+//!    [`poll_event`](Endpoint::poll_event) until both are `None`;
+//! 4. then wait, at most until [`poll_timeout`](Endpoint::poll_timeout);
+//! 5. commands whenever it likes: [`invite`](Endpoint::invite), [`call`](Endpoint::call).
+//!
+//! Calling late or too often is harmless; a `now` that goes back counts as the last one. A phone
+//! that answers every call, over a plain socket and without a runtime:
+//!
+//! ```no_run
+#![doc = include_str!("phone_example.rs")]
+//! ```
+//!
+//! What this leaves out so far: proxies, registration, reliable provisional responses (RFC 3262),
+//! UPDATE (RFC 3311), session timers (RFC 4028), REFER and SUBSCRIBE.
+
+mod body;
+mod call;
+mod callers;
+mod cause;
+mod clients;
+mod command;
+mod config;
+mod deadlines;
+mod event;
+mod flow;
+mod handle;
+mod incoming;
+mod inside;
+mod outbox;
+mod outgoing;
+mod questions;
+mod receive;
+mod reinvite;
+mod servers;
+mod table;
+mod wire;
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+pub use body::Body;
+pub use call::CallState;
+pub use callers::{DigestPolicy, Users};
+pub use cause::{EndCause, EndKind, EndedBy};
+pub use command::{CommandError, Gone, Invite, Options};
+pub use config::{Bounds, Config, Epoch, Local, Uninvited};
+pub use event::{CallId, Event, Question, QuestionAnswer, QuestionId, RequestId};
+pub use flow::{ConnectionId, Flow, FlowError, Input, Target, Transmit, Transport};
+pub use handle::CallHandle;
+pub use outbox::Chance;
+
+use call::Call;
+use clients::Client;
+use deadlines::{Deadlines, Waiter};
+use outbox::{Draw, Outbox};
+use questions::Asked;
+use servers::Server;
+use table::{Key, Table};
+
+use crate::auth::ServerAuth;
+use crate::{Framer, Method};
+
+/// Counts of what left no other trace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Inputs refused because the outbox was not drained.
+    pub refused_inputs: u64,
+    /// Bytes or messages that could not be read or answered.
+    pub malformed: u64,
+    /// Responses and ACKs that belong to nothing here.
+    pub stray: u64,
+    /// Requests that nobody invited and the policy refused.
+    pub uninvited: u64,
+    /// Requests refused because a table was full.
+    pub overload: u64,
+}
+
+/// One user agent: see the [module's story](self).
+pub struct Endpoint {
+    config: Config,
+    epoch: Epoch,
+    draw: Draw,
+    now: Instant,
+    out: Outbox,
+    deadlines: Deadlines,
+    clients: Table<Client>,
+    client_keys: HashMap<(Box<str>, Method), Key>,
+    /// Client transactions by where they send, for transport failures.
+    by_remote: BTreeSet<(Transport, SocketAddr, Key)>,
+    servers: Table<Server>,
+    server_keys: HashMap<Box<str>, Key>,
+    /// Unanswered INVITEs by From tag, Call-ID and CSeq (8.2.2.2).
+    merges: HashMap<Box<str>, Key>,
+    calls: Table<Call>,
+    /// Calls by Call-ID and our tag.
+    dialogs: HashMap<Box<str>, Key>,
+    questions: Table<Asked>,
+    connections: HashMap<ConnectionId, (Flow, Framer)>,
+    /// Connections whose framers may hold more messages than there was room to handle.
+    unread: VecDeque<ConnectionId>,
+    callers: Option<ServerAuth>,
+    counters: Counters,
+}
+
+impl Endpoint {
+    /// An endpoint.
+    ///
+    /// `chance` fills a buffer with random bytes and must be cryptographic: tags, branches and
+    /// Call-IDs keep strangers from ending calls that they cannot see. A test hands in a seeded
+    /// generator and replays exactly.
+    pub fn new(config: Config, epoch: Epoch, chance: Chance) -> Self {
+        let bounds = config.bounds.clone();
+        let callers = config
+            .digest
+            .as_ref()
+            .map(|policy| ServerAuth::new(policy.key, policy.options.clone()));
+        Self {
+            epoch,
+            draw: Draw(chance),
+            now: epoch.instant,
+            out: Outbox::new(bounds.undrained),
+            deadlines: Deadlines::default(),
+            clients: Table::new(bounds.transactions),
+            client_keys: HashMap::new(),
+            by_remote: BTreeSet::new(),
+            servers: Table::new(bounds.transactions),
+            server_keys: HashMap::new(),
+            merges: HashMap::new(),
+            calls: Table::new(bounds.calls),
+            dialogs: HashMap::new(),
+            questions: Table::new(bounds.questions),
+            connections: HashMap::new(),
+            unread: VecDeque::new(),
+            callers,
+            counters: Counters::default(),
+            config,
+        }
+    }
+
+    /// Takes what happened on the network. Never fails: bytes that are not SIP are counted,
+    /// answered, or become an event.
+    pub fn handle_input(&mut self, now: Instant, input: Input) {
+        let now = self.advance(now);
+        match input {
+            Input::Received { flow, bytes } => self.received(now, flow, bytes),
+            Input::Opened { flow } => self.opened(flow),
+            Input::Closed { flow, cause } => self.closed(now, flow, cause),
+        }
+    }
+
+    /// Does what is due at `now`.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let now = self.advance(now);
+        self.read_on(now);
+        while self.out.has_room() {
+            let Some(waiter) = self.deadlines.due(now) else {
+                break;
+            };
+            let alive = match waiter {
+                Waiter::Client(key) => self.client_due(now, key),
+                Waiter::Server(key) => self.server_due(now, key),
+                Waiter::Call(key) => self.call_due(now, key),
+                Waiter::Question(key) => self.question_due(now, key),
+            };
+            if !alive {
+                self.deadlines.drop_first();
+            }
+        }
+    }
+
+    /// The next bytes to send.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.out.transmits.pop_front()
+    }
+
+    /// The next event.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.out.events.pop_front()
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) at the latest; in the past means now.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.unread.is_empty() {
+            self.deadlines.next()
+        } else {
+            Some(self.now)
+        }
+    }
+
+    /// Commands and questions to one call.
+    pub fn call(&mut self, id: CallId) -> Result<CallHandle<'_>, Gone> {
+        match self.calls.get(id.0) {
+            Some(_) => Ok(CallHandle::new(self, id)),
+            None => Err(Gone),
+        }
+    }
+
+    /// Calls that are not over, in no particular order.
+    pub fn calls(&self) -> impl Iterator<Item = CallId> + '_ {
+        self.calls.keys().map(CallId)
+    }
+
+    /// What the endpoint counted.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Sizes of the tables: calls, client transactions, server transactions, open questions.
+    pub fn sizes(&self) -> [usize; 4] {
+        [
+            self.calls.len(),
+            self.clients.len(),
+            self.servers.len(),
+            self.questions.len(),
+        ]
+    }
+
+    /// Whether nothing is remembered: no call, no transaction, no question, no deadline.
+    pub fn is_idle(&self) -> bool {
+        self.sizes() == [0; 4]
+            && self.deadlines.is_empty()
+            && self.client_keys.is_empty()
+            && self.server_keys.is_empty()
+            && self.merges.is_empty()
+            && self.by_remote.is_empty()
+            && self.dialogs.is_empty()
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Adds a socket of ours, for an endpoint whose sockets are bound after it was made.
+    pub fn add_local(&mut self, local: Local) {
+        self.config.locals.push(local);
+    }
+
+    /// Replaces the pair of clocks, after the wall clock was set.
+    pub fn set_epoch(&mut self, epoch: Epoch) {
+        self.epoch = epoch;
+    }
+
+    fn advance(&mut self, now: Instant) -> Instant {
+        self.now = self.now.max(now);
+        self.now
+    }
+
+    /// Computes with a call that is taken out of its table, so that everything else can be
+    /// reached too; afterwards files it, or forgets it when it has ended.
+    fn with_call<R>(&mut self, key: Key, f: impl FnOnce(&mut Self, &mut Call) -> R) -> Option<R> {
+        let mut call = self.calls.take(key)?;
+        let result = f(self, &mut call);
+        let wanted = if call.state == CallState::Ended {
+            None
+        } else {
+            call.deadline()
+        };
+        self.deadlines
+            .arm(Waiter::Call(key), &mut call.armed, wanted);
+        if call.state == CallState::Ended {
+            self.dialogs
+                .remove(dialog_key(&call.call_id, &call.local_tag).as_str());
+            self.calls.release(key);
+        } else {
+            self.calls.put_back(key, call);
+        }
+        Some(result)
+    }
+
+    fn end(&mut self, call: &mut Call, cause: EndCause, message: Option<crate::Message>) {
+        if call.state == CallState::Ended {
+            return;
+        }
+        call.state = CallState::Ended;
+        if let Some(id) = call.key {
+            self.out.tell(Event::Ended {
+                call: CallId(id),
+                cause,
+                message,
+            });
+        }
+    }
+
+    fn new_call(&mut self, mut call: Call) -> Option<Key> {
+        let name = dialog_key(&call.call_id, &call.local_tag);
+        call.key = None;
+        let key = self.calls.insert(call).ok()?;
+        if let Some(call) = self.calls.get_mut(key) {
+            call.key = Some(key);
+        }
+        self.dialogs.insert(name.into(), key);
+        Some(key)
+    }
+
+    fn find_call(&self, call_id: &str, local_tag: &str) -> Option<Key> {
+        self.dialogs
+            .get(dialog_key(call_id, local_tag).as_str())
+            .copied()
+    }
+}
+
+/// A Call-ID has no line end in it, so the two parts cannot be confused.
+fn dialog_key(call_id: &str, local_tag: &str) -> String {
+    format!("{call_id}\n{local_tag}")
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint")
+            .field("calls", &self.calls.len())
+            .field("clients", &self.clients.len())
+            .field("servers", &self.servers.len())
+            .field("counters", &self.counters)
+            .finish_non_exhaustive()
+    }
+}

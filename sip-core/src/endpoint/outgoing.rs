@@ -1,0 +1,767 @@
+//! Calls that we make: RFC 3261 section 13.2, with digest retries, failover and CANCEL.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::call::{Call, CallState, Outgoing};
+use super::clients::{Failure, Purpose, Reply, cancel};
+use super::command::{CommandError, Invite, Options};
+use super::event::{CallId, Event, Question, RequestId};
+use super::flow::{Flow, FlowError, Target, Transport};
+use super::table::Key;
+use super::{EndCause, EndKind, EndedBy, Endpoint, wire};
+use crate::auth::{Attempt, AuthError, Challenger, ClientAuth, DigestRequest};
+use crate::dialog::Dialog;
+use crate::header::NameAddr;
+use crate::header::digest::Challenge;
+use crate::transaction::after;
+use crate::{HeaderName, Message, Method, RequestBuilder, Scheme, StatusCode, Uri};
+
+/// Where a URI leads.
+pub(crate) enum Place {
+    At(Target),
+    Ask(Question),
+}
+
+impl Endpoint {
+    /// Calls someone. What follows comes as events with the id returned: first
+    /// [`Event::Progress`], then [`Event::Answered`] or [`Event::Ended`].
+    pub fn invite(&mut self, now: Instant, invite: Invite) -> Result<CallId, CommandError> {
+        let now = self.advance(now);
+        if !self.out.has_room() {
+            return Err(CommandError::Full("outbox"));
+        }
+        check_headers(&invite.headers)?;
+        let hop = match invite.route.first() {
+            Some(route) => route.uri().map_err(crate::BuildError::Uri)?,
+            None => invite.uri.clone(),
+        };
+        let place = self.place(&hop, invite.target.clone())?;
+        if self.calls.is_full() {
+            return Err(CommandError::Full("call table"));
+        }
+        let mut call = Call::new(
+            true,
+            Arc::from(self.draw.call_id()),
+            Arc::from(self.draw.tag()),
+        );
+        call.host = hop.host_str().unwrap_or_default().to_owned();
+        call.contact_user = match (&self.config.contact_user, invite.from.uri()) {
+            (Some(user), _) => user.clone(),
+            (None, Ok(uri)) => uri.user().unwrap_or_default().to_owned(),
+            (None, Err(_)) => String::new(),
+        };
+        call.auth = invite
+            .account
+            .clone()
+            .map(|account| Box::new(ClientAuth::new(account)));
+        if invite.body.is_some() {
+            call.offers.local_offer()?;
+        }
+        call.outgoing = Some(Box::new(Outgoing {
+            rings_until: invite.ring_timeout.map(|wait| after(now, wait)),
+            invite,
+            targets: VecDeque::new(),
+            client: None,
+            question: None,
+            seq: 1,
+            provisional: false,
+            cancelled: false,
+            reason: None,
+        }));
+        let Some(key) = self.new_call(call) else {
+            return Err(CommandError::Full("call table"));
+        };
+        let sent = self.with_call(key, |endpoint, call| match place {
+            Place::At(target) => endpoint.send_invite(now, call, target).inspect_err(|_| {
+                // The command fails as a whole: no event for a call that never was.
+                call.state = CallState::Ended;
+            }),
+            Place::Ask(question) => {
+                call.state = CallState::Resolving;
+                let asked = endpoint.ask(now, question, super::questions::Purpose::Call(key));
+                if let Some(outgoing) = &mut call.outgoing {
+                    outgoing.question = asked;
+                }
+                if asked.is_none() {
+                    call.state = CallState::Ended;
+                    return Err(CommandError::Full("question table"));
+                }
+                Ok(())
+            }
+        });
+        match sent {
+            Some(Err(error)) => Err(error),
+            _ => Ok(CallId(key)),
+        }
+    }
+
+    /// Sends OPTIONS outside any call; [`Event::Replied`] follows.
+    ///
+    /// The URI's host must be an address, or `target` given: no question is asked for a ping.
+    pub fn options(&mut self, now: Instant, options: Options) -> Result<RequestId, CommandError> {
+        let now = self.advance(now);
+        if !self.out.has_room() {
+            return Err(CommandError::Full("outbox"));
+        }
+        check_headers(&options.headers)?;
+        let target = match self.place(&options.uri, options.target.clone())? {
+            Place::At(target) => target,
+            Place::Ask(_) => return Err(CommandError::State("an address: give a target")),
+        };
+        let user = options
+            .from
+            .uri()
+            .ok()
+            .and_then(|uri| uri.user().map(str::to_owned));
+        let via = self.via(&target);
+        let contact = self.contact(&target, &user.unwrap_or_default());
+        let from = options.from.without_tag().with_tag(&self.draw.tag())?;
+        let mut builder = Message::request(Method::Options, &options.uri)
+            .header(HeaderName::VIA, via)
+            .max_forwards(70)
+            .header_display(HeaderName::FROM, from)
+            .header_display(HeaderName::TO, NameAddr::new(&options.uri))
+            .header(HeaderName::CALL_ID, self.draw.call_id())
+            .cseq(1)
+            .header(HeaderName::CONTACT, contact)
+            .header(HeaderName::ACCEPT, "application/sdp");
+        for (name, value) in &options.headers {
+            builder = builder.header(name, value);
+        }
+        let request = self.identify_request(builder).build()?;
+        let key = self.start_client(
+            now,
+            request,
+            target,
+            None,
+            Purpose::Standalone,
+            Attempt::none(),
+        )?;
+        Ok(RequestId(key))
+    }
+
+    /// Where a URI leads, as far as that needs no name service.
+    pub(crate) fn place(&self, uri: &Uri, given: Option<Target>) -> Result<Place, CommandError> {
+        let available = |transport: Transport| {
+            self.config
+                .locals
+                .iter()
+                .any(|local| local.transport == transport)
+        };
+        if let Some(target) = given {
+            let transport = target.transport();
+            return match available(transport) {
+                true => Ok(Place::At(target)),
+                false => Err(CommandError::Transport(transport.to_string())),
+            };
+        }
+        let secure = match uri.scheme() {
+            Scheme::Sip => false,
+            Scheme::Sips => true,
+            _ => return Err(CommandError::Scheme(uri.as_ref().scheme_str().to_owned())),
+        };
+        let named = uri.param("transport").and_then(|param| param.value());
+        let transport = match named {
+            Some(name) => match (Transport::from_name(name), secure) {
+                (Some(Transport::Tcp), true) => Some(Transport::Tls),
+                (Some(Transport::Ws), true) => Some(Transport::Wss),
+                (Some(transport), false) => Some(transport),
+                (Some(transport), true) if transport.is_secure() => Some(transport),
+                _ => return Err(CommandError::Transport(name.to_owned())),
+            },
+            None if secure => Some(Transport::Tls),
+            None => None,
+        };
+        if let Some(transport) = transport
+            && !available(transport)
+        {
+            return Err(CommandError::Transport(
+                named.unwrap_or(transport.via()).to_owned(),
+            ));
+        }
+        let Some(host) = uri.host() else {
+            return Err(CommandError::Scheme("opaque".to_owned()));
+        };
+        match host.ip() {
+            Some(ip) => {
+                let transport = transport.unwrap_or(Transport::Udp);
+                if !available(transport) {
+                    return Err(CommandError::Transport(transport.to_string()));
+                }
+                let port = uri.port().unwrap_or(transport.default_port());
+                Ok(Place::At(Target::new(transport, SocketAddr::new(ip, port))))
+            }
+            None => Ok(Place::Ask(Question::Resolve {
+                host: host.to_string(),
+                port: uri.port(),
+                transport,
+                secure,
+            })),
+        }
+    }
+
+    /// The next hop of a request inside a dialog: over the connection on which the peer spoke last
+    /// if it is open, else to the address in the URI, else to where the peer spoke from.
+    pub(crate) fn hop(&self, uri: &Uri, flow: Option<Flow>, sent: Option<&Target>) -> Target {
+        let open = |id| self.connections.contains_key(&id);
+        if let Some(flow) = flow.filter(|flow| flow.connection.is_some_and(open)) {
+            return Target::Flow(flow);
+        }
+        match (self.place(uri, None), flow, sent) {
+            (Ok(Place::At(target)), ..) => target,
+            (_, Some(flow), _) if flow.transport == Transport::Udp => Target::Flow(flow),
+            (_, _, Some(sent)) => Target::new(sent.transport(), sent.remote()),
+            (_, Some(flow), None) => Target::new(flow.transport, flow.remote),
+            (_, None, None) => Target::new(Transport::Udp, SocketAddr::from(([0, 0, 0, 0], 0))),
+        }
+    }
+
+    fn sent_by(&self, target: &Target) -> String {
+        match self.config.local(target.transport(), target.remote()) {
+            Some(local) => local.sent_by(),
+            None => match target {
+                Target::Flow(flow) => flow.local.to_string(),
+                Target::Open { .. } => "invalid.invalid".to_owned(),
+            },
+        }
+    }
+
+    /// A Via for a new transaction over `target`.
+    pub(crate) fn via(&mut self, target: &Target) -> String {
+        let branch = self.draw.branch();
+        wire::via(target.transport(), &self.sent_by(target), &branch)
+    }
+
+    /// Our Contact as a peer behind `target` reaches us.
+    pub(crate) fn contact(&self, target: &Target, user: &str) -> String {
+        let sent_by = self.sent_by(target);
+        let at = if user.is_empty() { "" } else { "@" };
+        match target.transport() {
+            Transport::Udp => format!("<sip:{user}{at}{sent_by}>"),
+            Transport::Tls => format!("<sips:{user}{at}{sent_by}>"),
+            transport => format!("<sip:{user}{at}{sent_by};transport={}>", transport.param()),
+        }
+    }
+
+    /// Adds User-Agent.
+    pub(crate) fn identify_request(&self, builder: RequestBuilder) -> RequestBuilder {
+        match &self.config.user_agent {
+            Some(name) => builder.header(HeaderName::USER_AGENT, name),
+            None => builder,
+        }
+    }
+
+    /// Sends the first INVITE to an address, or sends it again to the next one.
+    pub(crate) fn send_invite(
+        &mut self,
+        now: Instant,
+        call: &mut Call,
+        target: Target,
+    ) -> Result<(), CommandError> {
+        let via = self.via(&target);
+        let contact = self.contact(&target, &call.contact_user);
+        let Some(outgoing) = call.outgoing.as_deref_mut() else {
+            return Ok(());
+        };
+        let invite = &outgoing.invite;
+        let from = invite.from.without_tag().with_tag(&call.local_tag)?;
+        let to = invite
+            .to
+            .as_ref()
+            .map_or_else(|| NameAddr::new(&invite.uri), NameAddr::without_tag);
+        let mut builder =
+            Message::request(Method::Invite, &invite.uri).header(HeaderName::VIA, via);
+        for route in &invite.route {
+            builder = builder.header_display(HeaderName::ROUTE, route);
+        }
+        builder = builder
+            .max_forwards(70)
+            .header_display(HeaderName::FROM, from)
+            .header_display(HeaderName::TO, to)
+            .header(HeaderName::CALL_ID, call.call_id.as_bytes())
+            .cseq(outgoing.seq)
+            .header(HeaderName::CONTACT, contact)
+            .header(HeaderName::ALLOW, wire::ALLOW);
+        builder = self.identify_request(builder);
+        for (name, value) in &invite.headers {
+            builder = builder.header(name, value);
+        }
+        if let Some(body) = &invite.body {
+            builder = wire::with_body(builder, body);
+        }
+        let request = builder.build()?;
+        let attempt = Attempt::none();
+        let client = self.start_client(
+            now,
+            request,
+            target.clone(),
+            call.key,
+            Purpose::Invite,
+            attempt,
+        )?;
+        if let Some(outgoing) = call.outgoing.as_deref_mut() {
+            outgoing.client = Some(client);
+            outgoing.provisional = false;
+            outgoing.cancelled = false;
+        }
+        call.target = Some(target);
+        call.state = CallState::Calling;
+        Ok(())
+    }
+
+    /// Addresses of the host were found, or none.
+    pub(crate) fn resolved(&mut self, now: Instant, call: &mut Call, targets: Vec<Target>) {
+        let Some(outgoing) = call.outgoing.as_deref_mut() else {
+            return;
+        };
+        outgoing.question = None;
+        if call.state != CallState::Resolving {
+            return;
+        }
+        // As many as a name may sensibly have, so that a hostile zone cannot keep us trying.
+        outgoing.targets = targets.into_iter().take(16).collect();
+        if outgoing.targets.is_empty() {
+            let cause = EndCause::new(EndedBy::Transport, EndKind::Unresolved)
+                .host(Some(call.host.clone()));
+            self.end(call, cause, None);
+            return;
+        }
+        let none = Failure::Transport(FlowError::NoTransport);
+        self.try_next(now, call, none.cause(call.host.clone()), None);
+    }
+
+    /// Tries the next address, or ends the call with what the last one said.
+    fn try_next(
+        &mut self,
+        now: Instant,
+        call: &mut Call,
+        last: EndCause,
+        message: Option<Message>,
+    ) {
+        while let Some(target) = call
+            .outgoing
+            .as_deref_mut()
+            .and_then(|outgoing| outgoing.targets.pop_front())
+        {
+            if matches!(self.place_target(&target), Ok(()))
+                && self.send_invite(now, call, target).is_ok()
+            {
+                return;
+            }
+        }
+        self.end(call, last, message);
+    }
+
+    fn place_target(&self, target: &Target) -> Result<(), CommandError> {
+        let available = self
+            .config
+            .locals
+            .iter()
+            .any(|local| local.transport == target.transport());
+        if available {
+            Ok(())
+        } else {
+            Err(CommandError::Transport(target.transport().to_string()))
+        }
+    }
+
+    /// The INVITE got no final response.
+    pub(crate) fn invite_failed(
+        &mut self,
+        now: Instant,
+        call: &mut Call,
+        client: Key,
+        failure: Failure,
+    ) {
+        if call.outgoing.as_ref().and_then(|outgoing| outgoing.client) != Some(client) {
+            return;
+        }
+        if call.state == CallState::Cancelling {
+            let cause = self.take_ending(call, EndKind::Cancelled);
+            self.end(call, cause, None);
+            return;
+        }
+        let host = match &call.target {
+            Some(target)
+                if !call.host.is_empty() && call.host != target.remote().ip().to_string() =>
+            {
+                format!("{} ({target})", call.host)
+            }
+            Some(target) => target.to_string(),
+            None => call.host.clone(),
+        };
+        self.try_next(now, call, failure.cause(host), None);
+    }
+
+    pub(crate) fn take_ending(&mut self, call: &mut Call, otherwise: EndKind) -> EndCause {
+        match call.ending.take() {
+            Some(cause) => *cause,
+            None => EndCause::new(EndedBy::Local, otherwise),
+        }
+    }
+
+    /// A response to the INVITE that made the call.
+    pub(crate) fn invite_response(&mut self, now: Instant, call: &mut Call, reply: &Reply<'_>) {
+        let Some(status) = reply.response.status() else {
+            return;
+        };
+        call.flow = Some(reply.flow);
+        if status.is_provisional() {
+            self.invite_progress(now, call, reply, status);
+        } else if status.is_success() {
+            self.invite_success(now, call, reply);
+        } else {
+            self.invite_failure(now, call, reply, status);
+        }
+    }
+
+    fn invite_progress(
+        &mut self,
+        now: Instant,
+        call: &mut Call,
+        reply: &Reply<'_>,
+        status: StatusCode,
+    ) {
+        let Some(outgoing) = call.outgoing.as_deref_mut() else {
+            return;
+        };
+        if outgoing.client != Some(reply.client) {
+            return;
+        }
+        outgoing.provisional = true;
+        if call.state == CallState::Cancelling {
+            self.send_cancel(now, call);
+            return;
+        }
+        if status.code() == 100 {
+            return;
+        }
+        let branch = wire::to_tag(reply.response).unwrap_or_default();
+        if !branch.is_empty() {
+            match call
+                .dialogs
+                .iter()
+                .position(|dialog| dialog.remote_tag() == branch)
+            {
+                Some(at) => call.dialogs[at].confirm(reply.response),
+                None if call.dialogs.len() >= self.config.bounds.forks => return,
+                None => {
+                    if let Ok(dialog) = Dialog::uac(reply.request, reply.response) {
+                        call.dialogs.push(dialog);
+                    }
+                }
+            }
+        }
+        if let Some(key) = call.key {
+            self.out.tell(Event::Progress {
+                call: CallId(key),
+                status,
+                reason: reply.response.reason().into_owned(),
+                branch,
+                preview: wire::body(reply.response),
+                response: reply.response.clone(),
+            });
+        }
+    }
+
+    fn invite_success(&mut self, now: Instant, call: &mut Call, reply: &Reply<'_>) {
+        let branch = wire::to_tag(reply.response).unwrap_or_default();
+        let current = call
+            .outgoing
+            .as_ref()
+            .is_some_and(|o| o.client == Some(reply.client));
+        if !current {
+            // Answered before: an answer of another branch, or of the same one, whose ACK waits
+            // for the application (13.2.2.4).
+            if !call
+                .dialogs
+                .iter()
+                .any(|dialog| dialog.remote_tag() == branch)
+            {
+                self.decline_success(now, reply, Some(call));
+            }
+            return;
+        }
+        let known = call
+            .dialogs
+            .iter()
+            .position(|dialog| dialog.remote_tag() == branch);
+        let dialog = match known {
+            Some(at) => {
+                let mut dialog = call.dialogs.swap_remove(at);
+                dialog.confirm(reply.response);
+                Ok(dialog)
+            }
+            None => Dialog::uac(reply.request, reply.response),
+        };
+        let Ok(dialog) = dialog else {
+            let cause = EndCause::new(EndedBy::Remote, EndKind::Protocol("a 200 without a dialog"));
+            self.end(call, cause, Some(reply.response.clone()));
+            return;
+        };
+        let seq = wire::cseq(reply.request).map_or(1, |(seq, _)| seq);
+        call.dialogs = vec![dialog];
+        let cancelled = call.state == CallState::Cancelling;
+        let offered = call
+            .outgoing
+            .as_ref()
+            .is_some_and(|o| o.invite.body.is_some());
+        call.outgoing = None;
+        call.state = CallState::Established;
+        let body = wire::body(reply.response);
+        let broken = match (offered, &body) {
+            (true, Some(_)) => call
+                .offers
+                .remote_answer()
+                .err()
+                .map(|_| "an answer too many"),
+            (true, None) => Some("a 200 without an answer"),
+            (false, Some(_)) => call
+                .offers
+                .remote_offer()
+                .err()
+                .map(|_| "an offer too many"),
+            (false, None) => Some("a 200 without an offer"),
+        };
+        if cancelled || broken.is_some() || offered {
+            self.acknowledge(call, reply.client, seq, None);
+        } else {
+            let until = after(now, self.config.timers.h);
+            call.ack_due = Some(Box::new(super::call::AckDue {
+                client: reply.client,
+                seq,
+                until,
+            }));
+        }
+        if cancelled {
+            // 9.1: the answer crossed the CANCEL, so that the call exists and must be ended.
+            let cause = self.take_ending(call, EndKind::Cancelled);
+            self.send_bye(now, call, cause);
+            return;
+        }
+        if let Some(what) = broken {
+            let cause = EndCause::new(EndedBy::Remote, EndKind::Protocol(what));
+            self.send_bye(now, call, cause);
+            return;
+        }
+        if let Some(key) = call.key {
+            self.out.tell(Event::Answered {
+                call: CallId(key),
+                body,
+                response: reply.response.clone(),
+            });
+        }
+    }
+
+    fn invite_failure(
+        &mut self,
+        now: Instant,
+        call: &mut Call,
+        reply: &Reply<'_>,
+        status: StatusCode,
+    ) {
+        let Some(outgoing) = call.outgoing.as_deref_mut() else {
+            return;
+        };
+        if outgoing.client != Some(reply.client) {
+            return;
+        }
+        outgoing.client = None;
+        let phrase = reply.response.reason().into_owned();
+        let reason = wire::reason(reply.response);
+        if call.state == CallState::Cancelling {
+            let cause = self
+                .take_ending(call, EndKind::Cancelled)
+                .status(status, &phrase);
+            self.end(call, cause, Some(reply.response.clone()));
+            return;
+        }
+        let mut cause = EndCause::new(EndedBy::Remote, EndKind::Rejected)
+            .status(status, &phrase)
+            .reason(reason.as_deref());
+        if matches!(status.code(), 401 | 407) {
+            match self.authorize(call, reply) {
+                Ok(attempt) => {
+                    let sent = self.resend_authorized(now, call, reply, attempt, Purpose::Invite);
+                    if let (Ok((client, seq)), Some(outgoing)) =
+                        (sent, call.outgoing.as_deref_mut())
+                    {
+                        outgoing.client = Some(client);
+                        outgoing.seq = seq;
+                        outgoing.provisional = false;
+                        // Early dialogs belonged to the refused request.
+                        call.dialogs.clear();
+                        return;
+                    }
+                }
+                Err(kind) => cause.kind = kind,
+            }
+        }
+        let message = Some(reply.response.clone());
+        if status.code() == 503 {
+            self.try_next(now, call, cause, message);
+        } else {
+            self.end(call, cause, message);
+        }
+    }
+
+    /// Credentials for the same request once more, or why there is no point.
+    pub(crate) fn authorize(
+        &mut self,
+        call: &mut Call,
+        reply: &Reply<'_>,
+    ) -> Result<Attempt, EndKind> {
+        let mut challenges = Vec::new();
+        for challenger in [Challenger::Server, Challenger::Proxy] {
+            for field in reply.response.headers_named(challenger.challenge_header()) {
+                if let Ok(challenge) = Challenge::parse(field.value()) {
+                    challenges.push((challenger, challenge));
+                }
+            }
+        }
+        let realm = challenges
+            .first()
+            .map(|(_, challenge)| challenge.realm.clone());
+        let Some(auth) = call.auth.as_deref_mut() else {
+            return Err(EndKind::AuthFailed {
+                realm: realm.unwrap_or_default(),
+                user: String::new(),
+            });
+        };
+        let user = auth.account().username().to_owned();
+        with_digest_request(reply.request, |request| {
+            auth.retry(&reply.attempt, &challenges, request, &mut *self.draw.0)
+        })
+        .map_err(|error| EndKind::AuthFailed {
+            realm: match error {
+                AuthError::Rejected { realm, .. }
+                | AuthError::Unsupported { realm, .. }
+                | AuthError::NoSecret { realm, .. }
+                | AuthError::TooManyRounds { realm } => realm,
+                _ => realm.unwrap_or_default(),
+            },
+            user,
+        })
+    }
+
+    /// Sends a refused request again with credentials: a new transaction, the next CSeq (8.1.3.5).
+    pub(crate) fn resend_authorized(
+        &mut self,
+        now: Instant,
+        call: &mut Call,
+        reply: &Reply<'_>,
+        attempt: Attempt,
+        purpose: Purpose,
+    ) -> Result<(Key, u32), CommandError> {
+        let (seq, method) =
+            wire::cseq(reply.request).ok_or(CommandError::State("a request with CSeq"))?;
+        let seq = match call.dialog().filter(|_| purpose != Purpose::Invite) {
+            Some(dialog) => dialog.next_seq(),
+            None => seq.saturating_add(1),
+        };
+        let via = self.via(&reply.target);
+        let mut editor = reply
+            .request
+            .edit()
+            .set(HeaderName::VIA, via)
+            .set(HeaderName::CSEQ, format!("{seq} {method}"))
+            .remove(HeaderName::AUTHORIZATION)
+            .remove(HeaderName::PROXY_AUTHORIZATION);
+        for (name, value) in attempt.headers() {
+            editor = editor.append(name, value);
+        }
+        let request = editor.build()?;
+        let target = reply.target.clone();
+        let key = self.start_client(now, request, target, call.key, purpose, attempt)?;
+        Ok((key, seq))
+    }
+
+    /// Sends the CANCEL that was waiting for a provisional response (9.1).
+    pub(crate) fn send_cancel(&mut self, now: Instant, call: &mut Call) {
+        let Some(outgoing) = call.outgoing.as_deref_mut() else {
+            return;
+        };
+        let Some(client) = outgoing
+            .client
+            .filter(|_| outgoing.provisional && !outgoing.cancelled)
+        else {
+            return;
+        };
+        outgoing.cancelled = true;
+        let Some((request, target)) = self.sent(client) else {
+            return;
+        };
+        let (message, target) = (cancel(request, outgoing.reason.as_deref()), target.clone());
+        if let Ok(message) = message {
+            // A full table leaves the phone ringing until the INVITE's own end: nothing better is left.
+            let _ = self.start_client(
+                now,
+                message,
+                target,
+                call.key,
+                Purpose::Cancel,
+                Attempt::none(),
+            );
+        }
+        self.client_cancelled(now, client);
+    }
+
+    /// Sends the ACK for the 2xx with this CSeq, with the INVITE's credentials (22.1).
+    pub(crate) fn acknowledge(
+        &mut self,
+        call: &mut Call,
+        client: Key,
+        seq: u32,
+        body: Option<&super::Body>,
+    ) {
+        let (flow, sent) = (call.flow, call.target.clone());
+        let Some(dialog) = call.dialogs.first() else {
+            return;
+        };
+        let to = self.hop(&dialog.next_hop(), flow, sent.as_ref());
+        let via = self.via(&to);
+        let mut builder = dialog.ack(seq, &via);
+        if let Some((request, _)) = self.sent(client) {
+            builder = builder
+                .copy(request, HeaderName::AUTHORIZATION)
+                .copy(request, HeaderName::PROXY_AUTHORIZATION);
+        }
+        builder = self.identify_request(builder);
+        if let Some(body) = body {
+            builder = wire::with_body(builder, body);
+        }
+        let tag = dialog.remote_tag().to_owned();
+        if let Ok(ack) = builder.build() {
+            self.send_ack(client, &tag, &ack, to);
+        }
+    }
+}
+
+/// Runs `f` with what a digest covers of a request.
+pub(crate) fn with_digest_request<R>(
+    request: &Message,
+    f: impl FnOnce(&DigestRequest<'_>) -> R,
+) -> R {
+    let method = request
+        .method()
+        .map_or_else(String::new, |method| method.to_string());
+    let uri = String::from_utf8_lossy(request.uri_bytes().unwrap_or_default());
+    f(&DigestRequest {
+        method: &method,
+        uri: &uri,
+        body: request.body(),
+    })
+}
+
+fn check_headers(headers: &[(String, String)]) -> Result<(), CommandError> {
+    match headers
+        .iter()
+        .find(|(name, _)| wire::is_reserved(HeaderName::from(name)))
+    {
+        Some((name, _)) => Err(CommandError::ReservedHeader(name.clone())),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,154 @@
+//! From bytes to messages, and from messages to whom they are for.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::event::Event;
+use super::flow::{Flow, FlowError, Target, Transport};
+use super::{Endpoint, wire};
+use crate::{Frame, Framer, Message, Method, StatusCode};
+
+impl Endpoint {
+    pub(crate) fn opened(&mut self, flow: Flow) {
+        let Some(id) = flow.connection else { return };
+        if self.connections.contains_key(&id) {
+            return;
+        }
+        if self.connections.len() >= self.config.bounds.connections {
+            self.counters.overload += 1;
+            self.out.tell(Event::Close { flow });
+            return;
+        }
+        let framer = match flow.transport {
+            Transport::Ws | Transport::Wss => Framer::websocket(),
+            _ => Framer::stream(),
+        };
+        self.connections
+            .insert(id, (flow, framer.with_limits(self.config.limits.clone())));
+    }
+
+    pub(crate) fn closed(&mut self, now: Instant, flow: Flow, cause: FlowError) {
+        if let Some(id) = flow.connection {
+            self.connections.remove(&id);
+            self.unread.retain(|unread| *unread != id);
+        }
+        self.remote_failed(now, flow, cause);
+    }
+
+    pub(crate) fn received(&mut self, now: Instant, flow: Flow, bytes: Bytes) {
+        let Some(id) = flow.connection else {
+            if !self.out.has_room() {
+                self.counters.refused_inputs += 1;
+                return;
+            }
+            let mut framer = Framer::datagram().with_limits(self.config.limits.clone());
+            framer.push(bytes);
+            while let Some(frame) = framer.next_frame() {
+                self.frame(now, flow, frame);
+            }
+            return;
+        };
+        self.opened(flow);
+        let Some((_, framer)) = self.connections.get_mut(&id) else {
+            return;
+        };
+        if self.unread.contains(&id) {
+            // Whoever neither drains nor waits would make the framer grow: the stream ends here.
+            self.counters.refused_inputs += 1;
+            self.connections.remove(&id);
+            self.unread.retain(|unread| *unread != id);
+            self.out.tell(Event::Close { flow });
+            return;
+        }
+        framer.push(bytes);
+        self.unread.push_back(id);
+        self.read_on(now);
+    }
+
+    /// Handles the messages that framers hold, as far as there is room for what they cause.
+    pub(crate) fn read_on(&mut self, now: Instant) {
+        while self.out.has_room() {
+            let Some(&id) = self.unread.front() else {
+                return;
+            };
+            let frame = self
+                .connections
+                .get_mut(&id)
+                .and_then(|(flow, framer)| framer.next_frame().map(|frame| (*flow, frame)));
+            match frame {
+                Some((flow, frame)) => self.frame(now, flow, frame),
+                None => {
+                    self.unread.pop_front();
+                }
+            }
+        }
+    }
+
+    fn frame(&mut self, now: Instant, flow: Flow, frame: Frame) {
+        match frame {
+            Frame::Message(message) => self.message(now, flow, message),
+            Frame::Ping if flow.connection.is_some() => {
+                self.out
+                    .send(Target::Flow(flow), Bytes::from_static(b"\r\n"));
+            }
+            Frame::Refused(refused) => {
+                self.counters.malformed += 1;
+                let request = refused.message.filter(|message| message.is_request());
+                match request.map(|request| wire::stamp(request, flow.remote)) {
+                    Some(Ok(request)) if request.method() != Some(Method::Ack) => {
+                        self.respond_stateless(
+                            flow,
+                            &request,
+                            refused.answer,
+                            refused.close,
+                            |b| b,
+                        );
+                    }
+                    _ if refused.close => self.out.tell(Event::Close { flow }),
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn message(&mut self, now: Instant, flow: Flow, message: Message) {
+        if !message.is_request() {
+            self.response(now, flow, message);
+            return;
+        }
+        let Ok(request) = wire::stamp(message, flow.remote) else {
+            self.counters.malformed += 1;
+            return;
+        };
+        let Some(method) = request.method() else {
+            self.counters.malformed += 1;
+            return;
+        };
+        if let Some(status) = flaw(&request, &method) {
+            self.counters.malformed += 1;
+            self.respond_stateless(flow, &request, status, false, |builder| builder);
+            return;
+        }
+        match method {
+            Method::Ack => self.ack(now, flow, &request),
+            method => match self.find_server(&request, &method) {
+                Some(key) => self.server_retransmitted(key),
+                None => self.request(now, flow, &request, &method),
+            },
+        }
+    }
+}
+
+/// The status with which a request is refused before anything is made of it.
+fn flaw(request: &Message, method: &Method) -> Option<StatusCode> {
+    let cseq = wire::cseq(request);
+    if wire::call_id(request).is_none()
+        || wire::from_tag(request).is_none() && request.header("from").is_none()
+        || cseq.is_none_or(|(_, named)| named != *method)
+    {
+        return Some(StatusCode::BAD_REQUEST);
+    }
+    None
+}

@@ -1,0 +1,154 @@
+//! Small questions to messages, and the headers that every message of ours bears.
+
+use std::net::SocketAddr;
+
+use crate::header::{CSeq, CallId, From, To, Via};
+use crate::{HeaderName, Message, Method, ParseError, RequestBuilder, ResponseBuilder};
+
+use super::body::Body;
+use super::flow::{Flow, Target, Transport};
+
+/// Methods that we understand, as Allow lists them.
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO";
+
+/// Headers that an application cannot set: the endpoint writes or computes them.
+pub(crate) fn is_reserved(name: HeaderName<'_>) -> bool {
+    const RESERVED: [HeaderName<'static>; 16] = [
+        HeaderName::VIA,
+        HeaderName::FROM,
+        HeaderName::TO,
+        HeaderName::CALL_ID,
+        HeaderName::CSEQ,
+        HeaderName::CONTACT,
+        HeaderName::MAX_FORWARDS,
+        HeaderName::CONTENT_LENGTH,
+        HeaderName::CONTENT_TYPE,
+        HeaderName::ROUTE,
+        HeaderName::RECORD_ROUTE,
+        HeaderName::AUTHORIZATION,
+        HeaderName::PROXY_AUTHORIZATION,
+        HeaderName::REQUIRE,
+        HeaderName::ALLOW,
+        HeaderName::CONTENT_DISPOSITION,
+    ];
+    RESERVED.contains(&name)
+}
+
+pub(crate) fn body(message: &Message) -> Option<Body> {
+    if message.body().is_empty() {
+        return None;
+    }
+    let content_type = message
+        .header(HeaderName::CONTENT_TYPE)?
+        .to_str()
+        .into_owned();
+    let mut body = Body::new(content_type, message.body_bytes());
+    body.disposition = message
+        .header(HeaderName::CONTENT_DISPOSITION)
+        .map(|field| field.to_str().into_owned());
+    Some(body)
+}
+
+pub(crate) fn to_tag(message: &Message) -> Option<String> {
+    message
+        .typed::<To<'_>>()
+        .ok()
+        .and_then(|to| to.tag().map(str::to_owned))
+}
+
+pub(crate) fn from_tag(message: &Message) -> Option<String> {
+    message
+        .typed::<From<'_>>()
+        .ok()
+        .and_then(|from| from.tag().map(str::to_owned))
+}
+
+pub(crate) fn call_id(message: &Message) -> Option<&str> {
+    message.typed::<CallId<'_>>().ok().map(|id| id.as_str())
+}
+
+pub(crate) fn cseq(message: &Message) -> Option<(u32, Method)> {
+    message
+        .typed::<CSeq<'_>>()
+        .ok()
+        .map(|cseq| (cseq.sequence(), cseq.method()))
+}
+
+pub(crate) fn branch(message: &Message) -> Option<String> {
+    message
+        .typed::<Via<'_>>()
+        .ok()
+        .and_then(|via| via.branch().map(str::to_owned))
+}
+
+pub(crate) fn reason(message: &Message) -> Option<String> {
+    message
+        .header(HeaderName::REASON)
+        .map(|field| field.to_str().into_owned())
+}
+
+/// The request with `received` and `rport` in its topmost Via (18.2.1, RFC 3581), so that every
+/// response that copies it finds its way back.
+pub(crate) fn stamp(request: Message, source: SocketAddr) -> Result<Message, ParseError> {
+    let Ok(via) = request.typed::<Via<'_>>() else {
+        return Ok(request);
+    };
+    let stamped = via.stamped(source);
+    if stamped.as_bytes() == via.as_bytes() {
+        return Ok(request);
+    }
+    let edited = request
+        .edit()
+        .remove_first(HeaderName::VIA)
+        .prepend(HeaderName::VIA, stamped);
+    // The parts come from a message that parsed, so that building it again does not fail.
+    Ok(edited.build().unwrap_or(request))
+}
+
+/// Where responses to a request go (18.2.2, RFC 3581 section 4).
+pub(crate) fn response_target(request: &Message, flow: Flow, open: bool) -> Target {
+    let via = request.typed::<Via<'_>>().ok();
+    let sent_by = via
+        .as_ref()
+        .and_then(Via::port)
+        .unwrap_or(flow.transport.default_port());
+    if flow.transport.is_reliable() {
+        if open {
+            return Target::Flow(flow);
+        }
+        let remote = SocketAddr::new(flow.remote.ip(), sent_by);
+        return Target::new(flow.transport, remote);
+    }
+    let port = match via.and_then(|via| via.rport()) {
+        Some(_) => flow.remote.port(),
+        None => sent_by,
+    };
+    Target::Flow(Flow {
+        remote: SocketAddr::new(flow.remote.ip(), port),
+        ..flow
+    })
+}
+
+/// `SIP/2.0/UDP host:port;branch=…;rport`.
+pub(crate) fn via(transport: Transport, sent_by: &str, branch: &str) -> String {
+    format!(
+        "SIP/2.0/{} {sent_by};branch={branch};rport",
+        transport.via()
+    )
+}
+
+pub(crate) fn with_body(builder: RequestBuilder, body: &Body) -> RequestBuilder {
+    let builder = match &body.disposition {
+        Some(value) => builder.header(HeaderName::CONTENT_DISPOSITION, value),
+        None => builder,
+    };
+    builder.body(&body.content_type, body.bytes.clone())
+}
+
+pub(crate) fn response_with_body(builder: ResponseBuilder, body: &Body) -> ResponseBuilder {
+    let builder = match &body.disposition {
+        Some(value) => builder.header(HeaderName::CONTENT_DISPOSITION, value),
+        None => builder,
+    };
+    builder.body(&body.content_type, body.bytes.clone())
+}
