@@ -1,0 +1,53 @@
+//! What tokens say, one type a family of tokens.
+
+mod role;
+mod session;
+
+pub use role::{ParseRoleError, Role};
+pub use session::SessionClaims;
+
+use crate::error::{Malformed, MintError};
+
+/// The claims that every verifier judges.
+#[derive(Debug, Default)]
+pub struct Registered<'a> {
+    pub(crate) exp: Option<u64>,
+    pub(crate) nbf: Option<u64>,
+    pub(crate) iss: Option<&'a str>,
+    pub(crate) aud: &'a [String],
+}
+
+pub(crate) mod sealed {
+    use super::{Malformed, MintError, Registered};
+
+    pub trait Claims: Sized {
+        fn write(&self) -> Result<Vec<u8>, MintError>;
+        fn read(json: &[u8]) -> Result<Self, Malformed>;
+        fn registered(&self) -> Registered<'_>;
+    }
+}
+
+/// The claims of one family of tokens. The crate's families implement it, and nothing else can.
+pub trait ClaimSet: sealed::Claims {}
+
+/// JSON out, without fear of what serde says of a user's text.
+pub(crate) fn to_json(claims: &impl serde::Serialize) -> Result<Vec<u8>, MintError> {
+    serde_json::to_vec(claims).map_err(|_| MintError::Json)
+}
+
+/// JSON in; where it is wrong, but not what stood there.
+pub(crate) fn from_json<T: serde::de::DeserializeOwned>(json: &[u8]) -> Result<T, Malformed> {
+    serde_json::from_slice(json).map_err(|error| Malformed::Claims {
+        line: error.line(),
+        column: error.column(),
+    })
+}
+
+/// Refuses a claim that is empty or too long.
+pub(crate) fn bounded(claim: &'static str, text: &str, max: usize) -> Result<(), MintError> {
+    match text.len() {
+        0 => Err(MintError::EmptyClaim(claim)),
+        len if len > max => Err(MintError::ClaimTooLong { claim, len, max }),
+        _ => Ok(()),
+    }
+}

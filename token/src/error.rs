@@ -1,0 +1,143 @@
+//! What can go wrong, by whose fault. No error ever holds key material or a token's signature.
+
+use crate::{Algorithm, Role};
+
+/// Why a token was refused. The HTTP status to answer is 401, except where a variant says otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum VerifyError {
+    /// The text is not a token.
+    #[error("the token is malformed: {0}")]
+    Malformed(#[from] Malformed),
+    /// `alg` is `none`: the token is not signed at all.
+    #[error("the token is not signed (algorithm `none`)")]
+    Unsigned,
+    /// `alg` is not one that this crate speaks. The name is cut after 32 characters.
+    #[error("the token's algorithm {0:?} is unknown")]
+    UnknownAlgorithm(String),
+    /// `alg` is not the algorithm of any key that could have signed this.
+    #[error("the token's algorithm {0} is not allowed here")]
+    AlgorithmNotAllowed(Algorithm),
+    /// No key has the token's `kid`. The name is cut after 64 characters.
+    #[error("the token's key {kid:?} is unknown")]
+    UnknownKey {
+        /// The key id in the token's header.
+        kid: String,
+    },
+    /// The header names extensions in `crit` that must be understood, and are not (RFC 7515 section 4.1.11).
+    #[error("the token demands extensions that are not supported")]
+    CriticalExtension,
+    /// The signature does not belong to this text and key: forged, damaged, or signed with another key.
+    #[error("the token's signature is forged, or made with another key")]
+    Forged,
+    /// `exp` has passed.
+    #[error("the token expired {since_s} s ago")]
+    Expired {
+        /// Seconds since `exp`.
+        since_s: u64,
+    },
+    /// `nbf` lies ahead.
+    #[error("the token is not valid for another {in_s} s")]
+    NotYetValid {
+        /// Seconds until `nbf`.
+        in_s: u64,
+    },
+    /// A claim that is demanded is absent.
+    #[error("the token lacks the claim `{0}`")]
+    MissingClaim(&'static str),
+    /// `aud` does not name us.
+    #[error("the token is for another audience")]
+    WrongAudience,
+    /// `iss` is not whom we trust.
+    #[error("the token is from another issuer")]
+    WrongIssuer,
+    /// The token opens another session. Answer 403.
+    #[error("the token is for session {found:?}, not for {expected:?}")]
+    WrongSession {
+        /// The session asked for.
+        expected: String,
+        /// The session in the token, cut after 128 characters.
+        found: String,
+    },
+    /// The role does not allow it. Answer 403.
+    #[error("role `{0}` does not allow this")]
+    RoleNotAllowed(Role),
+}
+
+/// Why a text is not a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Malformed {
+    /// Longer than the verifier's limit.
+    #[error("{len} bytes, more than {max}")]
+    TooLong {
+        /// Its length in bytes.
+        len: usize,
+        /// The limit in bytes.
+        max: usize,
+    },
+    /// Not three parts with dots between.
+    #[error("not three parts separated by dots")]
+    Parts,
+    /// A part is not base64url without padding (RFC 7515 section 2).
+    #[error("its {0} is not base64url")]
+    Base64(&'static str),
+    /// The header is not a JSON object with a string `alg`.
+    #[error("its header is not a JSON object with `alg`")]
+    Header,
+    /// The claims are not JSON, or not those of the kind of token that was asked for.
+    #[error("its claims are not those of this kind of token (JSON line {line}, column {column})")]
+    Claims {
+        /// Line of the claims' JSON, from 1.
+        line: usize,
+        /// Column of the claims' JSON, from 1.
+        column: usize,
+    },
+}
+
+/// Why a token was not minted: the caller's claims or key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MintError {
+    /// `exp` is not after `iat` or `nbf`: the token would never be valid.
+    #[error("the token would expire before it is valid")]
+    NeverValid,
+    /// A claim is longer than its readers accept.
+    #[error("the claim `{claim}` has {len} bytes, more than {max}")]
+    ClaimTooLong {
+        /// The claim.
+        claim: &'static str,
+        /// Its length in bytes.
+        len: usize,
+        /// The limit in bytes.
+        max: usize,
+    },
+    /// A claim that the kind of token needs is empty.
+    #[error("the claim `{0}` is empty")]
+    EmptyClaim(&'static str),
+    /// The claims cannot be written as JSON.
+    #[error("the claims cannot be written as JSON")]
+    Json,
+    /// The key would not sign: the system has no randomness to give (ECDSA, RSA).
+    #[error("the key cannot sign now")]
+    Signing,
+}
+
+/// Why a key was not taken. Never repeats key material.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// RFC 7518 section 3.2 has secrets at least as long as the hash.
+    #[error("a secret for {algorithm} has at least {min} bytes, this has {len}")]
+    TooShort {
+        /// The algorithm that the secret was meant for.
+        algorithm: Algorithm,
+        /// Its length in bytes.
+        len: usize,
+        /// The least in bytes.
+        min: usize,
+    },
+    /// The algorithm does not go with this kind of key.
+    #[error("{0} does not go with this kind of key")]
+    WrongAlgorithm(Algorithm),
+}

@@ -1,0 +1,163 @@
+//! From a token to claims that can be believed.
+
+use std::time::{Duration, SystemTime};
+
+use crate::claims::{ClaimSet, Registered};
+use crate::error::VerifyError;
+use crate::jws::Parts;
+use crate::keys::{Algorithm, KeySet};
+use crate::time::unix;
+
+/// Choices of a [`Verifier`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct VerifierOptions {
+    /// How far the minter's clock may be off, applied to `exp` and `nbf`. Default 5 s: clocks that are kept differ by
+    /// less.
+    pub leeway: Duration,
+    /// Refuse tokens without `exp`. Default `true`. (Families whose tokens always have one do not care.)
+    pub require_expiry: bool,
+    /// Accept tokens for this audience only. Default `None`: `aud` is not looked at.
+    pub audience: Option<String>,
+    /// Accept tokens of these issuers only. Default empty: `iss` is not looked at.
+    pub issuers: Vec<String>,
+    /// Longest token, in bytes. Default 8192: what HTTP servers take in one header field.
+    pub max_len: usize,
+}
+
+impl Default for VerifierOptions {
+    fn default() -> Self {
+        Self {
+            leeway: Duration::from_secs(5),
+            require_expiry: true,
+            audience: None,
+            issuers: Vec::new(),
+            max_len: 8192,
+        }
+    }
+}
+
+/// Checks tokens against the keys that it was given. Without state: one serves any number of threads.
+#[derive(Debug, Clone)]
+pub struct Verifier {
+    keys: KeySet,
+    options: VerifierOptions,
+}
+
+/// A token that was found right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Verified<C> {
+    /// What it says.
+    pub claims: C,
+    /// The algorithm that signed it.
+    pub algorithm: Algorithm,
+    /// The name of the key that signed it, when the key has one.
+    pub kid: Option<String>,
+}
+
+impl Verifier {
+    /// A verifier that trusts one key or a set of them.
+    #[must_use]
+    pub fn new(keys: impl Into<KeySet>) -> Self {
+        Self::with_options(keys, VerifierOptions::default())
+    }
+
+    /// A verifier with options of one's own.
+    #[must_use]
+    pub fn with_options(keys: impl Into<KeySet>, options: VerifierOptions) -> Self {
+        Self {
+            keys: keys.into(),
+            options,
+        }
+    }
+
+    /// Checks a token of the family `C` at the time `now`.
+    ///
+    /// # Errors
+    ///
+    /// [`VerifyError`] says why it was refused. Time and claims are judged only once the signature is found right, so
+    /// an error never tells a forger whether the rest would have passed.
+    pub fn verify<C: ClaimSet>(
+        &self,
+        token: &str,
+        now: SystemTime,
+    ) -> Result<Verified<C>, VerifyError> {
+        let parts = Parts::parse(token, self.options.max_len)?;
+        let (algorithm, kid) = self.check_signature(&parts)?;
+        let claims = C::read(&parts.claims()?)?;
+        self.judge(&claims.registered(), unix(now))?;
+        Ok(Verified {
+            claims,
+            algorithm,
+            kid,
+        })
+    }
+
+    fn check_signature(
+        &self,
+        parts: &Parts<'_>,
+    ) -> Result<(Algorithm, Option<String>), VerifyError> {
+        let header = &parts.header;
+        // RFC 7518 writes `none` in lower case; forgers have tried the others.
+        if header.alg.eq_ignore_ascii_case("none") {
+            return Err(VerifyError::Unsigned);
+        }
+        let Some(algorithm) = Algorithm::from_name(&header.alg) else {
+            return Err(VerifyError::UnknownAlgorithm(cut(&header.alg, 32)));
+        };
+        if header.crit.is_some() {
+            return Err(VerifyError::CriticalExtension);
+        }
+        let kid = header.kid.as_deref();
+        let mut error = match kid {
+            Some(kid) => VerifyError::UnknownKey { kid: cut(kid, 64) },
+            None => VerifyError::AlgorithmNotAllowed(algorithm),
+        };
+        for key in self.keys.candidates(kid) {
+            if key.algorithm() != algorithm {
+                if error != VerifyError::Forged {
+                    error = VerifyError::AlgorithmNotAllowed(algorithm);
+                }
+            } else if key.verifies(parts.signed.as_bytes(), &parts.signature) {
+                return Ok((algorithm, key.kid().map(str::to_owned)));
+            } else {
+                error = VerifyError::Forged;
+            }
+        }
+        Err(error)
+    }
+
+    fn judge(&self, claims: &Registered<'_>, now: u64) -> Result<(), VerifyError> {
+        let leeway = self.options.leeway.as_secs();
+        match claims.exp {
+            // RFC 7519 section 4.1.4: now must be before it.
+            Some(exp) if now >= exp.saturating_add(leeway) => {
+                return Err(VerifyError::Expired { since_s: now - exp });
+            }
+            None if self.options.require_expiry => return Err(VerifyError::MissingClaim("exp")),
+            _ => {}
+        }
+        if let Some(nbf) = claims.nbf.filter(|nbf| now.saturating_add(leeway) < *nbf) {
+            return Err(VerifyError::NotYetValid { in_s: nbf - now });
+        }
+        if let Some(audience) = &self.options.audience {
+            match claims.aud {
+                [] => return Err(VerifyError::MissingClaim("aud")),
+                list if !list.contains(audience) => return Err(VerifyError::WrongAudience),
+                _ => {}
+            }
+        }
+        if !self.options.issuers.is_empty() {
+            let issuer = claims.iss.ok_or(VerifyError::MissingClaim("iss"))?;
+            if !self.options.issuers.iter().any(|trusted| trusted == issuer) {
+                return Err(VerifyError::WrongIssuer);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn cut(text: &str, chars: usize) -> String {
+    text.chars().take(chars).collect()
+}
