@@ -1,4 +1,5 @@
 //! The mixer through its public face: exact to the last bit, at every rate, for any number of talkers.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use media_mix::{Audience, Level, Mixer, MixerConfig, MixerError, Push, Rate, SourceId, Tone};
 

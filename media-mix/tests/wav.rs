@@ -1,4 +1,5 @@
 //! WAV files, written, read, and mutilated.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::io::Cursor;
 

@@ -8,8 +8,8 @@
 //! before it is decoded, and should the library panic all the same, the panic is caught, the state made anew and
 //! [`CodecError::Internal`] returned (with `panic = "abort"` there is nothing to catch).
 //!
-//! Its decoder allocates nothing after the first packets. Its encoder makes a few short-lived allocations a frame,
-//! most of them at complexity 7 and above.
+//! Decoding allocates nothing after the first packets. Concealing and repairing, and encoding, make a few short-lived
+//! allocations a frame inside the library (encoding most of them at complexity 7 and above).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

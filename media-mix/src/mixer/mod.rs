@@ -2,7 +2,7 @@
 //!
 //! The caller drives it. Every 10 or 20 ms it pushes what the sources said, calls [`Mixer::tick`], and takes what each
 //! listener hears, as PCM ([`Mixer::heard_by`]) or encoded ([`Mixer::payload`]). There is no clock, thread or lock
-//! inside, and after warm-up no allocation (codec libraries apart).
+//! inside, and after warm-up no allocation (but for what `opus-pure` does inside its encoder).
 //!
 //! - **Exact.** Contributions are 16-bit, sums 32-bit; one's own voice is subtracted from the sum, before the limiter.
 //!   What is left is to the last bit the sum of the others. Nothing is divided by the number of heads: while the sum

@@ -1,0 +1,220 @@
+//! Encode groups: one payload for all who hear the same, and no seam for those who come and go.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+
+use std::sync::Arc;
+
+use common::Spectrum;
+use media_mix::{
+    Codec, CodecOptions, ListenerId, Mixer, MixerConfig, MixerError, Rate, Registry, SourceId, Tone,
+};
+
+fn codec(name: &str) -> Arc<dyn Codec> {
+    let registry = Registry::default();
+    let found = registry
+        .iter()
+        .find(|codec| codec.description().name == name);
+    Arc::clone(found.unwrap())
+}
+
+fn limited(talkers: usize) -> Mixer {
+    let mut config = MixerConfig::default();
+    config.max_talkers = Some(talkers);
+    Mixer::new(config)
+}
+
+#[test]
+fn a_thousand_listeners_and_three_talkers_cost_four_encodes() {
+    let mut mixer = limited(3);
+    let pcmu = codec("PCMU");
+    let people: Vec<_> = (0..1000)
+        .map(|_| {
+            let person = mixer.add_participant(Rate::Khz8).unwrap();
+            mixer
+                .encode(person.1, &pcmu, &CodecOptions::new(), 20)
+                .unwrap();
+            person
+        })
+        .collect();
+    let mut voices = [440.0, 660.0, 1020.0].map(|hz| Tone::new(Rate::Khz8, hz, -15.0));
+    for _ in 0..5 {
+        let mut frame = [0; 160];
+        for (person, voice) in people.iter().zip(&mut voices) {
+            voice.fill(&mut frame);
+            let _ = mixer.push(person.0, &frame);
+        }
+        let tick = mixer.tick();
+        assert_eq!((tick.shared_encoders, tick.own_encoders), (1, 3));
+    }
+    let shared = mixer.payload(people[3].1).unwrap().to_vec();
+    assert_eq!(shared.len(), 160);
+    for person in &people[4..] {
+        assert_eq!(mixer.payload(person.1), Some(&shared[..]));
+        assert_eq!(mixer.payload(person.1), None, "one packet a tick");
+    }
+    for person in &people[..3] {
+        assert_ne!(mixer.payload(person.1), Some(&shared[..]));
+    }
+}
+
+/// One who talks now and then, one who always does, one who never does; what the first hears, decoded.
+fn heard_by_an_occasional_talker(name: &str, ptime: u8, talks: bool) -> (Vec<i16>, u32) {
+    let mut mixer = limited(4);
+    let codec = codec(name);
+    let rate = codec.description().rate;
+    let mut add = || -> (SourceId, ListenerId) {
+        let person = mixer.add_participant(rate).unwrap();
+        mixer
+            .encode(person.1, &codec, &CodecOptions::new(), ptime)
+            .unwrap();
+        person
+    };
+    let (me, other, _silent) = (add(), add(), add());
+    let mut decoder = codec.decoder(&CodecOptions::new()).unwrap();
+    let mut voices = [Tone::new(rate, 700.0, -15.0), Tone::new(rate, 440.0, -20.0)];
+    let (mut heard, mut switches, mut had_own) = (Vec::new(), 0, false);
+    for n in 0..400 {
+        for ((source, _), voice) in [me, other].iter().zip(&mut voices) {
+            let mut frame = vec![0; rate.samples(20)];
+            voice.fill(&mut frame);
+            // 200 ms of speech every 1.4 s.
+            if *source == me.0 && !(talks && n % 70 < 10) {
+                frame.fill(0);
+            }
+            let _ = mixer.push(*source, &frame);
+        }
+        // `other` always has an encoder of its own; the second one is mine.
+        let own = mixer.tick().own_encoders > 1;
+        switches += u32::from(own != had_own);
+        had_own = own;
+        while let Some(payload) = mixer.payload(me.1) {
+            let mut out = vec![0; rate.samples(usize::from(ptime))];
+            let n = decoder.decode(payload, &mut out).unwrap();
+            heard.extend_from_slice(&out[..n]);
+        }
+    }
+    assert_eq!(mixer.encoder_failures(), 0);
+    assert_eq!(
+        heard.len(),
+        rate.samples(400 * 20 / usize::from(ptime) * usize::from(ptime))
+    );
+    (heard, switches)
+}
+
+#[test]
+fn coming_and_going_is_inaudible() {
+    // How much louder the worst component but the tone may be than for someone who never talks, dB.
+    for (name, ptime, more) in [
+        ("PCMU", 20, 0.0),
+        ("PCMU", 10, 0.0),
+        ("PCMA", 60, 0.0),
+        ("G722", 20, 1.0),
+        ("opus", 20, 6.0),
+    ] {
+        let (calm, none) = heard_by_an_occasional_talker(name, ptime, false);
+        let (switched, switches) = heard_by_an_occasional_talker(name, ptime, true);
+        assert_eq!(none, 0);
+        assert!(
+            switches >= 11,
+            "{name}: {switches} switches in eight seconds"
+        );
+        let rate = codec(name).description().rate;
+        if more == 0.0 {
+            let differs = calm.iter().zip(&switched).position(|(c, s)| c != s);
+            assert_eq!(differs, None, "{name} at {ptime} ms: the very same samples");
+        }
+        let start = rate.samples(400);
+        let worst = |pcm: &[i16]| {
+            let spectrum = Spectrum::of_pcm(&pcm[start..], rate.hz());
+            assert!(
+                (spectrum.tone(440.0) + 20.0).abs() < 0.5,
+                "{name}: {}",
+                spectrum.tone(440.0)
+            );
+            spectrum.worst_but(&[440.0])
+        };
+        let (calm, switched) = (worst(&calm), worst(&switched));
+        println!("{name}: {calm:.1} dBov, with {switches} switches {switched:.1}");
+        assert!(
+            switched <= calm + more,
+            "{name}: {calm:.1} dBov calm, {switched:.1} with switches"
+        );
+    }
+}
+
+#[test]
+fn packets_shorter_and_longer_than_a_tick() {
+    let mut mixer = Mixer::default();
+    let pcmu = codec("PCMU");
+    let source = mixer.add_source(Rate::Khz8).unwrap();
+    let listeners = [10, 20, 30, 60].map(|ptime| {
+        let listener = mixer.add_listener(Rate::Khz8, None).unwrap();
+        mixer
+            .encode(listener, &pcmu, &CodecOptions::new(), ptime)
+            .unwrap();
+        listener
+    });
+    let (mut tone, mut said, mut got) = (
+        Tone::new(Rate::Khz8, 440.0, -10.0),
+        Vec::new(),
+        [const { Vec::new() }; 4],
+    );
+    let mut counts = [0; 4];
+    for _ in 0..12 {
+        let mut frame = [0; 160];
+        tone.fill(&mut frame);
+        said.extend_from_slice(&frame);
+        let _ = mixer.push(source, &frame);
+        mixer.tick();
+        for ((listener, got), count) in listeners.iter().zip(&mut got).zip(&mut counts) {
+            while let Some(payload) = mixer.payload(*listener) {
+                got.extend_from_slice(payload);
+                *count += 1;
+            }
+        }
+    }
+    assert_eq!(counts, [24, 12, 8, 4]);
+    let mut expected = vec![0; said.len()];
+    pcmu.encoder(&CodecOptions::new())
+        .unwrap()
+        .encode(&said, &mut expected)
+        .unwrap();
+    for got in got {
+        assert_eq!(got, expected);
+    }
+    let odd = mixer.encode(listeners[0], &pcmu, &CodecOptions::new(), 25);
+    assert!(matches!(odd, Err(MixerError::Codec(_))));
+}
+
+#[test]
+fn a_listener_can_change_its_codec_and_stop() {
+    let mut mixer = Mixer::default();
+    let (source, listener) = mixer.add_participant(Rate::Khz8).unwrap();
+    let round = |mixer: &mut Mixer| {
+        let _ = mixer.push(source, &[100; 160]);
+        mixer.tick();
+        mixer.payload(listener).map(<[u8]>::len)
+    };
+    assert_eq!(round(&mut mixer), None);
+    mixer
+        .encode(listener, &codec("PCMU"), &CodecOptions::new(), 20)
+        .unwrap();
+    assert_eq!(
+        mixer.payload(listener),
+        None,
+        "nothing before the next tick"
+    );
+    assert_eq!(round(&mut mixer), Some(160));
+    mixer
+        .encode(
+            listener,
+            &codec("opus"),
+            &CodecOptions::new().with_bitrate(16_000),
+            20,
+        )
+        .unwrap();
+    assert!(round(&mut mixer).unwrap() < 160);
+    mixer.stop_encoding(listener).unwrap();
+    assert_eq!(round(&mut mixer), None);
+}
