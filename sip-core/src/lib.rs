@@ -1,4 +1,46 @@
-//! See README.md.
+//! SIP for programs that own their sockets, clocks and threads.
+//!
+//! A parser that nothing can hurt, a framer that cannot be made to smuggle, transactions, dialogs,
+//! digest authentication, and one poll-style [`Endpoint`] that ties them together. There is no
+//! runtime, no socket, no clock and no global state inside: bytes and time come in, bytes and events
+//! go out (see the feature `net` for a driver).
+//!
+//! # From bytes to an answer
+//!
+//! ```
+//! use sip_core::{Answer, Capabilities, Message, StatusCode, header, validate};
+//!
+//! let request = Message::parse(&b"OPTIONS sip:carol@chicago.example.com SIP/2.0\r\n\
+//!     Via: SIP/2.0/UDP pc33.atlanta.example.com;branch=z9hG4bKhjhs8ass877\r\n\
+//!     Max-Forwards: 70\r\n\
+//!     To: <sip:carol@chicago.example.com>\r\n\
+//!     From: Alice <sip:alice@atlanta.example.com>;tag=1928301774\r\n\
+//!     Call-ID: a84b4c76e66710\r\n\
+//!     CSeq: 63104 OPTIONS\r\n\
+//!     Content-Length: 0\r\n\r\n"[..])?;
+//!
+//! // Headers are decoded when asked for, without an allocation.
+//! let from: header::From = request.typed()?;
+//! assert_eq!(from.display_name().as_deref(), Some("Alice"));
+//! assert_eq!(from.tag(), Some("1928301774"));
+//! assert_eq!(request.uri()?.user(), Some("carol"));
+//!
+//! // What the bytes say is one question, whether they are right another.
+//! let findings = validate(&request, &Capabilities::default());
+//! assert!(findings.is_valid());
+//!
+//! let ok = request.reply(StatusCode::OK).to_tag("314159").header("Allow", "INVITE, ACK, BYE").build()?;
+//! assert!(ok.as_bytes().starts_with(b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP pc33.atlanta.example.com"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What is where
+//!
+//! - [`Message`] and [`MessageRef`]: one pass over one buffer; typed [`header`]s on demand; builders
+//!   and an [`Editor`] that changes only what it is asked to.
+//! - [`validate`]: findings with place, rule and the [`Answer`] that each deserves.
+//! - [`Framer`]: datagrams, streams and WebSocket frames through one scanner.
+//! - [`Uri`]: `sip:`, `sips:`, `tel:`, and the comparison of RFC 3261 section 19.1.4.
 #![forbid(unsafe_code)]
 
 pub mod auth;
@@ -7,6 +49,8 @@ pub mod endpoint;
 mod framing;
 pub mod header;
 mod message;
+#[cfg(feature = "net")]
+pub mod net;
 mod text;
 pub mod transaction;
 mod uri;

@@ -1,0 +1,491 @@
+//! SIP over real sockets: UDP and TCP on tokio, and the loop that drives an [`Endpoint`] over them.
+//!
+//! [`Driver`] owns one endpoint and its transports. It holds no protocol: bytes that a socket gave
+//! become [`Input`]s, [`Transmit`](crate::Transmit)s go to the socket that they name, and deadlines
+//! wake it. The application gives commands to [`Driver::endpoint`] and awaits
+//! [`Driver::next_event`], which also carries out what earlier commands left in the outbox.
+//!
+//! ```no_run
+//! # async fn run(chance: sip_core::Chance) -> Result<(), Box<dyn std::error::Error>> {
+//! use sip_core::net::{Driver, Listen};
+//! use sip_core::{Body, Config, Event, Invite, Transport, header::NameAddr};
+//! use std::time::Instant;
+//!
+//! let mut driver = Driver::new(Config::default(), chance);
+//! driver.listen(Listen::new(Transport::Udp, "127.0.0.1:0".parse()?)).await?;
+//! let from = NameAddr::new(&"sip:alice@example.org".parse()?);
+//! let invite = Invite::new("sip:bob@127.0.0.1:5060".parse()?, from).body(Body::sdp("v=0\r\n"));
+//! let call = driver.endpoint().invite(Instant::now(), invite)?;
+//! loop {
+//!     match driver.next_event().await {
+//!         Event::Answered { .. } => driver.endpoint().call(call)?.hang_up(Instant::now())?,
+//!         Event::Ended { cause, .. } => break println!("{cause}"),
+//!         _ => {}
+//!     }
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! Host names are looked up with the system's resolver, in the background (A and AAAA only; the
+//! whole of RFC 3263 is not here yet). A peer that does not read makes its own connection close,
+//! never this loop wait. Left out so far: TLS and WebSocket.
+//!
+//! On Linux an unconnected UDP socket hears of ICMP errors only where the kernel reports them with
+//! the next send; a phone that is switched off is then noticed by timer B.
+#![allow(clippy::disallowed_methods)]
+
+mod tap;
+mod tcp;
+mod udp;
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+pub use tap::{Direction, Tap};
+
+use crate::endpoint::{Question, QuestionAnswer, QuestionId};
+use crate::{
+    Chance, Config, ConnectionId, Endpoint, Epoch, Event, Flow, FlowError, Input, Local, Target,
+    Transport,
+};
+use tcp::Connection;
+use udp::Socket;
+
+/// A socket to open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Listen {
+    /// UDP or TCP.
+    pub transport: Transport,
+    /// The address to bind; port 0 takes any free one.
+    pub bind: SocketAddr,
+    /// Host and port that peers are told, when they differ from the bound ones. For a wildcard
+    /// address without this, the address of the interface towards the default route is told.
+    pub advertise: Option<(String, u16)>,
+}
+
+impl Listen {
+    /// A socket whose peers are told its bound address.
+    pub fn new(transport: Transport, bind: SocketAddr) -> Self {
+        Self {
+            transport,
+            bind,
+            advertise: None,
+        }
+    }
+
+    /// Tells peers another host and port.
+    pub fn advertise(mut self, host: impl Into<String>, port: u16) -> Self {
+        self.advertise = Some((host.into(), port));
+        self
+    }
+}
+
+/// What a background task found out.
+#[derive(Debug)]
+pub(crate) enum Report {
+    Network(Input),
+    Accepted(TcpStream, SocketAddr),
+    Resolved(QuestionId, Vec<Target>),
+}
+
+/// How many reports may wait; a full queue makes the sockets wait, and so the network.
+const REPORTS: usize = 1024;
+
+/// An [`Endpoint`] with its sockets; see the [module](self).
+#[derive(Debug)]
+pub struct Driver {
+    endpoint: Endpoint,
+    reports: mpsc::Receiver<Report>,
+    reporter: mpsc::Sender<Report>,
+    sockets: Vec<Socket>,
+    listeners: Vec<AbortHandle>,
+    connections: HashMap<ConnectionId, Connection>,
+    by_remote: HashMap<(Transport, SocketAddr), ConnectionId>,
+    next_id: u64,
+    tap: VecDeque<Tap>,
+    tap_limit: usize,
+    tap_lost: u64,
+    connect_timeout: Duration,
+    resolve: bool,
+}
+
+impl Driver {
+    /// A driver without sockets yet; `chance` is [`Endpoint::new`]'s.
+    pub fn new(config: Config, chance: Chance) -> Self {
+        let epoch = Epoch {
+            instant: Instant::now(),
+            wall: SystemTime::now(),
+        };
+        let (reporter, reports) = mpsc::channel(REPORTS);
+        Self {
+            endpoint: Endpoint::new(config, epoch, chance),
+            reports,
+            reporter,
+            sockets: Vec::new(),
+            listeners: Vec::new(),
+            connections: HashMap::new(),
+            by_remote: HashMap::new(),
+            next_id: 0,
+            tap: VecDeque::new(),
+            tap_limit: 0,
+            tap_lost: 0,
+            connect_timeout: Duration::from_secs(10),
+            resolve: true,
+        }
+    }
+
+    /// Hands [`Question::Resolve`] to the application instead of looking names up.
+    pub fn resolve_yourself(&mut self) {
+        self.resolve = false;
+    }
+
+    /// How long opening a connection may take; default 10 s.
+    pub fn set_connect_timeout(&mut self, wait: Duration) {
+        self.connect_timeout = wait;
+    }
+
+    /// Opens a socket and starts to receive; must run inside a tokio runtime. Returns the bound
+    /// address.
+    ///
+    /// Cancel safe: dropped early, it leaves at most a socket that closes with it.
+    ///
+    /// # Errors
+    /// What the operating system says; `Unsupported` for a transport other than UDP and TCP.
+    pub async fn listen(&mut self, listen: Listen) -> io::Result<SocketAddr> {
+        let bound = match listen.transport {
+            Transport::Udp => {
+                let socket = Socket::bind(listen.bind, self.reporter.clone()).await?;
+                let bound = socket.local;
+                self.sockets.push(socket);
+                bound
+            }
+            Transport::Tcp => {
+                let (bound, task) = tcp::listen(listen.bind, self.reporter.clone()).await?;
+                self.listeners.push(task);
+                bound
+            }
+            _ => return Err(io::Error::from(io::ErrorKind::Unsupported)),
+        };
+        let mut local = Local::new(listen.transport, bound);
+        if let Some((host, port)) = listen.advertise {
+            local = local.advertise(host, port);
+        } else if bound.ip().is_unspecified()
+            && let Some(ip) = udp::outward_address(bound)
+        {
+            let host = if ip.is_ipv6() {
+                format!("[{ip}]")
+            } else {
+                ip.to_string()
+            };
+            local = local.advertise(host, bound.port());
+        }
+        self.endpoint.add_local(local);
+        Ok(bound)
+    }
+
+    /// The endpoint, for commands. What they put into its outbox goes out with the next
+    /// [`next_event`](Self::next_event) or [`flush`](Self::flush).
+    pub fn endpoint(&mut self) -> &mut Endpoint {
+        &mut self.endpoint
+    }
+
+    /// Waits for the next event, doing all that the network and time ask for meanwhile.
+    ///
+    /// Cancel safe: an event is either returned or still there for the next call, so this belongs
+    /// into a `select!` loop.
+    pub async fn next_event(&mut self) -> Event {
+        loop {
+            self.flush();
+            match self.endpoint.poll_event() {
+                Some(Event::Close { flow }) => {
+                    self.disconnect(flow.connection);
+                    let input = Input::Closed {
+                        flow,
+                        cause: FlowError::Closed,
+                    };
+                    self.endpoint.handle_input(Instant::now(), input);
+                    continue;
+                }
+                Some(Event::Ask {
+                    id,
+                    question:
+                        Question::Resolve {
+                            host,
+                            port,
+                            transport,
+                            secure,
+                        },
+                    ..
+                }) if self.resolve => {
+                    self.look_up(id, host, port, transport, secure);
+                    continue;
+                }
+                Some(event) => return event,
+                None => {}
+            }
+            let deadline = self.endpoint.poll_timeout();
+            let sleep = async {
+                match deadline {
+                    Some(at) => tokio::time::sleep_until(at.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            // Both branches are cancel safe, and what they give is handled before the next await.
+            tokio::select! {
+                report = self.reports.recv() => {
+                    if let Some(report) = report {
+                        self.handle(report);
+                    }
+                }
+                () = sleep => self.endpoint.handle_timeout(Instant::now()),
+            }
+        }
+    }
+
+    /// Sends what the endpoint has to send, without waiting; what a socket cannot take is lost
+    /// (UDP) or closes its connection (TCP).
+    pub fn flush(&mut self) {
+        while let Some(transmit) = self.endpoint.poll_transmit() {
+            let now = Instant::now();
+            let failed = match transmit.to.transport() {
+                Transport::Udp => self.send_datagram(now, &transmit.to, &transmit.bytes),
+                Transport::Tcp => {
+                    self.send_stream(now, &transmit.to, transmit.bytes, transmit.then_close)
+                }
+                _ => Err((flow_of(&transmit.to, None), FlowError::NoTransport)),
+            };
+            if let Err((flow, cause)) = failed {
+                self.endpoint
+                    .handle_input(now, Input::Closed { flow, cause });
+            }
+        }
+    }
+
+    fn send_datagram(
+        &mut self,
+        now: Instant,
+        to: &Target,
+        bytes: &bytes::Bytes,
+    ) -> Result<(), (Flow, FlowError)> {
+        let from = match to {
+            Target::Flow(flow) => self
+                .sockets
+                .iter()
+                .find(|socket| socket.local == flow.local),
+            Target::Open { remote, .. } => self
+                .sockets
+                .iter()
+                .find(|socket| socket.local.is_ipv4() == remote.is_ipv4()),
+        };
+        let Some(socket) = from else {
+            return Err((flow_of(to, None), FlowError::NoTransport));
+        };
+        let flow = Flow::udp(socket.local, to.remote());
+        let sent = socket.send(to.remote(), bytes);
+        self.record(now, Direction::Sent, flow, bytes);
+        sent.map_err(|cause| (flow, cause))
+    }
+
+    fn send_stream(
+        &mut self,
+        now: Instant,
+        to: &Target,
+        bytes: bytes::Bytes,
+        then_close: bool,
+    ) -> Result<(), (Flow, FlowError)> {
+        let key = (to.transport(), to.remote());
+        let id = match to {
+            Target::Flow(Flow {
+                connection: Some(id),
+                ..
+            }) => Some(*id),
+            _ => self.by_remote.get(&key).copied(),
+        };
+        let id = match (id.filter(|id| self.connections.contains_key(id)), to) {
+            (Some(id), _) => id,
+            (None, Target::Flow(flow)) => return Err((*flow, FlowError::Closed)),
+            (None, Target::Open { remote, .. }) => {
+                let id = self.next_id();
+                let connection =
+                    tcp::connect(*remote, id, self.connect_timeout, self.reporter.clone());
+                self.connections.insert(id, connection);
+                self.by_remote.insert(key, id);
+                id
+            }
+        };
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return Ok(());
+        };
+        let flow = connection.flow;
+        let sent = connection.send(bytes.clone(), then_close);
+        self.record(now, Direction::Sent, flow, &bytes);
+        if sent.is_err() {
+            self.disconnect(Some(id));
+            return Err((flow, FlowError::Congested));
+        }
+        Ok(())
+    }
+
+    fn next_id(&mut self) -> ConnectionId {
+        self.next_id += 1;
+        ConnectionId(self.next_id)
+    }
+
+    fn disconnect(&mut self, id: Option<ConnectionId>) {
+        let Some(connection) = id.and_then(|id| self.connections.remove(&id)) else {
+            return;
+        };
+        let key = (connection.flow.transport, connection.flow.remote);
+        if self.by_remote.get(&key).copied() == id {
+            self.by_remote.remove(&key);
+        }
+    }
+
+    fn handle(&mut self, report: Report) {
+        let now = Instant::now();
+        match report {
+            Report::Network(mut input) => {
+                match &mut input {
+                    Input::Received { flow, bytes } => {
+                        let (flow, bytes) = (*flow, bytes.clone());
+                        self.record(now, Direction::Received, flow, &bytes);
+                    }
+                    Input::Opened { flow } => {
+                        if let Some(id) = flow.connection {
+                            if let Some(connection) = self.connections.get_mut(&id) {
+                                connection.flow = *flow;
+                            }
+                            self.by_remote
+                                .entry((flow.transport, flow.remote))
+                                .or_insert(id);
+                        }
+                    }
+                    Input::Closed { flow, .. } => self.disconnect(flow.connection),
+                }
+                self.endpoint.handle_input(now, input);
+            }
+            Report::Accepted(stream, remote) => {
+                let id = self.next_id();
+                let connection = tcp::accepted(stream, remote, id, self.reporter.clone());
+                self.connections.insert(id, connection);
+            }
+            Report::Resolved(id, targets) => {
+                // Gone when its deadline passed first.
+                let _ = self
+                    .endpoint
+                    .answer_question(now, id, QuestionAnswer::Targets(targets));
+            }
+        }
+    }
+
+    fn look_up(
+        &mut self,
+        id: QuestionId,
+        host: String,
+        port: Option<u16>,
+        transport: Option<Transport>,
+        secure: bool,
+    ) {
+        let transport = match (transport, secure) {
+            (Some(transport), _) => transport,
+            (None, true) => Transport::Tls,
+            (None, false) => Transport::Udp,
+        };
+        let port = port.unwrap_or(transport.default_port());
+        let reporter = self.reporter.clone();
+        tokio::spawn(async move {
+            let found = tokio::net::lookup_host((host.as_str(), port)).await;
+            let targets = match found {
+                Ok(addresses) => addresses
+                    .map(|address| Target::new(transport, address))
+                    .collect(),
+                Err(_) => Vec::new(),
+            };
+            // The driver may be gone by now.
+            let _ = reporter.send(Report::Resolved(id, targets)).await;
+        });
+    }
+
+    /// Keeps up to `limit` records of what was sent and received, for a ladder or a capture;
+    /// 0, the default, keeps none. When full, the oldest makes room.
+    pub fn set_tap(&mut self, limit: usize) {
+        self.tap_limit = limit;
+        self.tap.truncate(limit);
+    }
+
+    /// The oldest record not taken yet.
+    pub fn poll_tap(&mut self) -> Option<Tap> {
+        self.tap.pop_front()
+    }
+
+    /// How many records made room for newer ones before they were taken.
+    pub fn tap_lost(&self) -> u64 {
+        self.tap_lost
+    }
+
+    fn record(&mut self, at: Instant, direction: Direction, flow: Flow, bytes: &bytes::Bytes) {
+        if self.tap_limit == 0 {
+            return;
+        }
+        if self.tap.len() >= self.tap_limit {
+            self.tap.pop_front();
+            self.tap_lost += 1;
+        }
+        self.tap.push_back(Tap {
+            at,
+            direction,
+            flow,
+            bytes: bytes.clone(),
+        });
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        for listener in &self.listeners {
+            listener.abort();
+        }
+    }
+}
+
+fn flow_of(to: &Target, connection: Option<ConnectionId>) -> Flow {
+    match to {
+        Target::Flow(flow) => *flow,
+        Target::Open {
+            transport, remote, ..
+        } => Flow {
+            transport: *transport,
+            local: unspecified(remote),
+            remote: *remote,
+            connection,
+        },
+    }
+}
+
+fn unspecified(like: &SocketAddr) -> SocketAddr {
+    match like {
+        SocketAddr::V4(_) => SocketAddr::from(([0, 0, 0, 0], 0)),
+        SocketAddr::V6(_) => SocketAddr::from(([0; 8], 0)),
+    }
+}
+
+fn flow_error(error: &io::Error) -> FlowError {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => FlowError::Refused,
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
+            FlowError::Unreachable
+        }
+        io::ErrorKind::TimedOut => FlowError::TimedOut,
+        io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::BrokenPipe => FlowError::Reset,
+        _ => FlowError::Other,
+    }
+}
