@@ -213,9 +213,13 @@ impl Framer {
             }) => return Some(Frame::Pong),
             Err(error) => return Some(refused(None, error.into(), false)),
         };
+        let message = if kind == Kind::WebSocket && message.end() != whole {
+            message.with_flaw(flaw::TRAILING)
+        } else {
+            message
+        };
         let why = match reason(message.flaws()) {
             Some(why) => why,
-            None if kind == Kind::WebSocket && message.end() != whole => FrameError::Trailing,
             None if message.body().len() > self.limits.body => FrameError::BodyTooLarge,
             None => return Some(Frame::Message(message)),
         };
@@ -352,6 +356,7 @@ fn reason(flaws: u16) -> Option<FrameError> {
         (flaw::UNTERMINATED, FrameError::Unterminated),
         (flaw::NO_LENGTH, FrameError::NoLength),
         (flaw::SHORT_BODY, FrameError::ShortBody),
+        (flaw::TRAILING, FrameError::Trailing),
     ]
     .into_iter()
     .find_map(|(bit, why)| (flaws & bit != 0).then_some(why))

@@ -213,20 +213,26 @@ pub(crate) fn hex(byte: u8) -> Option<u8> {
     }
 }
 
+/// The character that `%HH` at the start of `bytes` stands for.
+#[inline]
+pub(crate) fn escaped(bytes: &[u8]) -> Option<u8> {
+    match bytes {
+        [b'%', high, low, ..] => Some(hex(*high)? << 4 | hex(*low)?),
+        _ => None,
+    }
+}
+
 /// Resolves `%HH`; an escape that is not one stays as it is.
 pub(crate) fn unescape(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     let mut i = 0;
     while i < bytes.len() {
-        if bytes[i] == b'%' && i + 2 < bytes.len() {
-            if let (Some(high), Some(low)) = (hex(bytes[i + 1]), hex(bytes[i + 2])) {
-                out.push(high << 4 | low);
-                i += 3;
-                continue;
-            }
-        }
-        out.push(bytes[i]);
-        i += 1;
+        let (byte, len) = match escaped(&bytes[i..]) {
+            Some(byte) => (byte, 3),
+            None => (bytes[i], 1),
+        };
+        out.push(byte);
+        i += len;
     }
     out
 }

@@ -3,18 +3,45 @@
 //! Each type borrows from the value that it reads and implements [`TypedHeader`]; ask a message for
 //! it with [`crate::MessageRef::typed`]. `Display` writes the value back, without the header's name.
 
+mod date;
+mod dialog_reference;
 pub mod digest;
+mod media;
+mod multipart;
 mod name_addr;
 mod number;
+mod opaque;
+mod reliable;
+mod session_timer;
 mod token_list;
 mod via;
+mod warning;
+mod with_params;
 
 use thiserror::Error;
 
-pub use name_addr::*;
-pub use number::*;
-pub use token_list::*;
-pub use via::*;
+pub use date::Date;
+pub use dialog_reference::{Join, Replaces, TargetDialog};
+pub use media::{Accept, ContentType};
+pub use multipart::{Multipart, Part};
+pub use name_addr::{
+    Contact, Diversion, From, HistoryInfo, NameAddr, NameAddrRef, PAssertedIdentity,
+    PPreferredIdentity, Path, RecordRoute, ReferTo, ReferredBy, ReplyTo, Route, ServiceRoute, To,
+};
+pub(crate) use number::qvalue;
+pub use number::{
+    CSeq, CallId, ContentLength, Expires, FlowTimer, MaxForwards, MinExpires, RSeq,
+};
+pub use opaque::{AlertInfo, CallInfo, ErrorInfo, Identity, SessionId, UserToUser};
+pub use reliable::RAck;
+pub use session_timer::{MinSe, Refresher, RetryAfter, SessionExpires};
+pub use token_list::{Allow, AllowEvents, ProxyRequire, Require, Supported, Unsupported};
+pub use via::Via;
+pub use warning::Warning;
+pub use with_params::{
+    AcceptEncoding, AcceptLanguage, ContentDisposition, ContentEncoding, ContentLanguage, Event,
+    InfoPackage, Reason, RecvInfo, SecurityClient, SubscriptionState,
+};
 
 use crate::message::HeaderName;
 use crate::text;

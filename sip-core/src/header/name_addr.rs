@@ -111,18 +111,16 @@ fn decode<'a>(value: &'a [u8], name: HeaderName<'static>) -> Result<NameAddrRef<
         }
         Some(b'<') => open = Some(start),
         Some(_) => {
-            if let Some(i) = memchr::memchr2(b'<', b';', &value[start..]) {
-                if value[start + i] == b'<' {
-                    display = text::trim_end(&value[start..start + i]);
-                    // *(token LWS): what is neither needs quotes. Bytes beyond ASCII are let through.
-                    if let Some(bad) = display
-                        .iter()
-                        .position(|&b| !text::is(b, text::TOKEN) && !text::is_ws(b) && b < 0x80)
-                    {
-                        return error(Grammar, start + bad);
-                    }
-                    open = Some(start + i);
+            if let Some(i) = memchr::memchr2(b'<', b';', &value[start..])
+                && value[start + i] == b'<'
+            {
+                display = text::trim_end(&value[start..start + i]);
+                // *(token LWS): what is neither needs quotes. Bytes beyond ASCII are let through.
+                let needs_quotes = |b: u8| !text::is(b, text::TOKEN) && !text::is_ws(b) && b < 0x80;
+                if let Some(bad) = display.iter().position(|&b| needs_quotes(b)) {
+                    return error(Grammar, start + bad);
                 }
+                open = Some(start + i);
             }
         }
     }

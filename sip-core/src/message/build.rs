@@ -49,6 +49,14 @@ impl Draft {
         self.raw(name, value);
     }
 
+    /// A value that came in a message: on one line, but otherwise as it was, NUL and all.
+    fn copied(&mut self, name: HeaderName<'_>, value: &[u8]) {
+        if name == HeaderName::CONTENT_LENGTH {
+            return self.fail(BuildError::ContentLength);
+        }
+        self.raw(name, &unfolded(value));
+    }
+
     fn raw(&mut self, name: HeaderName<'_>, value: &[u8]) {
         for part in [name.as_bytes(), b": ", value, b"\r\n"] {
             self.out.extend_from_slice(part);
@@ -122,8 +130,7 @@ macro_rules! common {
         pub fn copy<'n>(mut self, from: &Message, name: impl Into<HeaderName<'n>>) -> Self {
             let name = name.into();
             for field in from.as_ref().headers_named(name) {
-                let value = unfolded(field.value());
-                self.draft.header(name, &value);
+                self.draft.copied(name, field.value());
             }
             self
         }
@@ -251,7 +258,7 @@ impl ResponseBuilder {
         builder.reply = true;
         let mut copy = |name: HeaderName<'static>| {
             for field in request.headers_named(name) {
-                builder.draft.header(name, &unfolded(field.value()));
+                builder.draft.copied(name, field.value());
             }
         };
         copy(HeaderName::VIA);
@@ -267,7 +274,7 @@ impl ResponseBuilder {
         ] {
             // A second one would be an attack on whoever reads the other; only the first counts.
             if let Some(field) = request.header(name) {
-                builder.draft.header(name, &unfolded(field.value()));
+                builder.draft.copied(name, field.value());
             }
         }
         builder

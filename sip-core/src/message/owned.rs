@@ -58,6 +58,12 @@ impl Message {
         self.head.flaws
     }
 
+    /// The same message with a flaw that only the framer can see.
+    pub(crate) fn with_flaw(mut self, flaw: u16) -> Message {
+        self.head.flaws |= flaw;
+        self
+    }
+
     /// One past the message's last byte in the bytes that were parsed.
     pub(crate) fn end(&self) -> usize {
         self.head.body.1 as usize

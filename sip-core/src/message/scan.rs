@@ -49,9 +49,17 @@ pub(crate) mod flaw {
     pub(crate) const START_LINE: u16 = 1 << 7;
     /// The empty line is missing.
     pub(crate) const UNTERMINATED: u16 = 1 << 8;
+    /// Bytes behind the message in a WebSocket frame.
+    pub(crate) const TRAILING: u16 = 1 << 9;
     /// Those after which nobody can say where the next message of a stream starts.
-    pub(crate) const FRAMING: u16 =
-        BARE_LF | BARE_CR | DUPLICATE_LENGTH | BAD_LENGTH | SHORT_BODY | NO_LENGTH | UNTERMINATED;
+    pub(crate) const FRAMING: u16 = BARE_LF
+        | BARE_CR
+        | DUPLICATE_LENGTH
+        | BAD_LENGTH
+        | SHORT_BODY
+        | NO_LENGTH
+        | UNTERMINATED
+        | TRAILING;
 }
 
 /// Ids below this have their first occurrence remembered.

@@ -6,12 +6,14 @@ const MUST_MATCH: [&str; 4] = ["user", "ttl", "method", "maddr"];
 
 impl UriRef<'_> {
     /// Whether both mean the same, by the rules of RFC 3261 section 19.1.4 for SIP and SIPS, of
-    /// RFC 3966 section 4 for tel, and byte for byte for others. The relation is not transitive.
+    /// RFC 3966 section 4 for tel, and byte for byte for others and for URIs of more than 64
+    /// parameters. The relation is not transitive.
     pub fn equivalent(&self, other: &UriRef<'_>) -> bool {
         if self.scheme() != other.scheme() {
             return false;
         }
         match self.scheme() {
+            _ if has_many(self) || has_many(other) => self.as_bytes() == other.as_bytes(),
             Scheme::Other => self.as_bytes() == other.as_bytes(),
             Scheme::Tel => tel(self, other),
             Scheme::Sip | Scheme::Sips => sip(self, other),
@@ -82,10 +84,18 @@ fn tel(a: &UriRef<'_>, b: &UriRef<'_>) -> bool {
     digits(a) == digits(b) && covers(a, b) && covers(b, a)
 }
 
+/// More parameters or headers than any real URI has. Beyond it only equal bytes are equal, because
+/// each part of one URI is looked for in the other.
+const MANY: usize = 64;
+
+fn has_many(uri: &UriRef<'_>) -> bool {
+    uri.params().iter().nth(MANY).is_some() || uri.headers().iter().nth(MANY).is_some()
+}
+
 /// Equal with escapes resolved. An escaped reserved character is not the character itself
 /// (RFC 3261 section 19.1.4: "Characters other than those in the reserved set are equivalent to
 /// their encoding").
-fn same(a: &[u8], b: &[u8], case: bool) -> bool {
+pub(super) fn same(a: &[u8], b: &[u8], case: bool) -> bool {
     let (mut i, mut j) = (0, 0);
     loop {
         match (next(a, &mut i), next(b, &mut j)) {
@@ -99,14 +109,11 @@ fn same(a: &[u8], b: &[u8], case: bool) -> bool {
 
 /// One character and whether it is an escaped reserved one.
 fn next(bytes: &[u8], at: &mut usize) -> Option<(u8, bool)> {
-    let b = *bytes.get(*at)?;
-    if b == b'%' && *at + 2 < bytes.len() {
-        if let (Some(high), Some(low)) = (text::hex(bytes[*at + 1]), text::hex(bytes[*at + 2])) {
-            *at += 3;
-            let c = high << 4 | low;
-            return Some((c, !text::is(c, text::UNRESERVED)));
-        }
+    let rest = bytes.get(*at..).filter(|r| !r.is_empty())?;
+    if let Some(c) = text::escaped(rest) {
+        *at += 3;
+        return Some((c, !text::is(c, text::UNRESERVED)));
     }
     *at += 1;
-    Some((b, false))
+    Some((rest[0], false))
 }

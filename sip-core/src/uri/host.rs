@@ -29,10 +29,10 @@ impl<'a> Host<'a> {
         if let Some(inner) = text.strip_prefix('[') {
             return inner.strip_suffix(']')?.parse().ok().map(Host::V6);
         }
-        if bytes.last()?.is_ascii_digit() {
-            if let Ok(v4) = text.parse() {
-                return Some(Host::V4(v4));
-            }
+        if bytes.last()?.is_ascii_digit()
+            && let Ok(v4) = text.parse()
+        {
+            return Some(Host::V4(v4));
         }
         Some(Host::Name(text))
     }

@@ -164,7 +164,7 @@ impl<'a> UriRef<'a> {
 
     /// The parameters behind the host (or the telephone number).
     pub fn params(&self) -> Params<'a> {
-        Params::new(self.part(self.parts.params).unwrap_or_default())
+        Params::of_uri(self.part(self.parts.params).unwrap_or_default())
     }
 
     /// One parameter; names compare without regard to case.

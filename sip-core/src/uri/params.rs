@@ -7,6 +7,8 @@ use crate::text::{self, TOKEN};
 #[derive(Clone, Copy, Default)]
 pub struct Params<'a> {
     bytes: &'a [u8],
+    /// Those of a URI, in which `%HH` is an escape; in a header it is three token characters.
+    of_uri: bool,
 }
 
 /// One parameter.
@@ -14,12 +16,24 @@ pub struct Params<'a> {
 pub struct Param<'a> {
     name: &'a [u8],
     value: Option<&'a [u8]>,
+    of_uri: bool,
 }
 
 impl<'a> Params<'a> {
     /// The parameters in `bytes`, which is empty or starts with `;`.
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Params { bytes }
+        Params {
+            bytes,
+            of_uri: false,
+        }
+    }
+
+    /// The parameters of a URI.
+    pub(super) fn of_uri(bytes: &'a [u8]) -> Self {
+        Params {
+            bytes,
+            of_uri: true,
+        }
     }
 
     /// As they were written.
@@ -34,16 +48,20 @@ impl<'a> Params<'a> {
 
     /// Each parameter, in order.
     pub fn iter(&self) -> impl Iterator<Item = Param<'a>> + use<'a> {
-        let bytes = self.bytes;
+        let params = *self;
         let mut at = 0;
-        std::iter::from_fn(move || next(bytes, &mut at))
+        std::iter::from_fn(move || next(&params, &mut at))
     }
 
     /// The first parameter of this name; names compare without regard to case.
     pub fn get(&self, name: &str) -> Option<Param<'a>> {
         let mut at = 0;
-        while let Some(param) = next(self.bytes, &mut at) {
-            if param.name.eq_ignore_ascii_case(name.as_bytes()) {
+        while let Some(param) = next(self, &mut at) {
+            if param.name.eq_ignore_ascii_case(name.as_bytes())
+                || (self.of_uri
+                    && param.name.contains(&b'%')
+                    && super::compare::same(param.name, name.as_bytes(), false))
+            {
                 return Some(param);
             }
         }
@@ -53,7 +71,8 @@ impl<'a> Params<'a> {
 
 /// The parameter at `at`, which is at a `;` or at the end.
 #[inline]
-fn next<'a>(bytes: &'a [u8], at: &mut usize) -> Option<Param<'a>> {
+fn next<'a>(params: &Params<'a>, at: &mut usize) -> Option<Param<'a>> {
+    let bytes = params.bytes;
     let mut i = text::skip_ws(bytes, *at);
     if bytes.get(i) != Some(&b';') {
         return None;
@@ -77,7 +96,11 @@ fn next<'a>(bytes: &'a [u8], at: &mut usize) -> Option<Param<'a>> {
         value = Some(text::trim_end(&bytes[start..i]));
     }
     *at = i;
-    Some(Param { name, value })
+    Some(Param {
+        name,
+        value,
+        of_uri: params.of_uri,
+    })
 }
 
 impl fmt::Debug for Params<'_> {
@@ -115,7 +138,7 @@ impl<'a> Param<'a> {
         if value.len() >= 2 && value[0] == b'"' {
             return Some(Cow::Owned(text::lossy(&text::unquote(value)).into_owned()));
         }
-        if value.contains(&b'%') {
+        if self.of_uri && value.contains(&b'%') {
             return Some(Cow::Owned(text::lossy(&text::unescape(value)).into_owned()));
         }
         Some(text::lossy(value))

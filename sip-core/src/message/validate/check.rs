@@ -108,6 +108,13 @@ fn flaws(message: &MessageRef<'_>, judge: &mut Judge<'_>) {
             "RFC 3261 section 18.3",
         );
     }
+    if flaws & flaw::TRAILING != 0 {
+        judge.bad(
+            message.head.body.1 as usize,
+            What::Trailing,
+            "RFC 7118 section 5.2",
+        );
+    }
     if flaws & flaw::UNTERMINATED != 0 {
         judge.bad(
             message.head.headers_end as usize,
@@ -266,8 +273,8 @@ fn contacts(message: &MessageRef<'_>, method: &Method, judge: &mut Judge<'_>) {
         }
     }
     if others == 0 && matches!(method, Method::Invite | Method::Subscribe | Method::Refer) {
-        // RFC 3261 section 8.1.1.8 demands it; without it the dialog has no target.
-        judge.bad(
+        // As in RFC 2543. Whoever makes a dialog of it finds no target.
+        judge.note(
             message.head.headers_end as usize,
             What::Missing(HeaderName::CONTACT),
             "RFC 3261 section 8.1.1.8",
@@ -315,16 +322,16 @@ fn content(message: &MessageRef<'_>, caps: &Capabilities, judge: &mut Judge<'_>)
             StatusCode::REQUEST_ENTITY_TOO_LARGE,
         );
     }
-    if let Some(field) = message.header(HeaderName::CONTENT_TYPE) {
-        if !accepts(&caps.content_types, &media_type(field.value())) {
-            let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-            judge.push(
-                field.offset(),
-                What::ContentType,
-                "RFC 3261 section 8.2.3",
-                status,
-            );
-        }
+    if let Some(field) = message.header(HeaderName::CONTENT_TYPE)
+        && !accepts(&caps.content_types, &media_type(field.value()))
+    {
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        judge.push(
+            field.offset(),
+            What::ContentType,
+            "RFC 3261 section 8.2.3",
+            status,
+        );
     }
     for coding in message.values(HeaderName::CONTENT_ENCODING) {
         if !coding.eq_ignore_ascii_case(b"identity") && !accepts(&caps.content_encodings, coding) {

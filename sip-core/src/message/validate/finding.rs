@@ -72,6 +72,9 @@ pub enum What {
     /// The body is shorter than Content-Length says.
     #[error("the body is shorter than Content-Length")]
     ShortBody,
+    /// A WebSocket frame holds more than the message.
+    #[error("bytes behind the message in one frame")]
+    Trailing,
     /// The empty line is missing.
     #[error("the header section does not end")]
     Unterminated,

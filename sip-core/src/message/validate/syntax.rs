@@ -101,16 +101,64 @@ fn reader(name: HeaderName<'_>) -> Option<(Check, bool)> {
         MinExpires,
         FlowTimer,
         RSeq,
+        RAck,
+        ContentType,
+        ContentDisposition,
+        ContentEncoding,
+        ContentLanguage,
+        Accept,
+        AcceptEncoding,
+        AcceptLanguage,
+        Event,
+        SubscriptionState,
+        Reason,
+        RecvInfo,
+        InfoPackage,
+        SecurityClient,
+        Replaces,
+        Join,
+        TargetDialog,
+        SessionExpires,
+        MinSe,
+        RetryAfter,
+        Date,
+        Warning,
+        Identity,
+        UserToUser,
+        SessionId,
+        AlertInfo,
+        CallInfo,
+        ErrorInfo,
     );
     None
 }
 
+/// A control character that is neither part of a fold nor a quoted pair.
+///
+/// ```text
+/// header-value   =  *(TEXT-UTF8char / UTF8-CONT / LWS)
+/// TEXT-UTF8char  =  %x21-7E / UTF8-NONASCII
+/// quoted-pair    =  "\\" (%x00-09 / %x0B-0C / %x0E-7F)
+/// ```
+fn control(value: &[u8]) -> Option<usize> {
+    let odd = |b: u8| (b < b' ' && !matches!(b, b'\t' | b'\r' | b'\n')) || b == 0x7f;
+    (0..value.len()).find(|&i| odd(value[i]) && (i == 0 || value[i - 1] != b'\\'))
+}
+
 /// Judges one header field by its grammar.
 pub(super) fn field(field: &HeaderField<'_>, judge: &mut Judge<'_>) {
+    let value = field.value();
+    if let Some(at) = control(value) {
+        let name = text::lossy(field.raw_name()).into_owned();
+        judge.bad(
+            field.offset() + at,
+            What::Control(name),
+            "RFC 3261 section 25.1",
+        );
+    }
     let Some((check, list)) = reader(field.name()) else {
         return;
     };
-    let value = field.value();
     if !list {
         if let Err(error) = check(value) {
             judge.bad(
