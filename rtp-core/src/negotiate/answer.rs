@@ -210,10 +210,14 @@ impl Answering<'_> {
         };
         let local = self.capabilities.streams[stream];
         let remote = RemoteAudio::read(self.offered, index)?;
-        let mux = remote.mux && self.capabilities.rtcp_mux != RtcpMux::Off;
-        if !mux && self.capabilities.rtcp_mux == RtcpMux::Require {
-            return Ok(Err(Refusal::RtcpMuxRequired));
-        }
+        let mux = match self.capabilities.rtcp_mux {
+            RtcpMux::Off if media.attributes.has("rtcp-mux-only") => {
+                return Ok(Err(Refusal::RtcpMuxOff));
+            }
+            RtcpMux::Require if !remote.mux => return Ok(Err(Refusal::RtcpMuxRequired)),
+            RtcpMux::Off => false,
+            RtcpMux::Allow | RtcpMux::Require => remote.mux,
+        };
         let chosen = match choose_key(&remote, secure, self.capabilities) {
             Ok(chosen) => chosen,
             Err(why) => return Ok(Err(why)),

@@ -179,15 +179,19 @@ fn keys(
     remote: &RemoteAudio,
     offered: &OfferedAudio,
     line: usize,
-) -> Result<Option<SrtpKeys>, PeerMisbehaved> {
-    if offered.keys.is_empty() {
+) -> Result<Option<SrtpKeys>, NegotiationError> {
+    if offered.keys.is_empty() && !offered.secure {
         return Ok(None);
     }
     let Some(crypto) = remote.crypto.first() else {
-        return match (remote.crypto_malformed, offered.encryption_required) {
-            (true, _) => Err(PeerMisbehaved::CryptoMalformed { line }),
-            (false, true) => Err(PeerMisbehaved::CryptoMissing { line }),
-            (false, false) => Ok(None),
+        return if remote.crypto_malformed {
+            Err(PeerMisbehaved::CryptoMalformed { line }.into())
+        } else if offered.secure {
+            Err(PeerMisbehaved::CryptoMissing { line }.into())
+        } else if offered.encryption_required {
+            Err(PeerIncompatible::NotEncrypted { line }.into())
+        } else {
+            Ok(None)
         };
     };
     let tag = crypto.tag;
@@ -200,7 +204,7 @@ fn keys(
         .usable()
         .map_err(|why| PeerMisbehaved::CryptoUnusable { line, why })?;
     if key.suite() != local.suite() {
-        return Err(PeerMisbehaved::CryptoSuite { line, tag });
+        return Err(PeerMisbehaved::CryptoSuite { line, tag }.into());
     }
     let remote_lifetime = crypto.keys.first().and_then(|key| key.lifetime);
     Ok(Some(SrtpKeys {

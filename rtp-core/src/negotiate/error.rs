@@ -125,6 +125,12 @@ pub enum PeerIncompatible {
     /// The peer answered a first offer with port 0 on every audio line.
     #[error("the peer refused every audio line")]
     RefusedByPeer,
+    /// The answer to `RTP/AVP` with `a=crypto` has no key, and SDES is required here.
+    #[error("m= line {line} is not encrypted, which is required here")]
+    NotEncrypted {
+        /// The line.
+        line: usize,
+    },
     /// The answer has no `a=rtcp-mux`, which [`RtcpMux::Require`](super::RtcpMux::Require) demands.
     #[error("m= line {line} is without rtcp-mux, which is required here")]
     RtcpMux {
@@ -161,6 +167,9 @@ pub enum Refusal {
     /// The line is without rtcp-mux, which is required here.
     #[error("it is without rtcp-mux, which is required here")]
     RtcpMuxRequired,
+    /// The line is for rtcp-mux only (RFC 8858), which is off here.
+    #[error("it is for rtcp-mux only, which is off here")]
+    RtcpMuxOff,
     /// The peer refused it.
     #[error("the peer refused it")]
     ByPeer,

@@ -43,7 +43,9 @@ pub(super) struct OfferedAudio {
     pub(super) payloads: Vec<Payload>,
     /// By tag.
     pub(super) keys: Vec<(u32, MasterKey)>,
-    /// An answer without a key is no answer.
+    /// The profile demands a key in the answer.
+    pub(super) secure: bool,
+    /// We demand a key in the answer, whatever the profile.
     pub(super) encryption_required: bool,
     pub(super) mux: RtcpMux,
 }
@@ -94,7 +96,9 @@ impl Negotiation {
         if capabilities.streams.is_empty() || !capabilities.codecs.iter().any(Codec::is_speech) {
             return Err(LocalError::NothingToOffer);
         }
-        if capabilities.sdes.policy != SdesPolicy::Off && capabilities.sdes.suites.is_empty() {
+        let secure = |line: &Line| line.stream.is_some() && is_secure(&line.section.protocol);
+        let encrypts = capabilities.sdes.policy != SdesPolicy::Off || self.lines.iter().any(secure);
+        if encrypts && capabilities.sdes.suites.is_empty() {
             return Err(LocalError::NoSuite);
         }
         let (exchange, open) = self.begin()?;
@@ -127,7 +131,7 @@ impl Negotiation {
             };
             let payloads = payloads(line, &capabilities);
             let protocol = line.section.protocol.clone();
-            let secure = matches!(protocol, Protocol::RtpSavp | Protocol::RtpSavpf);
+            let secure = is_secure(&protocol);
             let mut offered = Vec::new();
             if secure || capabilities.sdes.policy != SdesPolicy::Off {
                 for (tag, suite) in (1..).zip(&capabilities.sdes.suites) {
@@ -162,7 +166,8 @@ impl Negotiation {
                 direction,
                 payloads,
                 keys: offered,
-                encryption_required: secure || capabilities.sdes.policy == SdesPolicy::Require,
+                secure,
+                encryption_required: capabilities.sdes.policy == SdesPolicy::Require,
                 mux: capabilities.rtcp_mux,
             }));
         }
@@ -176,6 +181,10 @@ impl Negotiation {
             hold,
         })
     }
+}
+
+fn is_secure(protocol: &Protocol) -> bool {
+    matches!(protocol, Protocol::RtpSavp | Protocol::RtpSavpf)
 }
 
 /// Every codec that we have with its payload type on this line, then DTMF at their clocks.

@@ -1,0 +1,166 @@
+//! Offer and answer: whatever a peer says, nothing panics and no answer of ours is wrong.
+
+use rtp_core::negotiate::{
+    Answer, Capabilities, Codec, Hold, Negotiation, RtcpMux, Sdes, SdesPolicy,
+};
+use rtp_core::sdes::Crypto;
+use rtp_core::sdp::{Description, Direction, Media};
+use std::net::SocketAddr;
+
+/// One input: descriptions of the peer's, apart by a line of `=====`, for one call. The first byte picks our
+/// policies. Descriptions are taken as offer and as answer by turns.
+pub(crate) fn fuzz(data: &[u8]) {
+    let (&choice, rest) = data.split_first().unwrap_or((&0, &[]));
+    let mut call = Negotiation::new(1, capabilities(choice), Box::new(|key| key.fill(7)));
+    let mut lines = 0;
+    for (turn, text) in split(rest).into_iter().take(8).enumerate() {
+        if (turn + usize::from(choice >> 7)) % 2 == 0 {
+            if let Ok(received) = call.receive_offer(text) {
+                let offered = received.description().clone();
+                if let Ok(answer) = call.answer(received) {
+                    check(&offered, &answer);
+                }
+            }
+        } else {
+            let offer = match turn % 3 {
+                0 => call.offer_resume(),
+                1 => call.offer_hold(Hold::SendOnly),
+                _ => call.offer_hold(Hold::PortZero),
+            };
+            let offer = offer.expect("no exchange is under way");
+            assert!(offer.description().media.len() >= lines, "lines stay");
+            let _ = call.answered(&offer, text);
+        }
+        let now = call
+            .agreement()
+            .map_or(0, |agreement| agreement.lines.len());
+        assert!(now >= lines, "lines stay");
+        lines = now;
+    }
+}
+
+fn split(data: &[u8]) -> Vec<&[u8]> {
+    let mut parts = Vec::new();
+    let mut rest = data;
+    while let Some(at) = rest.windows(7).position(|window| window == b"\n=====\n") {
+        parts.push(&rest[..=at]);
+        rest = &rest[at + 7..];
+    }
+    parts.push(rest);
+    parts
+}
+
+fn capabilities(choice: u8) -> Capabilities {
+    let codecs = vec![
+        Codec::new("opus", 48_000)
+            .with_channels(2)
+            .with_fmtp("useinbandfec=1"),
+        Codec::new("G722", 8_000),
+        Codec::new("PCMU", 8_000),
+        Codec::new("iLBC", 8_000).with_fmtp("mode=20"),
+        Codec::new("AMR", 8_000),
+        Codec::new("CN", 8_000),
+    ];
+    let mut can = Capabilities::new(codecs, SocketAddr::from(([192, 0, 2, 1], 4000)));
+    can.streams
+        .push(SocketAddr::from(([192, 0, 2, 1], 4002)).into());
+    can.sdes = Sdes::new(match choice & 3 {
+        0 => SdesPolicy::Off,
+        1 => SdesPolicy::Require,
+        _ => SdesPolicy::Allow,
+    });
+    can.rtcp_mux = if choice & 4 == 0 {
+        RtcpMux::Allow
+    } else {
+        RtcpMux::Off
+    };
+    can.single_codec = choice & 8 != 0;
+    can
+}
+
+/// Whether an answer of ours answers this offer (RFC 3264 §6, RFC 4568 §5.1.2, RFC 5761 §5.1.1).
+pub(crate) fn check(offer: &Description, answer: &Answer) {
+    let agreed = &answer.agreement().lines;
+    let answer = Description::parse(answer.to_bytes()).expect("what we print is SDP");
+    assert_eq!(
+        (offer.media.len(), offer.media.len()),
+        (answer.media.len(), agreed.len())
+    );
+    assert_eq!(offer.times, answer.times);
+    for (line, (theirs, ours)) in offer.media.iter().zip(&answer.media).enumerate() {
+        assert_eq!(
+            (&theirs.kind, &theirs.protocol),
+            (&ours.kind, &ours.protocol)
+        );
+        if ours.port == 0 {
+            continue;
+        }
+        assert_ne!(theirs.port, 0, "what is closed stays closed");
+        let (asked, said) = (offer.direction_of(line), answer.direction_of(line));
+        assert_eq!(said.and(asked.reversed()), said, "{said} answers {asked}");
+        assert!(said != Direction::SendRecv || asked == Direction::SendRecv);
+        formats(theirs, ours);
+        assert!(!ours.attributes.has("rtcp-mux") || theirs.attributes.has("rtcp-mux"));
+        crypto(theirs, ours);
+    }
+}
+
+/// Each format of an answer names a codec that was offered, and each number has one meaning.
+fn formats(theirs: &Media, ours: &Media) {
+    let meanings = |media: &Media| -> Vec<(String, u32)> {
+        media
+            .payload_types()
+            .filter_map(|number| {
+                let map = media
+                    .attributes
+                    .rtpmaps()
+                    .filter(|map| map.payload_type == number)
+                    .last();
+                let mapped = map.map(|map| (map.encoding.to_ascii_lowercase(), map.clock_rate));
+                let fixed = || {
+                    Codec::of_static(number).map(|c| (c.name.to_ascii_lowercase(), c.clock_rate))
+                };
+                mapped.or_else(fixed)
+            })
+            .collect()
+    };
+    let (offered, answered) = (meanings(theirs), meanings(ours));
+    assert_eq!(
+        answered.len(),
+        ours.formats.len(),
+        "every number of ours has a meaning"
+    );
+    assert!(!answered.is_empty());
+    for meaning in &answered {
+        assert!(
+            offered.contains(meaning),
+            "{meaning:?} was not offered: {offered:?}"
+        );
+    }
+    let mut numbers: Vec<_> = ours.payload_types().collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    assert_eq!(numbers.len(), ours.formats.len(), "no number twice");
+}
+
+/// One line of crypto, of a tag and suite that were offered; none only where the profile allows it.
+fn crypto(theirs: &Media, ours: &Media) {
+    let lines = |media: &Media| -> Vec<Crypto> {
+        media
+            .attributes
+            .values("crypto")
+            .filter_map(|value| value.parse().ok())
+            .collect()
+    };
+    let (offered, answered) = (lines(theirs), lines(ours));
+    assert!(answered.len() <= 1);
+    match answered.first() {
+        Some(answered) => {
+            let same = offered.iter().find(|offered| {
+                offered.tag == answered.tag && offered.suite.eq_ignore_ascii_case(&answered.suite)
+            });
+            assert!(same.is_some(), "tag and suite were offered");
+        }
+        None => assert!(!theirs.protocol.as_str().contains("SAVP")),
+    }
+}

@@ -1,0 +1,11 @@
+//! Offer and answer through their public face: tables by RFC section, properties over random offers.
+
+mod crypto;
+mod directions;
+mod errors;
+mod hold;
+mod lines;
+mod payload_types;
+mod peers;
+mod properties;
+mod support;

@@ -1,0 +1,49 @@
+//! Every checked-in seed, and the inputs that once went wrong, through the body of its fuzz target.
+//!
+//! A folder `fuzz/seeds/NAME` belongs to the body `fuzz/NAME.rs`; the same bodies run under cargo-fuzz.
+
+use std::fs;
+use std::path::Path;
+
+#[path = "fuzz/negotiate.rs"]
+mod negotiate;
+#[path = "fuzz/sdp.rs"]
+mod sdp;
+
+/// The bodies by the name of their seed folder.
+const TARGETS: &[(&str, fn(&[u8]))] = &[("negotiate", negotiate::fuzz), ("sdp", sdp::fuzz)];
+
+fn folder() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/seeds")
+}
+
+#[test]
+fn every_seed_passes() {
+    for (name, fuzz) in TARGETS {
+        let mut count = 0;
+        for entry in fs::read_dir(folder().join(name)).unwrap() {
+            let seed = fs::read(entry.unwrap().path()).unwrap();
+            fuzz(&seed);
+            // Cut anywhere, and with any byte changed: the cheapest mutations find the cheapest mistakes.
+            for at in 0..seed.len() {
+                fuzz(&seed[..at]);
+                let mut changed = seed.clone();
+                changed[at] ^= 1 << (at % 8);
+                fuzz(&changed);
+            }
+            count += 1;
+        }
+        assert!(count > 0, "{name} has no seeds");
+    }
+}
+
+#[test]
+fn every_folder_of_seeds_has_a_target() {
+    for entry in fs::read_dir(folder()).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(
+            TARGETS.iter().any(|target| target.0 == name),
+            "seeds/{name} are not replayed"
+        );
+    }
+}
