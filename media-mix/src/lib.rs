@@ -48,6 +48,7 @@
 #![warn(missing_docs)]
 
 pub mod codec;
+mod comfort;
 mod error;
 mod level;
 mod math;
@@ -55,10 +56,12 @@ pub mod mixer;
 pub mod plc;
 mod rate;
 mod resample;
+mod stretch;
 mod tone;
 pub mod wav;
 
 pub use codec::{Codec, CodecOptions, Decoder, Description, Encoder, Registry};
+pub use comfort::{ComfortNoise, NoiseAnalyser};
 pub use error::{CodecError, UnsupportedRate};
 pub use level::Level;
 pub use mixer::{
@@ -67,6 +70,7 @@ pub use mixer::{
 };
 pub use rate::Rate;
 pub use resample::Resampler;
+pub use stretch::{shrink, stretch};
 pub use tone::Tone;
 
 #[cfg(doctest)]

@@ -104,13 +104,14 @@ fn heard_by_an_occasional_talker(name: &str, ptime: u8, talks: bool) -> (Vec<i16
 
 #[test]
 fn coming_and_going_is_inaudible() {
-    // How much louder the worst component but the tone may be than for someone who never talks, dB.
-    for (name, ptime, more) in [
-        ("PCMU", 20, 0.0),
-        ("PCMU", 10, 0.0),
-        ("PCMA", 60, 0.0),
-        ("G722", 20, 1.0),
-        ("opus", 20, 6.0),
+    // Codecs without memory give the very same samples. The others' states differ a little when a listener comes back:
+    // how loud what that adds may be, dBov, beside a tone at -20.
+    for (name, ptime, limit) in [
+        ("PCMU", 20, None),
+        ("PCMU", 10, None),
+        ("PCMA", 60, None),
+        ("G722", 20, Some(-75.0)),
+        ("opus", 20, Some(-55.0)),
     ] {
         let (calm, none) = heard_by_an_occasional_talker(name, ptime, false);
         let (switched, switches) = heard_by_an_occasional_talker(name, ptime, true);
@@ -120,7 +121,7 @@ fn coming_and_going_is_inaudible() {
             "{name}: {switches} switches in eight seconds"
         );
         let rate = codec(name).description().rate;
-        if more == 0.0 {
+        if limit.is_none() {
             let differs = calm.iter().zip(&switched).position(|(c, s)| c != s);
             assert_eq!(differs, None, "{name} at {ptime} ms: the very same samples");
         }
@@ -135,9 +136,9 @@ fn coming_and_going_is_inaudible() {
             spectrum.worst_but(&[440.0])
         };
         let (calm, switched) = (worst(&calm), worst(&switched));
-        println!("{name}: {calm:.1} dBov, with {switches} switches {switched:.1}");
+        let limit = limit.unwrap_or(calm);
         assert!(
-            switched <= calm + more,
+            switched <= limit,
             "{name}: {calm:.1} dBov calm, {switched:.1} with switches"
         );
     }
