@@ -10,8 +10,10 @@ mod negotiate;
 #[path = "fuzz/sdp.rs"]
 mod sdp;
 
-/// The bodies by the name of their seed folder.
-const TARGETS: &[(&str, fn(&[u8]))] = &[("negotiate", negotiate::fuzz), ("sdp", sdp::fuzz)];
+/// A seed folder and its body.
+type Target = (&'static str, fn(&[u8]));
+
+const TARGETS: &[Target] = &[("negotiate", negotiate::fuzz), ("sdp", sdp::fuzz)];
 
 fn folder() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/seeds")

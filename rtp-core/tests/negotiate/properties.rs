@@ -241,7 +241,12 @@ impl Witness {
         }
         if let Some(last) = &self.last {
             assert_eq!(last.origin.session_id, description.origin.session_id);
-            let version = |d: &Description| d.origin.version.parse::<u64>().unwrap();
+            let version = |d: &Description| {
+                d.origin
+                    .version
+                    .parse::<u64>()
+                    .expect("our versions are numbers")
+            };
             let mut same = last.clone();
             same.origin.version.clone_from(&description.origin.version);
             let rises = u64::from(same != *description);
