@@ -49,6 +49,7 @@
 
 pub mod codec;
 mod comfort;
+mod dtmf;
 mod error;
 mod level;
 mod math;
@@ -58,10 +59,12 @@ mod rate;
 mod resample;
 mod stretch;
 mod tone;
+mod vad;
 pub mod wav;
 
 pub use codec::{Codec, CodecOptions, Decoder, Description, Encoder, Registry};
 pub use comfort::{ComfortNoise, NoiseAnalyser};
+pub use dtmf::{DtmfDetector, Key};
 pub use error::{CodecError, UnsupportedRate};
 pub use level::Level;
 pub use mixer::{
@@ -72,6 +75,7 @@ pub use rate::Rate;
 pub use resample::Resampler;
 pub use stretch::{shrink, stretch};
 pub use tone::Tone;
+pub use vad::VoiceDetector;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
