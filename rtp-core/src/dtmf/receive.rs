@@ -101,8 +101,25 @@ impl DtmfReceiver {
                 }
                 return;
             }
-            // An older event's packet, out of order.
-            if rtp.timestamp.wrapping_sub(active.timestamp) > 1 << 31 {
+            let behind = active.timestamp.wrapping_sub(rtp.timestamp);
+            if behind < 1 << 31 {
+                // An older key's packet, out of order, and the first of it: that key is over, and comes first.
+                // From too long ago it may be one that is no longer remembered.
+                if behind < active.clock_rate {
+                    self.report(
+                        Active {
+                            ssrc: rtp.ssrc,
+                            timestamp: rtp.timestamp,
+                            digit,
+                            volume: event.volume,
+                            before: 0,
+                            segment: event.duration,
+                            clock_rate: clock_rate.max(1),
+                            last: now,
+                        },
+                        event.end,
+                    );
+                }
                 return;
             }
             // A long event goes on in a new segment, which begins where the last one ended (§2.5.1.3).
@@ -159,9 +176,12 @@ impl DtmfReceiver {
     }
 
     fn finish(&mut self, ended: bool) {
-        let Some(active) = self.active.take() else {
-            return;
-        };
+        if let Some(active) = self.active.take() {
+            self.report(active, ended);
+        }
+    }
+
+    fn report(&mut self, active: Active, ended: bool) {
         self.done[self.done_at] = Some((active.ssrc, active.timestamp));
         self.done_at = (self.done_at + 1) % REMEMBERED;
         if self.queue.len() == MAX_QUEUED {

@@ -182,12 +182,15 @@ pub struct JitterBuffer {
     ssrc: Option<Ssrc>,
     /// The highest sequence number and its timestamp, with their cycles.
     top: (i64, i64),
+    top_is_sound: bool,
     /// What to play next.
     next: (i64, i64),
     /// Whether `next` means something: something has been played since the last restart.
     floor: bool,
     playing: bool,
     frame: i64,
+    /// The last distance between two frames.
+    measured: Option<i64>,
     /// Sound made up since the buffer ran dry.
     waited: i64,
     comfort: bool,
@@ -195,6 +198,8 @@ pub struct JitterBuffer {
     jump: Option<u16>,
     /// The playout delay, smoothed.
     level: i64,
+    /// Packets were thrown away since the last frame: the delay has made a leap.
+    leap: bool,
     since_change: u32,
     stats: JitterStats,
 }
@@ -214,14 +219,17 @@ impl JitterBuffer {
             delay: Delay::new(config.clock_rate, config.on_time_permille),
             ssrc: None,
             top: (0, 0),
+            top_is_sound: false,
             next: (0, 0),
             floor: false,
             playing: false,
             frame: ticks(config.frame, rate).max(1),
+            measured: None,
             waited: 0,
             comfort: false,
             jump: None,
             level: 0,
+            leap: false,
             since_change: 0,
             stats: JitterStats::default(),
             config,
@@ -317,8 +325,11 @@ impl JitterBuffer {
                 &[]
             },
         );
-        if kind == Kind::Sound {
-            self.measure_frame(sequence, timestamp);
+        if kind == Kind::Sound && sequence == self.top.0 + 1 && self.top_is_sound {
+            self.measure_frame(timestamp - self.top.1);
+        }
+        if sequence >= self.top.0 {
+            self.top_is_sound = kind == Kind::Sound;
         }
         if sequence > self.top.0 {
             // An event's timestamp stands still: time goes on with the sound after it.
@@ -351,27 +362,14 @@ impl JitterBuffer {
         self.jump = None;
     }
 
-    /// Learns how long a frame is from the distance to its neighbours.
-    fn measure_frame(&mut self, sequence: i64, timestamp: i64) {
-        let longest = MAX_FRAME_MS * self.rate / 1000;
-        let before = self
-            .slots
-            .get(sequence - 1)
-            .filter(|s| s.kind == Kind::Sound);
-        let after = self
-            .slots
-            .get(sequence + 1)
-            .filter(|s| s.kind == Kind::Sound);
-        for length in [
-            before.map(|s| timestamp - s.timestamp),
-            after.map(|s| s.timestamp - timestamp),
-        ]
-        .into_iter()
-        .flatten()
-        {
-            if (1..=longest).contains(&length) {
+    /// Learns how long a frame is from the distance to its predecessor. A pause of the sender looks like one
+    /// long frame, hence twice the same.
+    fn measure_frame(&mut self, length: i64) {
+        if (1..=MAX_FRAME_MS * self.rate / 1000).contains(&length) {
+            if self.measured.is_none_or(|before| before == length) {
                 self.frame = length;
             }
+            self.measured = Some(length);
         }
     }
 
@@ -405,11 +403,11 @@ impl JitterBuffer {
                 // The sender paused: its silence lasts until this is due.
                 return self.silence();
             }
-            if level > self.ticks(self.config.max_delay) && self.slots.used() > 1 {
+            if self.span(timestamp) > self.ticks(self.config.max_delay) {
                 self.slots.free(sequence);
                 self.next = (sequence + 1, timestamp + self.frame);
                 self.stats.discarded += 1;
-                self.level = level;
+                self.leap = true;
                 continue;
             }
             return self.play(sequence, level, out);
@@ -540,11 +538,14 @@ impl JitterBuffer {
             };
         }
         self.stats.played += 1;
-        self.steer(frame, level)
+        self.steer(frame, timestamp, level)
     }
 
     /// Decides whether a frame is played at its own speed.
-    fn steer(&mut self, frame: Frame, level: i64) -> Playout {
+    fn steer(&mut self, frame: Frame, timestamp: i64, level: i64) -> Playout {
+        if std::mem::take(&mut self.leap) {
+            self.level = level;
+        }
         self.level += (level - self.level) / 4;
         self.since_change = self.since_change.saturating_add(1);
         let target = self.target();
@@ -555,7 +556,9 @@ impl JitterBuffer {
             return Playout::Frame(frame);
         }
         let by = off.abs().min(i64::from(frame.samples)) as u32;
-        if off > margin {
+        // Sound that has not arrived cannot be played sooner: behind a line that has just become longer, the
+        // delay is not ours to shorten.
+        if off > margin && self.span(timestamp) >= margin {
             self.since_change = 0;
             self.stats.shrunk += 1;
             Playout::Shrink { frame, by }
@@ -608,6 +611,11 @@ impl JitterBuffer {
     /// How long after an undelayed packet of this timestamp would have arrived it is now.
     fn level_of(&self, t: i64, timestamp: i64) -> i64 {
         self.delay.line().map_or(0, |line| t - timestamp - line)
+    }
+
+    /// How much sound waits behind this timestamp.
+    fn span(&self, timestamp: i64) -> i64 {
+        self.top.1 - timestamp
     }
 
     fn target(&self) -> i64 {
