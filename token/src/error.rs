@@ -88,9 +88,9 @@ pub enum Malformed {
     /// The claims are not JSON, or not those of the kind of token that was asked for.
     #[error("its claims are not those of this kind of token (JSON line {line}, column {column})")]
     Claims {
-        /// Line of the claims' JSON, from 1.
+        /// Line of the claims' JSON, from 1; 0 when they are no JSON object at all.
         line: usize,
-        /// Column of the claims' JSON, from 1.
+        /// Column of the claims' JSON, from 1; 0 likewise.
         column: usize,
     },
 }
@@ -140,4 +140,37 @@ pub enum KeyError {
     /// The algorithm does not go with this kind of key.
     #[error("{0} does not go with this kind of key")]
     WrongAlgorithm(Algorithm),
+    /// Not a PEM text with one block at least.
+    #[error("not a PEM text")]
+    NotPem,
+    /// The PEM block is not the kind of key that was asked for: a public key for a private one, a certificate.
+    #[error("the PEM block holds something else than the key that is needed")]
+    WrongLabel,
+    /// The private key is encrypted with a passphrase.
+    #[error("the key is encrypted; decrypt it first")]
+    Encrypted,
+    /// Not a JWK, or a member is missing or not base64url.
+    #[error("not a JWK with the members that are needed")]
+    NotJwk,
+    /// A kind of key, curve or use that this crate does not know.
+    #[error("this kind of key is not supported")]
+    UnsupportedKey,
+    /// RSA moduli have 2048 to 8192 bits here.
+    #[error("an RSA key has 2048 to 8192 bits and a small exponent, this has {bits} bits")]
+    RsaSize {
+        /// Bits of the modulus.
+        bits: usize,
+    },
+    /// The crypto library refuses the key; its reason.
+    #[error("the key is refused: {0}")]
+    Rejected(String),
+    /// More keys than a set may have.
+    #[error("more than {max} keys in the set")]
+    TooManyKeys {
+        /// The limit.
+        max: usize,
+    },
+    /// The operating system gave no randomness.
+    #[error("the system has no randomness to give")]
+    NoRandomness,
 }

@@ -64,7 +64,7 @@ impl<'a> Parts<'a> {
             return Err(Malformed::Parts);
         }
         let header_json = decode(header, "header")?;
-        let header = serde_json::from_slice(&header_json).map_err(|_| Malformed::Header)?;
+        let header = object(&header_json).map_err(|_| Malformed::Header)?;
         let signature = decode(signature, "signature")?;
         Ok(Self {
             header,
@@ -78,6 +78,14 @@ impl<'a> Parts<'a> {
     pub(crate) fn claims(&self) -> Result<Vec<u8>, Malformed> {
         decode(self.claims, "claims")
     }
+}
+
+/// A JSON object. (serde would take a list for a struct too, member by member.)
+pub(crate) fn object<T: serde::de::DeserializeOwned>(json: &[u8]) -> Result<T, serde_json::Error> {
+    if json.trim_ascii_start().first() == Some(&b'{') {
+        return serde_json::from_slice(json);
+    }
+    Err(serde::de::Error::custom("not an object"))
 }
 
 fn decode(part: &str, name: &'static str) -> Result<Vec<u8>, Malformed> {

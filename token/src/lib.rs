@@ -58,7 +58,7 @@ mod verify;
 pub use claims::{ClaimSet, ParseRoleError, Role, SessionClaims};
 pub use error::{KeyError, Malformed, MintError, VerifyError};
 pub use inspect::{Inspection, inspect};
-pub use keys::{Algorithm, KeySet, SigningKey, StaticSecret, VerifyingKey};
+pub use keys::{Algorithm, KeyPair, KeySet, PublicKey, SigningKey, StaticSecret, VerifyingKey};
 pub use mint::mint;
 pub use verify::{Verified, Verifier, VerifierOptions};
 

@@ -227,6 +227,7 @@ fn each_refusal_has_its_reason() {
         "",
         "{}",
         "[]",
+        r#"["HS256",null,null,null]"#,
         "null",
         r#"{"alg":1}"#,
         r#"{"alg":"HS256","alg":"HS256"}"#,
@@ -278,6 +279,7 @@ fn each_refusal_has_its_reason() {
         "",
         "{}",
         "[1]",
+        r#"["s","publisher",null,null,null,[],null,1,null,1900000001]"#,
         r#"{"session":"s"}"#,
         r#"{"session":1,"iat":1,"exp":1900000001}"#,
         "{\"session\":",
@@ -494,7 +496,7 @@ prop_compose! {
 proptest! {
     #[test]
     fn minted_claims_come_back(claims in any_claims(), which in 0..3usize) {
-        let secret = StaticSecret::new(Algorithm::ALL[which], SECRET).unwrap();
+        let secret = StaticSecret::new([Algorithm::Hs256, Algorithm::Hs384, Algorithm::Hs512][which], SECRET).unwrap();
         let text = mint(&claims, &secret).unwrap();
         let verified = Verifier::new(secret).verify::<SessionClaims>(&text, at(0)).unwrap();
         prop_assert_eq!(verified.claims, claims);

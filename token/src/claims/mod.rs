@@ -7,6 +7,7 @@ pub use role::{ParseRoleError, Role};
 pub use session::SessionClaims;
 
 use crate::error::{Malformed, MintError};
+use crate::jws;
 
 /// The claims that every verifier judges.
 #[derive(Debug, Default)]
@@ -37,7 +38,7 @@ pub(crate) fn to_json(claims: &impl serde::Serialize) -> Result<Vec<u8>, MintErr
 
 /// JSON in; where it is wrong, but not what stood there.
 pub(crate) fn from_json<T: serde::de::DeserializeOwned>(json: &[u8]) -> Result<T, Malformed> {
-    serde_json::from_slice(json).map_err(|error| Malformed::Claims {
+    jws::object(json).map_err(|error| Malformed::Claims {
         line: error.line(),
         column: error.column(),
     })

@@ -1,9 +1,15 @@
 //! Keys, each bound to one algorithm.
 
+mod der;
+mod jwk;
+mod pair;
+mod public;
 mod secret;
 
 use std::fmt;
 
+pub use pair::KeyPair;
+pub use public::PublicKey;
 pub use secret::StaticSecret;
 
 use crate::error::MintError;
@@ -18,11 +24,27 @@ pub enum Algorithm {
     Hs384,
     /// HMAC with SHA-512.
     Hs512,
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    Rs256,
+    /// RSASSA-PSS with SHA-256.
+    Ps256,
+    /// ECDSA on P-256 with SHA-256.
+    Es256,
+    /// EdDSA on Ed25519.
+    EdDsa,
 }
 
 impl Algorithm {
     /// Every algorithm.
-    pub const ALL: [Self; 3] = [Self::Hs256, Self::Hs384, Self::Hs512];
+    pub const ALL: [Self; 7] = [
+        Self::Hs256,
+        Self::Hs384,
+        Self::Hs512,
+        Self::Rs256,
+        Self::Ps256,
+        Self::Es256,
+        Self::EdDsa,
+    ];
 
     /// The name in a token's header: `HS256`.
     #[must_use]
@@ -31,6 +53,10 @@ impl Algorithm {
             Self::Hs256 => "HS256",
             Self::Hs384 => "HS384",
             Self::Hs512 => "HS512",
+            Self::Rs256 => "RS256",
+            Self::Ps256 => "PS256",
+            Self::Es256 => "ES256",
+            Self::EdDsa => "EdDSA",
         }
     }
 
@@ -69,6 +95,7 @@ pub struct VerifyingKey(Kind);
 #[derive(Debug, Clone)]
 enum Kind {
     Secret(StaticSecret),
+    Public(PublicKey),
 }
 
 impl VerifyingKey {
@@ -77,6 +104,7 @@ impl VerifyingKey {
     pub fn algorithm(&self) -> Algorithm {
         match &self.0 {
             Kind::Secret(secret) => secret.algorithm(),
+            Kind::Public(key) => key.algorithm(),
         }
     }
 
@@ -85,12 +113,23 @@ impl VerifyingKey {
     pub fn kid(&self) -> Option<&str> {
         match &self.0 {
             Kind::Secret(secret) => secret.kid(),
+            Kind::Public(key) => key.kid(),
+        }
+    }
+
+    /// The public key that it is; `None` for a secret.
+    #[must_use]
+    pub fn public_key(&self) -> Option<&PublicKey> {
+        match &self.0 {
+            Kind::Secret(_) => None,
+            Kind::Public(key) => Some(key),
         }
     }
 
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         match &self.0 {
             Kind::Secret(secret) => secret.verifies(message, signature),
+            Kind::Public(key) => key.verifies(message, signature),
         }
     }
 }
@@ -98,6 +137,12 @@ impl VerifyingKey {
 impl From<StaticSecret> for VerifyingKey {
     fn from(secret: StaticSecret) -> Self {
         Self(Kind::Secret(secret))
+    }
+}
+
+impl From<PublicKey> for VerifyingKey {
+    fn from(key: PublicKey) -> Self {
+        Self(Kind::Public(key))
     }
 }
 

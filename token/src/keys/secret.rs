@@ -87,6 +87,7 @@ fn hash(algorithm: Algorithm) -> Result<(hmac::Algorithm, usize), KeyError> {
         Algorithm::Hs256 => Ok((hmac::HMAC_SHA256, 32)),
         Algorithm::Hs384 => Ok((hmac::HMAC_SHA384, 48)),
         Algorithm::Hs512 => Ok((hmac::HMAC_SHA512, 64)),
+        other => Err(KeyError::WrongAlgorithm(other)),
     }
 }
 
