@@ -57,7 +57,12 @@ pub struct LadderLine {
 impl Ladder {
     /// A ladder whose times count from `start`, a time since the Unix epoch.
     pub fn new(start: Duration) -> Self {
-        Self { start, names: HashMap::new(), left: None, width: 7 }
+        Self {
+            start,
+            names: HashMap::new(),
+            left: None,
+            width: 7,
+        }
     }
 
     /// Calls `address` by `name`; the first address named is drawn on the left.
@@ -76,7 +81,10 @@ impl Ladder {
             Some(left) if left == captured.destination => false,
             Some(left) if left == captured.source => true,
             // Ports may be ephemeral (TCP): fall back to which of the two has a name.
-            _ => self.names.contains_key(&captured.destination) || !self.names.contains_key(&captured.source),
+            _ => {
+                self.names.contains_key(&captured.destination)
+                    || !self.names.contains_key(&captured.source)
+            }
         };
         let (left, right) = match rightwards {
             true => (captured.source, captured.destination),
@@ -93,13 +101,20 @@ impl Ladder {
     }
 
     fn called(&self, address: SocketAddr) -> String {
-        self.names.get(&address).cloned().unwrap_or_else(|| address.to_string())
+        self.names
+            .get(&address)
+            .cloned()
+            .unwrap_or_else(|| address.to_string())
     }
 }
 
 impl fmt::Display for LadderLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let arrow = if self.rightwards { "───▶" } else { "◀───" };
+        let arrow = if self.rightwards {
+            "───▶"
+        } else {
+            "◀───"
+        };
         write!(
             f,
             "{:8.3} s  {:>w$} {arrow} {:<w$}  {}",
@@ -131,7 +146,11 @@ fn summary(bytes: &[u8]) -> Option<String> {
         }
         None => first.strip_suffix(" SIP/2.0")?.to_owned(),
     };
-    what = what.chars().take(120).map(|c| if c.is_control() { '·' } else { c }).collect();
+    what = what
+        .chars()
+        .take(120)
+        .map(|c| if c.is_control() { '·' } else { c })
+        .collect();
     Some(what)
 }
 
@@ -155,20 +174,39 @@ mod tests {
         let mut ladder = Ladder::new(Duration::ZERO);
         ladder.name("127.0.0.1:1".parse().unwrap(), "us");
         let line = ladder
-            .line(&captured("127.0.0.1:2", "127.0.0.1:1", b"SIP/2.0 180 Ringing\r\nCSeq: 1 INVITE\r\n\r\n"))
+            .line(&captured(
+                "127.0.0.1:2",
+                "127.0.0.1:1",
+                b"SIP/2.0 180 Ringing\r\nCSeq: 1 INVITE\r\n\r\n",
+            ))
             .unwrap();
         assert!(!line.rightwards);
-        assert_eq!((line.left.as_str(), line.what.as_str()), ("us", "180 Ringing (INVITE)"));
+        assert_eq!(
+            (line.left.as_str(), line.what.as_str()),
+            ("us", "180 Ringing (INVITE)")
+        );
     }
 
     #[test]
     fn what_is_not_sip_is_no_line_and_control_characters_do_not_reach_the_terminal() {
         let ladder = Ladder::new(Duration::ZERO);
-        for bytes in [&b""[..], b"\r\n\r\n", b"\x80\x00\x01", b"GET / HTTP/1.1\r\n\r\n"] {
-            assert_eq!(ladder.line(&captured("127.0.0.1:2", "127.0.0.1:1", bytes)), None);
+        for bytes in [
+            &b""[..],
+            b"\r\n\r\n",
+            b"\x80\x00\x01",
+            b"GET / HTTP/1.1\r\n\r\n",
+        ] {
+            assert_eq!(
+                ladder.line(&captured("127.0.0.1:2", "127.0.0.1:1", bytes)),
+                None
+            );
         }
         let line = ladder
-            .line(&captured("127.0.0.1:2", "127.0.0.1:1", b"OPTIONS sip:\x1b[2J SIP/2.0\r\n\r\n"))
+            .line(&captured(
+                "127.0.0.1:2",
+                "127.0.0.1:1",
+                b"OPTIONS sip:\x1b[2J SIP/2.0\r\n\r\n",
+            ))
             .unwrap();
         assert_eq!(line.what, "OPTIONS sip:·[2J");
     }

@@ -68,7 +68,9 @@ pub struct Pcapng<W: Write> {
 
 impl<W: Write> std::fmt::Debug for Pcapng<W> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pcapng").field("streams", &self.streams.len()).finish_non_exhaustive()
+        f.debug_struct("Pcapng")
+            .field("streams", &self.streams.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -89,7 +91,11 @@ impl<W: Write> Pcapng<W> {
                 ],
             })
             .map_err(io_error)?;
-        Ok(Self { writer, streams: HashMap::new(), packet: Vec::new() })
+        Ok(Self {
+            writer,
+            streams: HashMap::new(),
+            packet: Vec::new(),
+        })
     }
 
     /// Writes one payload: a datagram as one packet, a piece of a stream as one segment or more.
@@ -144,7 +150,9 @@ impl<W: Write> Pcapng<W> {
         };
         self.packet.clear();
         let built = match stream {
-            None => ip.udp(from.port(), to.port()).write(&mut self.packet, payload),
+            None => ip
+                .udp(from.port(), to.port())
+                .write(&mut self.packet, payload),
             Some((sequence, acknowledged)) => ip
                 .tcp(from.port(), to.port(), sequence, 65_535)
                 .ack(acknowledged)
@@ -201,9 +209,10 @@ mod tests {
 
     #[test]
     fn a_datagram_comes_back_with_its_addresses_and_time() {
-        for (source, destination) in
-            [("127.0.0.1:5060", "127.0.0.1:5070"), ("[::1]:5060", "[::1]:5070")]
-        {
+        for (source, destination) in [
+            ("127.0.0.1:5060", "127.0.0.1:5070"),
+            ("[::1]:5060", "[::1]:5070"),
+        ] {
             let at = Duration::new(1_700_000_000, 123_456_789);
             let packets = written(&[Captured {
                 at,
@@ -216,12 +225,21 @@ mod tests {
             assert_eq!(packets[0].0, at);
             let sliced = SlicedPacket::from_ip(&packets[0].1).unwrap();
             match sliced.net {
-                Some(NetSlice::Ipv4(ip)) => assert_eq!(IpAddr::V4(ip.header().source_addr()), addr(source).ip()),
-                Some(NetSlice::Ipv6(ip)) => assert_eq!(IpAddr::V6(ip.header().source_addr()), addr(source).ip()),
+                Some(NetSlice::Ipv4(ip)) => {
+                    assert_eq!(IpAddr::V4(ip.header().source_addr()), addr(source).ip())
+                }
+                Some(NetSlice::Ipv6(ip)) => {
+                    assert_eq!(IpAddr::V6(ip.header().source_addr()), addr(source).ip())
+                }
                 _ => panic!("not IP"),
             }
-            let Some(TransportSlice::Udp(udp)) = sliced.transport else { panic!("not UDP") };
-            assert_eq!((udp.source_port(), udp.destination_port(), udp.payload()), (5060, 5070, &b"hello"[..]));
+            let Some(TransportSlice::Udp(udp)) = sliced.transport else {
+                panic!("not UDP")
+            };
+            assert_eq!(
+                (udp.source_port(), udp.destination_port(), udp.payload()),
+                (5060, 5070, &b"hello"[..])
+            );
         }
     }
 
@@ -239,13 +257,20 @@ mod tests {
         let packets = written(&[item(a, b, &large), item(b, a, b"ok"), item(a, b, b"end")]);
         let numbers: Vec<_> = packets
             .iter()
-            .map(|(_, bytes)| match SlicedPacket::from_ip(bytes).unwrap().transport {
-                Some(TransportSlice::Tcp(tcp)) => (tcp.sequence_number(), tcp.acknowledgment_number()),
-                _ => panic!("not TCP"),
-            })
+            .map(
+                |(_, bytes)| match SlicedPacket::from_ip(bytes).unwrap().transport {
+                    Some(TransportSlice::Tcp(tcp)) => {
+                        (tcp.sequence_number(), tcp.acknowledgment_number())
+                    }
+                    _ => panic!("not TCP"),
+                },
+            )
             .collect();
         let sent = 1 + large.len() as u32;
-        assert_eq!(numbers, [(1, 1), (1 + SEGMENT as u32, 1), (1, sent), (sent, 3)]);
+        assert_eq!(
+            numbers,
+            [(1, 1), (1 + SEGMENT as u32, 1), (1, sent), (sent, 3)]
+        );
     }
 
     #[test]
@@ -259,7 +284,10 @@ mod tests {
             destination: addr("[::1]:2"),
             bytes: b"",
         };
-        assert!(matches!(file.write(&item), Err(CaptureError::MixedFamilies { .. })));
+        assert!(matches!(
+            file.write(&item),
+            Err(CaptureError::MixedFamilies { .. })
+        ));
         (item.destination, item.bytes) = (addr("127.0.0.1:2"), &huge);
         assert!(matches!(file.write(&item), Err(CaptureError::TooLong(_))));
     }

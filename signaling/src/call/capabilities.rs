@@ -1,0 +1,51 @@
+//! From the codecs that the mixer has to what SDP offers: one list, copied once.
+
+use crate::dial::Secure;
+use media_mix::codec::Registry;
+use rtp_core::negotiate::{Capabilities, Codec, LocalAddress, Sdes, SdesPolicy};
+
+/// What a call can do: the registry's codecs in its order, at `local`, encrypted as `secure` says.
+pub fn capabilities(registry: &Registry, local: LocalAddress, secure: Secure) -> Capabilities {
+    let codecs = registry
+        .descriptions()
+        .map(|description| {
+            let mut codec = Codec::new(description.name, description.clock_rate)
+                .with_channels(description.rtp_channels);
+            if !description.fmtp.is_empty() {
+                codec = codec.with_fmtp(description.fmtp);
+            }
+            match description.payload_type {
+                Some(number) => codec.with_payload_type(number),
+                None => codec,
+            }
+        })
+        .collect();
+    let mut capabilities = Capabilities::new(codecs, local);
+    capabilities.sdes = Sdes::new(match secure {
+        Secure::Off => SdesPolicy::Off,
+        Secure::Allow => SdesPolicy::Allow,
+        Secure::Require => SdesPolicy::Require,
+    });
+    capabilities
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::SocketAddr;
+
+    #[test]
+    fn offers_the_registrys_codecs_in_its_order() {
+        let local = SocketAddr::from(([127, 0, 0, 1], 4000));
+        let capabilities = capabilities(&Registry::default(), local.into(), Secure::Require);
+        let names: Vec<_> = capabilities
+            .codecs
+            .iter()
+            .map(|codec| codec.name.as_str())
+            .collect();
+        assert_eq!(names, ["opus", "G722", "PCMU", "PCMA"]);
+        assert_eq!(capabilities.codecs[0].channels, 2);
+        assert_eq!(capabilities.codecs[1].payload_type, Some(9));
+        assert_eq!(capabilities.sdes.policy, SdesPolicy::Require);
+    }
+}

@@ -1,0 +1,653 @@
+//! One phone call: a SIP dialog, what its two sides agreed about sound, and when it must end.
+//!
+//! [`Call`] is a machine without sockets. It sits on a [`sip_core::Endpoint`]: the owner of both hands it the
+//! endpoint's events for its id, and it answers with commands to the endpoint and with [`CallEvent`]s. Bodies are
+//! negotiated here (RFC 3264), so that the endpoint need not know SDP and the media engine need not know SIP.
+//!
+//! Left out: forked calls are followed on the first branch that answers; transfer and Replaces.
+
+mod capabilities;
+mod end;
+
+pub use capabilities::capabilities;
+pub use end::{CallEnd, EndReason};
+
+use crate::dial::DialRequest;
+use crate::random::Random;
+use rtp_core::negotiate::{
+    AudioStream, Capabilities, Hold, LocalError, Negotiation, NegotiationError, PeerHold,
+    ReceivedOffer, SentOffer,
+};
+use sip_core::{Body, CallId, CommandError, Endpoint, Event, Invite, Message, StatusCode};
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// How often an offer is sent again after 491 Request Pending before it fails: glare clears in a round or two.
+const GLARE_RETRIES: u8 = 5;
+
+/// Where a call stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CallState {
+    /// The INVITE is out, or has come, and nothing has been heard of it yet.
+    Calling,
+    /// The phone rings (180).
+    Ringing,
+    /// The phone sends sound before it answers (183 with SDP), and the dial allows that.
+    EarlyMedia,
+    /// Answered.
+    Up,
+    /// A BYE or CANCEL is out; [`CallEvent::Ended`] follows.
+    Ending,
+}
+
+/// Which side did something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// This one.
+    Us,
+    /// The phone.
+    Peer,
+}
+
+/// What happened to a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CallEvent {
+    /// A provisional answer: 180 Ringing, 183 Session Progress.
+    Progress {
+        /// The status.
+        status: StatusCode,
+        /// The phone's own reason phrase.
+        reason: String,
+    },
+    /// Sound flows as this says from now on; `None` while the line is closed with port 0.
+    Media(Option<Box<AudioStream>>),
+    /// The call is up.
+    Answered,
+    /// A side holds the call.
+    Held(Side),
+    /// A side that held the call no longer does.
+    Resumed(Side),
+    /// A hold or resume of ours was refused; the call goes on as before.
+    ChangeRefused {
+        /// The status.
+        status: StatusCode,
+        /// The phone's own reason phrase.
+        reason: String,
+    },
+    /// The body of an INFO came, of this type: a key press of a phone without RFC 4733, for instance.
+    Info(Body),
+    /// Over. The call's id means nothing any more.
+    Ended(CallEnd),
+}
+
+/// Why a command was refused; nothing changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// The endpoint refused it.
+    #[error(transparent)]
+    Sip(#[from] CommandError),
+    /// The SDP could not be negotiated.
+    #[error(transparent)]
+    Media(#[from] NegotiationError),
+    /// Our own description cannot be offered now.
+    #[error("cannot offer now: {0}")]
+    Offer(#[from] LocalError),
+    /// It needs a call in another state.
+    #[error("the call is not {0}")]
+    State(&'static str),
+    /// A change of the call is under way; wait for [`CallEvent::Media`] or [`CallEvent::ChangeRefused`].
+    #[error("another change of the call is under way")]
+    Busy,
+    /// A limit of zero would end the call before it began.
+    #[error("{0} must be longer than zero")]
+    ZeroLimit(&'static str),
+}
+
+/// What a change of ours is for, to be offered again after glare.
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    Hold(Hold),
+    Resume,
+}
+
+/// One call, in either direction.
+pub struct Call {
+    id: CallId,
+    outgoing: bool,
+    state: CallState,
+    negotiation: Negotiation,
+    random: Random,
+    /// Our offer that waits for its answer, with what it is for and how often it met glare.
+    offer: Option<(SentOffer, Option<(Change, u8)>)>,
+    /// The peer's first offer, until the application answers the call.
+    waiting: Option<ReceivedOffer>,
+    held_by_us: bool,
+    held_by_peer: Option<PeerHold>,
+    early_media: bool,
+    max_duration: Duration,
+    since: Instant,
+    answered: Option<Instant>,
+    /// Why we hang up, when it is not the application's wish.
+    reason: Option<EndReason>,
+    events: VecDeque<CallEvent>,
+}
+
+impl std::fmt::Debug for Call {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Call")
+            .field("id", &self.id)
+            .field("state", &self.state)
+            .field("outgoing", &self.outgoing)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Call {
+    /// Sends the INVITE of `request` with an offer of `capabilities`.
+    ///
+    /// # Errors
+    /// When a limit is zero, there is nothing to offer, or the endpoint refuses the INVITE: a reserved header, a URI
+    /// that cannot be called, a full table.
+    pub fn dial(
+        now: Instant,
+        endpoint: &mut Endpoint,
+        request: &DialRequest,
+        capabilities: Capabilities,
+        random: Random,
+    ) -> Result<Self, CallError> {
+        for (limit, name) in [
+            (request.ring_timeout, "the ring timeout"),
+            (request.max_duration, "the longest duration"),
+            (request.media_timeout, "the media timeout"),
+        ] {
+            if limit.is_zero() {
+                return Err(CallError::ZeroLimit(name));
+            }
+        }
+        let mut negotiation = Negotiation::new(random.number(), capabilities, random.boxed());
+        let offer = negotiation.offer()?;
+        let mut invite = Invite::new(request.uri.clone(), request.from.clone())
+            .ring_timeout(request.ring_timeout)
+            .body(Body::sdp(offer.to_bytes()));
+        invite.headers.clone_from(&request.headers);
+        invite.account.clone_from(&request.account);
+        invite.target.clone_from(&request.target);
+        let id = endpoint.invite(now, invite)?;
+        let mut call = Self::new(now, id, true, negotiation, random);
+        call.offer = Some((offer, None));
+        call.early_media = request.early_media;
+        call.max_duration = request.max_duration;
+        Ok(call)
+    }
+
+    /// Takes an [`Event::Incoming`]. An offer that can never be answered is rejected at once, and `None` comes back.
+    pub fn incoming(
+        now: Instant,
+        endpoint: &mut Endpoint,
+        id: CallId,
+        offer: Option<&Body>,
+        capabilities: Capabilities,
+        random: Random,
+    ) -> Option<Self> {
+        let mut negotiation = Negotiation::new(random.number(), capabilities, random.boxed());
+        let waiting = match offer {
+            None => None,
+            Some(body) => match read_offer(&mut negotiation, body) {
+                Ok(offer) => Some(offer),
+                Err(status) => {
+                    if let Ok(handle) = endpoint.call(id) {
+                        let _ = handle.reject(now, status, None);
+                    }
+                    return None;
+                }
+            },
+        };
+        let mut call = Self::new(now, id, false, negotiation, random);
+        call.waiting = waiting;
+        Some(call)
+    }
+
+    fn new(
+        now: Instant,
+        id: CallId,
+        outgoing: bool,
+        negotiation: Negotiation,
+        random: Random,
+    ) -> Self {
+        Self {
+            id,
+            outgoing,
+            state: CallState::Calling,
+            negotiation,
+            random,
+            offer: None,
+            waiting: None,
+            held_by_us: false,
+            held_by_peer: None,
+            early_media: false,
+            max_duration: Duration::from_secs(6 * 3600),
+            since: now,
+            answered: None,
+            reason: None,
+            events: VecDeque::new(),
+        }
+    }
+
+    /// Its id in the endpoint.
+    pub fn id(&self) -> CallId {
+        self.id
+    }
+
+    /// Where it stands.
+    pub fn state(&self) -> CallState {
+        self.state
+    }
+
+    /// Whether we dialled it.
+    pub fn is_outgoing(&self) -> bool {
+        self.outgoing
+    }
+
+    /// When the INVITE was sent or came.
+    pub fn since(&self) -> Instant {
+        self.since
+    }
+
+    /// When it was answered.
+    pub fn answered_at(&self) -> Option<Instant> {
+        self.answered
+    }
+
+    /// Whether a side holds it.
+    pub fn is_held(&self, side: Side) -> bool {
+        match side {
+            Side::Us => self.held_by_us,
+            Side::Peer => self.held_by_peer.is_some(),
+        }
+    }
+
+    /// Says 180 Ringing to an incoming call.
+    ///
+    /// # Errors
+    /// When it is not an incoming call that waits.
+    pub fn ring(&mut self, now: Instant, endpoint: &mut Endpoint) -> Result<(), CallError> {
+        self.incoming_only()?;
+        endpoint
+            .call(self.id)
+            .map_err(CommandError::from)?
+            .ring(now, StatusCode::RINGING, None)?;
+        self.state = CallState::Ringing;
+        Ok(())
+    }
+
+    /// Answers an incoming call with 200.
+    ///
+    /// # Errors
+    /// When it is not an incoming call that waits, or nothing in common is left to answer; then reject it with 488.
+    pub fn answer(&mut self, now: Instant, endpoint: &mut Endpoint) -> Result<(), CallError> {
+        self.incoming_only()?;
+        let handle = endpoint.call(self.id).map_err(CommandError::from)?;
+        match self.waiting.take() {
+            Some(offer) => {
+                let answer = self.negotiation.answer(offer)?;
+                handle.answer(now, Some(Body::sdp(answer.to_bytes())))?;
+                self.up(now);
+                self.agreed();
+            }
+            None => {
+                let offer = self.negotiation.offer()?;
+                handle.answer(now, Some(Body::sdp(offer.to_bytes())))?;
+                self.offer = Some((offer, None));
+                self.up(now);
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses an incoming call.
+    ///
+    /// # Errors
+    /// When it is not an incoming call that waits, or the status is none of 300 to 699.
+    pub fn reject(
+        &mut self,
+        now: Instant,
+        endpoint: &mut Endpoint,
+        status: StatusCode,
+        phrase: Option<&str>,
+    ) -> Result<(), CallError> {
+        self.incoming_only()?;
+        endpoint
+            .call(self.id)
+            .map_err(CommandError::from)?
+            .reject(now, status, phrase)?;
+        self.state = CallState::Ending;
+        Ok(())
+    }
+
+    /// Holds the call.
+    ///
+    /// # Errors
+    /// When it is not up, or a change is under way.
+    pub fn hold(
+        &mut self,
+        now: Instant,
+        endpoint: &mut Endpoint,
+        how: Hold,
+    ) -> Result<(), CallError> {
+        self.change(now, endpoint, Change::Hold(how), 0)
+    }
+
+    /// Ends our hold.
+    ///
+    /// # Errors
+    /// When it is not up, or a change is under way.
+    pub fn resume(&mut self, now: Instant, endpoint: &mut Endpoint) -> Result<(), CallError> {
+        self.change(now, endpoint, Change::Resume, 0)
+    }
+
+    /// Hangs up: CANCEL or BYE, whichever fits.
+    ///
+    /// # Errors
+    /// When the call is over.
+    pub fn hang_up(&mut self, now: Instant, endpoint: &mut Endpoint) -> Result<(), CallError> {
+        self.leave(now, endpoint, None)
+    }
+
+    /// Hangs up because the phone's sound stopped for longer than allowed.
+    ///
+    /// # Errors
+    /// When the call is over.
+    pub fn media_lost(&mut self, now: Instant, endpoint: &mut Endpoint) -> Result<(), CallError> {
+        self.leave(now, endpoint, Some(EndReason::MediaTimeout))
+    }
+
+    /// Takes an event of the endpoint that names this call.
+    pub fn handle_event(&mut self, now: Instant, endpoint: &mut Endpoint, event: Event) {
+        match event {
+            Event::Progress {
+                status,
+                reason,
+                preview,
+                ..
+            } => {
+                self.progress(status, reason, preview.as_ref());
+            }
+            Event::Answered { body, response, .. } => {
+                self.first_answer(now, endpoint, body.as_ref(), &response);
+            }
+            Event::Confirmed { answer, .. } => self.confirmed(now, endpoint, answer.as_ref()),
+            Event::Offered { offer, .. } => self.offered(now, endpoint, offer.as_ref()),
+            Event::ReinviteAnswered { answer, .. } => {
+                self.change_answered(now, endpoint, answer.as_ref());
+            }
+            Event::ReinviteFailed { status, reason, .. } => {
+                self.change_refused(now, endpoint, status, reason);
+            }
+            Event::Info {
+                body: Some(body), ..
+            } => self.events.push_back(CallEvent::Info(body)),
+            Event::Ended { cause, .. } => {
+                let why = self.reason.take();
+                self.state = CallState::Ending;
+                self.events
+                    .push_back(CallEvent::Ended(CallEnd::new(why, cause)));
+            }
+            _ => {}
+        }
+    }
+
+    /// When to call [`Call::handle_timeout`] next.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match self.state {
+            CallState::Up => self.answered?.checked_add(self.max_duration),
+            _ => None,
+        }
+    }
+
+    /// Ends the call when it has lasted as long as it may.
+    pub fn handle_timeout(&mut self, now: Instant, endpoint: &mut Endpoint) {
+        if self.poll_timeout().is_some_and(|at| at <= now) {
+            // Only fails when the endpoint has no such call any more; its end is then on the way.
+            let _ = self.leave(now, endpoint, Some(EndReason::MaxDuration));
+        }
+    }
+
+    /// What happened, oldest first.
+    pub fn poll_event(&mut self) -> Option<CallEvent> {
+        self.events.pop_front()
+    }
+
+    fn incoming_only(&self) -> Result<(), CallError> {
+        match (self.outgoing, self.state) {
+            (false, CallState::Calling | CallState::Ringing | CallState::EarlyMedia) => Ok(()),
+            _ => Err(CallError::State("an incoming one that waits for an answer")),
+        }
+    }
+
+    fn up(&mut self, now: Instant) {
+        self.state = CallState::Up;
+        self.answered = Some(now);
+        self.events.push_back(CallEvent::Answered);
+    }
+
+    fn leave(
+        &mut self,
+        now: Instant,
+        endpoint: &mut Endpoint,
+        why: Option<EndReason>,
+    ) -> Result<(), CallError> {
+        let handle = endpoint.call(self.id).map_err(CommandError::from)?;
+        match &why {
+            Some(why) => handle.hang_up_because(now, &why.header())?,
+            None => handle.hang_up(now)?,
+        }
+        self.state = CallState::Ending;
+        self.reason = why;
+        self.events.push_back(CallEvent::Media(None));
+        Ok(())
+    }
+
+    /// A call that cannot go on is ended; it may be gone already.
+    fn give_up(&mut self, now: Instant, endpoint: &mut Endpoint, why: EndReason) {
+        let _ = self.leave(now, endpoint, Some(why));
+    }
+
+    fn progress(&mut self, status: StatusCode, reason: String, preview: Option<&Body>) {
+        if matches!(self.state, CallState::Up | CallState::Ending) {
+            return;
+        }
+        if self.state == CallState::Calling && status == StatusCode::RINGING {
+            self.state = CallState::Ringing;
+        }
+        self.events
+            .push_back(CallEvent::Progress { status, reason });
+        let (Some((offer, _)), Some(body), true) = (&self.offer, preview, self.early_media) else {
+            return;
+        };
+        // A preview binds nobody: it is read by a copy, and the 200 decides (RFC 3261 13.2.1).
+        let mut copy = self.negotiation.fork(self.random.boxed());
+        if let Ok(agreement) = copy.answered(offer, body.bytes.clone()) {
+            self.state = CallState::EarlyMedia;
+            let stream = agreement.audio().next().cloned().map(Box::new);
+            self.events.push_back(CallEvent::Media(stream));
+        }
+    }
+
+    fn first_answer(
+        &mut self,
+        now: Instant,
+        endpoint: &mut Endpoint,
+        body: Option<&Body>,
+        _response: &Message,
+    ) {
+        let Some((offer, _)) = self.offer.take() else {
+            return;
+        };
+        match read_answer(&mut self.negotiation, &offer, body) {
+            Ok(()) => {
+                self.up(now);
+                self.agreed();
+            }
+            Err(why) => self.give_up(now, endpoint, why),
+        }
+    }
+
+    /// The ACK may carry the answer to an offer of ours in a 200.
+    fn confirmed(&mut self, now: Instant, endpoint: &mut Endpoint, answer: Option<&Body>) {
+        let Some((offer, None)) = self.offer.take_if(|(_, change)| change.is_none()) else {
+            return;
+        };
+        match read_answer(&mut self.negotiation, &offer, answer) {
+            Ok(()) => self.agreed(),
+            Err(why) => self.give_up(now, endpoint, why),
+        }
+    }
+
+    fn offered(&mut self, now: Instant, endpoint: &mut Endpoint, offer: Option<&Body>) {
+        let Ok(handle) = endpoint.call(self.id) else {
+            return;
+        };
+        let Some(body) = offer else {
+            match self.negotiation.offer() {
+                Ok(offer) => {
+                    if handle.accept(now, Body::sdp(offer.to_bytes())).is_ok() {
+                        self.offer = Some((offer, None));
+                    }
+                }
+                Err(_) => {
+                    let _ = handle.refuse(now, StatusCode::REQUEST_PENDING);
+                }
+            }
+            return;
+        };
+        let answer = read_offer(&mut self.negotiation, body).and_then(|offer| {
+            self.negotiation
+                .answer(offer)
+                .map_err(|error| status_of(&error))
+        });
+        match answer {
+            Ok(answer) => {
+                if handle.accept(now, Body::sdp(answer.to_bytes())).is_ok() {
+                    self.agreed();
+                }
+            }
+            Err(status) => {
+                let _ = handle.refuse(now, status);
+            }
+        }
+    }
+
+    fn change(
+        &mut self,
+        now: Instant,
+        endpoint: &mut Endpoint,
+        change: Change,
+        glare: u8,
+    ) -> Result<(), CallError> {
+        if self.state != CallState::Up {
+            return Err(CallError::State("answered"));
+        }
+        if self.offer.is_some() {
+            return Err(CallError::Busy);
+        }
+        let handle = endpoint.call(self.id).map_err(CommandError::from)?;
+        let offer = match change {
+            Change::Hold(how) => self.negotiation.offer_hold(how)?,
+            Change::Resume => self.negotiation.offer_resume()?,
+        };
+        handle.reinvite(now, Body::sdp(offer.to_bytes()))?;
+        self.offer = Some((offer, Some((change, glare))));
+        Ok(())
+    }
+
+    fn change_answered(&mut self, now: Instant, endpoint: &mut Endpoint, answer: Option<&Body>) {
+        let Some((offer, _)) = self.offer.take() else {
+            return;
+        };
+        match read_answer(&mut self.negotiation, &offer, answer) {
+            Ok(()) => self.agreed(),
+            Err(why) => self.give_up(now, endpoint, why),
+        }
+    }
+
+    fn change_refused(
+        &mut self,
+        now: Instant,
+        endpoint: &mut Endpoint,
+        status: StatusCode,
+        reason: String,
+    ) {
+        let Some((_, change)) = self.offer.take() else {
+            return;
+        };
+        if let Some((change, glare)) = change {
+            let again = status == StatusCode::REQUEST_PENDING && glare < GLARE_RETRIES;
+            if again && self.change(now, endpoint, change, glare + 1).is_ok() {
+                return;
+            }
+        }
+        self.events
+            .push_back(CallEvent::ChangeRefused { status, reason });
+    }
+
+    /// Tells the outcome of the last exchange: where sound flows, and who holds.
+    fn agreed(&mut self) {
+        let stream = self
+            .negotiation
+            .agreement()
+            .and_then(|agreement| agreement.audio().next())
+            .cloned();
+        let by_us = self.negotiation.held().is_some();
+        let by_peer = stream.as_ref().and_then(|stream| stream.held_by_peer);
+        self.events
+            .push_back(CallEvent::Media(stream.map(Box::new)));
+        let was = [
+            (Side::Us, self.held_by_us, by_us),
+            (Side::Peer, self.held_by_peer.is_some(), by_peer.is_some()),
+        ];
+        for (side, before, after) in was {
+            match (before, after) {
+                (false, true) => self.events.push_back(CallEvent::Held(side)),
+                (true, false) => self.events.push_back(CallEvent::Resumed(side)),
+                _ => {}
+            }
+        }
+        self.held_by_us = by_us;
+        self.held_by_peer = by_peer;
+    }
+}
+
+fn read_answer(
+    negotiation: &mut Negotiation,
+    offer: &SentOffer,
+    body: Option<&Body>,
+) -> Result<(), EndReason> {
+    let body = body
+        .filter(|body| body.is_sdp())
+        .ok_or(EndReason::NoAnswer)?;
+    negotiation
+        .answered(offer, body.bytes.clone())
+        .map(|_| ())
+        .map_err(EndReason::BadAnswer)
+}
+
+fn read_offer(negotiation: &mut Negotiation, body: &Body) -> Result<ReceivedOffer, StatusCode> {
+    if !body.is_sdp() {
+        return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    }
+    negotiation
+        .receive_offer(body.bytes.clone())
+        .map_err(|error| status_of(&error))
+}
+
+/// The status that refuses an offer for this reason.
+fn status_of(error: &NegotiationError) -> StatusCode {
+    match error {
+        NegotiationError::Parse(_) => StatusCode::BAD_REQUEST,
+        NegotiationError::Local(_) => StatusCode::REQUEST_PENDING,
+        _ => StatusCode::NOT_ACCEPTABLE_HERE,
+    }
+}

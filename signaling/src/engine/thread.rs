@@ -1,0 +1,594 @@
+//! Media threads: sockets, ticks, and the queues to the control side. No lock, and no allocation a packet.
+//!
+//! A room and all of its calls live on one thread. Commands and events cross in bounded wait-free queues: a command
+//! that finds its queue full is refused to the caller, an event that finds its queue full is dropped and counted
+//! (figures come again a moment later; key presses wait in the room).
+#![allow(clippy::disallowed_methods)] // This is the driver: it owns the clock and the thread.
+
+use super::clock::{Lateness, TickClock};
+use super::leg::{LegConfig, LegReport};
+use super::room::{Room, RoomError, RoomEvent, Who};
+use super::tap::TapSink;
+use super::voice::Voice;
+use crate::session::ParticipantId;
+use media_mix::Level;
+use mio::net::UdpSocket;
+use mio::{Events, Interest, Poll, Token, Waker};
+use rtp_core::negotiate::AudioStream;
+use rtp_core::net::RtpSockets;
+use rtp_core::transport::{Component, PacketBuf, Path};
+use sip_core::CallId;
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+
+/// Commands and events that may wait, each way, for each thread.
+const QUEUE: usize = 1024;
+/// Captured packets that may wait: at 100 packets a second and call, five seconds of one.
+const CAPTURE_QUEUE: usize = 512;
+/// Datagrams read from one socket before the others have their turn.
+const BATCH: usize = 64;
+/// The largest datagram that is read; RTP and RTCP stay below an Ethernet frame.
+const DATAGRAM: usize = 2048;
+/// Ticks between two reports of figures: 200 ms.
+const REPORT_EVERY: u64 = 10;
+
+const WAKE: Token = Token(usize::MAX);
+
+/// Names a room for as long as its engine lives.
+pub(crate) type RoomKey = u64;
+
+pub(crate) enum Command {
+    OpenRoom(Room),
+    CloseRoom,
+    AddParticipant {
+        id: ParticipantId,
+        voice: Voice,
+        hears: bool,
+    },
+    RemoveParticipant(ParticipantId),
+    AddCall {
+        id: CallId,
+        config: Box<LegConfig>,
+        hears: bool,
+        sockets: RtpSockets,
+    },
+    UpdateCall {
+        id: CallId,
+        stream: Option<Box<AudioStream>>,
+    },
+    RemoveCall(CallId),
+    Press {
+        id: CallId,
+        digits: String,
+    },
+    Mute {
+        who: Who,
+        muted: bool,
+    },
+    TapHeard {
+        who: Who,
+        sink: TapSink,
+    },
+    TapSaid {
+        who: Who,
+        sink: TapSink,
+    },
+}
+
+enum Order {
+    Room(RoomKey, Command),
+    Capture(rtrb::Producer<MediaPacket>),
+    Stop,
+}
+
+pub(crate) enum EngineEvent {
+    Room(RoomKey, RoomEvent),
+    Report {
+        call: CallId,
+        report: LegReport,
+    },
+    Level {
+        room: RoomKey,
+        participant: ParticipantId,
+        level: Level,
+    },
+    /// A command that a room refused, of the call or participant named in it.
+    Refused {
+        call: Option<CallId>,
+        error: RoomError,
+    },
+    /// The sockets of a call that is gone, for the port allocator.
+    Released(RtpSockets),
+    Punctuality {
+        thread: usize,
+        lateness: Lateness,
+    },
+}
+
+/// A packet as it crossed the wire.
+#[derive(Clone)]
+pub(crate) struct MediaPacket {
+    pub(crate) at: Instant,
+    pub(crate) source: SocketAddr,
+    pub(crate) destination: SocketAddr,
+    len: usize,
+    bytes: [u8; PacketBuf::CAPACITY],
+}
+
+impl MediaPacket {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
+/// The queue to a media thread is full, or the thread is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the media engine takes no command now")]
+pub struct EngineBusy;
+
+/// The control side's end of the media threads.
+pub(crate) struct Engine {
+    threads: Vec<Handle>,
+    rooms: HashMap<RoomKey, usize>,
+    next_room: RoomKey,
+}
+
+struct Handle {
+    orders: rtrb::Producer<Order>,
+    events: rtrb::Consumer<EngineEvent>,
+    captured: Option<rtrb::Consumer<MediaPacket>>,
+    waker: Arc<Waker>,
+    join: Option<JoinHandle<()>>,
+    rooms: usize,
+}
+
+impl Engine {
+    /// Starts `threads` media threads; `notify` is told when one has something to say.
+    pub(crate) fn start(threads: usize, notify: Arc<Notify>) -> io::Result<Self> {
+        let threads = (0..threads.max(1))
+            .map(|index| Handle::start(index, notify.clone()))
+            .collect::<io::Result<_>>()?;
+        Ok(Self {
+            threads,
+            rooms: HashMap::new(),
+            next_room: 0,
+        })
+    }
+
+    /// Opens a room on the thread that has the fewest.
+    pub(crate) fn open_room(&mut self, room: Room) -> Result<RoomKey, EngineBusy> {
+        let key = self.next_room;
+        let (at, handle) = self
+            .threads
+            .iter_mut()
+            .enumerate()
+            .min_by_key(|(_, handle)| handle.rooms)
+            .ok_or(EngineBusy)?;
+        handle.send(Order::Room(key, Command::OpenRoom(room)))?;
+        handle.rooms += 1;
+        self.next_room += 1;
+        self.rooms.insert(key, at);
+        Ok(key)
+    }
+
+    pub(crate) fn close_room(&mut self, room: RoomKey) -> Result<(), EngineBusy> {
+        self.send(room, Command::CloseRoom)?;
+        if let Some(handle) = self
+            .rooms
+            .remove(&room)
+            .and_then(|at| self.threads.get_mut(at))
+        {
+            handle.rooms -= 1;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn send(&mut self, room: RoomKey, command: Command) -> Result<(), EngineBusy> {
+        let at = *self.rooms.get(&room).ok_or(EngineBusy)?;
+        self.threads
+            .get_mut(at)
+            .ok_or(EngineBusy)?
+            .send(Order::Room(room, command))
+    }
+
+    /// Copies every packet from now on.
+    pub(crate) fn capture(&mut self) -> Result<(), EngineBusy> {
+        for handle in &mut self.threads {
+            let (producer, consumer) = rtrb::RingBuffer::new(CAPTURE_QUEUE);
+            handle.send(Order::Capture(producer))?;
+            handle.captured = Some(consumer);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn poll_event(&mut self) -> Option<EngineEvent> {
+        self.threads
+            .iter_mut()
+            .find_map(|handle| handle.events.pop().ok())
+    }
+
+    pub(crate) fn poll_captured(&mut self) -> Option<MediaPacket> {
+        self.threads
+            .iter_mut()
+            .find_map(|handle| handle.captured.as_mut()?.pop().ok())
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        for handle in &mut self.threads {
+            // A full queue empties within a tick.
+            while !handle.orders.is_abandoned() && handle.send(Order::Stop).is_err() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            if let Some(join) = handle.join.take() {
+                let _ = join.join();
+            }
+        }
+    }
+}
+
+impl Handle {
+    fn start(index: usize, notify: Arc<Notify>) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
+        let (orders, orders_in) = rtrb::RingBuffer::new(QUEUE);
+        let (events_out, events) = rtrb::RingBuffer::new(QUEUE);
+        let thread = Thread {
+            index,
+            poll,
+            orders: orders_in,
+            events: events_out,
+            notify,
+            capture: None,
+            rooms: HashMap::new(),
+            sockets: Vec::new(),
+            ready: Vec::new(),
+            released: Vec::new(),
+            clock: TickClock::new(Instant::now(), Duration::from_millis(20)),
+            ticks: 0,
+            out: PacketBuf::new(),
+            said: false,
+        };
+        let join = std::thread::Builder::new()
+            .name(format!("patchcord-media-{index}"))
+            .spawn(move || thread.run())?;
+        Ok(Self {
+            orders,
+            events,
+            captured: None,
+            waker,
+            join: Some(join),
+            rooms: 0,
+        })
+    }
+
+    fn send(&mut self, order: Order) -> Result<(), EngineBusy> {
+        self.orders.push(order).map_err(|_| EngineBusy)?;
+        self.waker.wake().map_err(|_| EngineBusy)
+    }
+}
+
+/// A call's sockets on the media thread.
+struct Sockets {
+    room: RoomKey,
+    call: CallId,
+    rtp: UdpSocket,
+    rtcp: UdpSocket,
+    /// The same sockets as the port allocator gave them; they go back to it.
+    lease: RtpSockets,
+}
+
+impl Sockets {
+    fn of(&self, component: Component) -> (&UdpSocket, SocketAddr) {
+        match component {
+            Component::Rtp => (&self.rtp, self.lease.rtp_addr()),
+            Component::Rtcp => (&self.rtcp, self.lease.rtcp_addr()),
+        }
+    }
+}
+
+struct Thread {
+    index: usize,
+    poll: Poll,
+    orders: rtrb::Consumer<Order>,
+    events: rtrb::Producer<EngineEvent>,
+    notify: Arc<Notify>,
+    capture: Option<rtrb::Producer<MediaPacket>>,
+    rooms: HashMap<RoomKey, Room>,
+    sockets: Vec<Option<Sockets>>,
+    /// Sockets that may have more to read.
+    ready: Vec<(usize, Component)>,
+    /// Sockets on their way back to the allocator.
+    released: Vec<RtpSockets>,
+    clock: TickClock,
+    ticks: u64,
+    out: PacketBuf,
+    said: bool,
+}
+
+impl Thread {
+    fn run(mut self) {
+        let mut events = Events::with_capacity(256);
+        let mut buffer = vec![0; DATAGRAM];
+        loop {
+            let wait = match self.ready.is_empty() {
+                true => self.clock.next().saturating_duration_since(Instant::now()),
+                false => Duration::ZERO,
+            };
+            if let Err(error) = self.poll.poll(&mut events, Some(wait))
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                return;
+            }
+            for event in &events {
+                if event.token() != WAKE {
+                    let Token(number) = event.token();
+                    let component = if number % 2 == 0 {
+                        Component::Rtp
+                    } else {
+                        Component::Rtcp
+                    };
+                    if !self.ready.contains(&(number / 2, component)) {
+                        self.ready.push((number / 2, component));
+                    }
+                }
+            }
+            self.read(&mut buffer);
+            while let Ok(order) = self.orders.pop() {
+                match order {
+                    Order::Room(room, command) => self.obey(room, command),
+                    Order::Capture(producer) => self.capture = Some(producer),
+                    Order::Stop => return,
+                }
+            }
+            while self.clock.due(Instant::now()) {
+                self.tick();
+            }
+            if std::mem::take(&mut self.said) {
+                self.notify.notify_one();
+            }
+        }
+    }
+
+    fn obey(&mut self, key: RoomKey, command: Command) {
+        let now = Instant::now();
+        if let Command::OpenRoom(room) = command {
+            self.rooms.insert(key, room);
+            return;
+        }
+        let Some(room) = self.rooms.get_mut(&key) else {
+            return;
+        };
+        let mut of = None;
+        let result = match command {
+            Command::OpenRoom(_) => Ok(()),
+            Command::CloseRoom => {
+                self.rooms.remove(&key);
+                self.detach(|sockets| sockets.room == key);
+                Ok(())
+            }
+            Command::AddParticipant { id, voice, hears } => room.add_participant(id, voice, hears),
+            Command::RemoveParticipant(id) => room.remove_participant(id),
+            Command::AddCall {
+                id,
+                config,
+                hears,
+                sockets,
+            } => {
+                of = Some(id);
+                room.add_call(id, *config, hears)
+                    .and_then(|()| self.attach(key, id, sockets))
+            }
+            Command::UpdateCall { id, stream } => {
+                of = Some(id);
+                room.update_call(now, id, stream.as_deref())
+            }
+            Command::RemoveCall(id) => {
+                room.close_call(now, id);
+                self.transmit(key, now);
+                self.detach(|sockets| sockets.call == id);
+                self.rooms
+                    .get_mut(&key)
+                    .map_or(Ok(()), |room| room.remove_call(id))
+            }
+            Command::Press { id, digits } => {
+                of = Some(id);
+                room.press(id, &digits)
+            }
+            Command::Mute { who, muted } => room.mute(who, muted),
+            Command::TapHeard { who, sink } => room.tap_heard(who, sink),
+            Command::TapSaid { who, sink } => room.tap_said(who, sink),
+        };
+        if let Err(error) = result {
+            self.say(EngineEvent::Refused { call: of, error });
+        }
+    }
+
+    fn attach(&mut self, room: RoomKey, call: CallId, lease: RtpSockets) -> Result<(), RoomError> {
+        let socket = |component| {
+            let copy = lease.socket(component).try_clone();
+            copy.map(UdpSocket::from_std)
+                .map_err(|error| RoomError::Socket(error.to_string()))
+        };
+        let (rtp, rtcp) = (socket(Component::Rtp)?, socket(Component::Rtcp)?);
+        let mut sockets = Sockets {
+            room,
+            call,
+            rtp,
+            rtcp,
+            lease,
+        };
+        let at = match self.sockets.iter().position(Option::is_none) {
+            Some(free) => free,
+            None => {
+                self.sockets.push(None);
+                self.sockets.len() - 1
+            }
+        };
+        let registry = self.poll.registry();
+        let registered = registry
+            .register(&mut sockets.rtp, Token(2 * at), Interest::READABLE)
+            .and_then(|()| {
+                registry.register(&mut sockets.rtcp, Token(2 * at + 1), Interest::READABLE)
+            });
+        // What came before the call was joined is old by now.
+        let mut scrap = [0; 1];
+        for socket in [&sockets.rtp, &sockets.rtcp] {
+            while !matches!(socket.recv_from(&mut scrap), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+            {
+            }
+        }
+        self.sockets[at] = Some(sockets);
+        registered.map_err(|error| RoomError::Socket(error.to_string()))
+    }
+
+    fn detach(&mut self, which: impl Fn(&Sockets) -> bool) {
+        for place in &mut self.sockets {
+            if let Some(sockets) = place.take_if(|sockets| which(sockets)) {
+                self.released.push(sockets.lease);
+            }
+        }
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) {
+        let mut at = 0;
+        while let Some(&(index, component)) = self.ready.get(at) {
+            match self.read_socket(index, component, buffer) {
+                true => at += 1,
+                false => {
+                    self.ready.swap_remove(at);
+                }
+            }
+        }
+    }
+
+    /// Reads one batch; says whether there may be more.
+    fn read_socket(&mut self, index: usize, component: Component, buffer: &mut [u8]) -> bool {
+        let Some(Some(sockets)) = self.sockets.get(index) else {
+            return false;
+        };
+        let Some(room) = self.rooms.get_mut(&sockets.room) else {
+            return false;
+        };
+        let (socket, local) = sockets.of(component);
+        let now = Instant::now();
+        for _ in 0..BATCH {
+            match socket.recv_from(buffer) {
+                Ok((len, from)) => {
+                    let packet = &mut buffer[..len];
+                    capture(&mut self.capture, now, from, local, packet);
+                    room.receive(now, sockets.call, Path { component, from }, packet);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+                // An ICMP answer to something that we sent: the peer's port is closed; its silence will tell.
+                Err(_) => {}
+            }
+        }
+        true
+    }
+
+    fn tick(&mut self) {
+        let now = Instant::now();
+        self.ticks += 1;
+        let report = self.ticks.is_multiple_of(REPORT_EVERY);
+        for room in self.rooms.values_mut() {
+            room.tick(now);
+        }
+        for place in 0..self.sockets.len() {
+            if let Some(room) = self.sockets[place].as_ref().map(|sockets| sockets.room) {
+                self.transmit(room, now);
+            }
+        }
+        for (&key, room) in &mut self.rooms {
+            while !self.events.is_full()
+                && let Some(event) = room.poll_event()
+            {
+                self.said |= self.events.push(EngineEvent::Room(key, event)).is_ok();
+            }
+            if report {
+                for call in room.calls() {
+                    if let Ok(report) = room.call_report(call) {
+                        self.said |= self
+                            .events
+                            .push(EngineEvent::Report { call, report })
+                            .is_ok();
+                    }
+                }
+                for participant in room.participants() {
+                    if let Ok(level) = room.participant_level(participant) {
+                        let event = EngineEvent::Level {
+                            room: key,
+                            participant,
+                            level,
+                        };
+                        self.said |= self.events.push(event).is_ok();
+                    }
+                }
+            }
+        }
+        while !self.events.is_full()
+            && let Some(sockets) = self.released.pop()
+        {
+            self.say(EngineEvent::Released(sockets));
+        }
+        if report {
+            let lateness = self.clock.lateness();
+            self.say(EngineEvent::Punctuality {
+                thread: self.index,
+                lateness,
+            });
+        }
+    }
+
+    /// Sends what a room has to send. A room without packets costs one look.
+    fn transmit(&mut self, key: RoomKey, now: Instant) {
+        let Some(room) = self.rooms.get_mut(&key) else {
+            return;
+        };
+        while let Some((call, transmit)) = room.poll_transmit(now, &mut self.out) {
+            let Some(sockets) = self
+                .sockets
+                .iter()
+                .flatten()
+                .find(|sockets| sockets.call == call)
+            else {
+                continue;
+            };
+            let (socket, local) = sockets.of(transmit.component);
+            capture(&mut self.capture, now, local, transmit.to, &self.out);
+            // A full socket buffer loses the packet, as any full queue on the way would.
+            let _ = socket.send_to(&self.out, transmit.to);
+        }
+    }
+
+    fn say(&mut self, event: EngineEvent) {
+        self.said |= self.events.push(event).is_ok();
+    }
+}
+
+fn capture(
+    capture: &mut Option<rtrb::Producer<MediaPacket>>,
+    at: Instant,
+    source: SocketAddr,
+    destination: SocketAddr,
+    packet: &[u8],
+) {
+    let Some(producer) = capture else { return };
+    let len = packet.len().min(PacketBuf::CAPACITY);
+    let mut bytes = [0; PacketBuf::CAPACITY];
+    bytes[..len].copy_from_slice(&packet[..len]);
+    // When nobody takes them, the capture has a gap; the call does not.
+    let _ = producer.push(MediaPacket {
+        at,
+        source,
+        destination,
+        len,
+        bytes,
+    });
+}
