@@ -15,7 +15,7 @@
 //! that answers every call, over a plain socket and without a runtime:
 //!
 //! ```no_run
-#![doc = include_str!("phone_example.rs")]
+#![doc = include_str!("../../examples/phone.rs")]
 //! ```
 //!
 //! What this leaves out so far: proxies, registration, reliable provisional responses (RFC 3262),

@@ -7,7 +7,9 @@ use bytes::Bytes;
 use super::event::Event;
 use super::flow::{Flow, FlowError, Target, Transport};
 use super::{Endpoint, wire};
-use crate::{Frame, Framer, Message, Method, StatusCode};
+use crate::{
+    Answer, Capabilities, Frame, Framer, HeaderName, Message, Method, StatusCode, validate,
+};
 
 impl Endpoint {
     pub(crate) fn opened(&mut self, flow: Flow) {
@@ -115,7 +117,12 @@ impl Endpoint {
 
     fn message(&mut self, now: Instant, flow: Flow, message: Message) {
         if !message.is_request() {
-            self.response(now, flow, message);
+            // 8.1.3.3: a response for somebody else behind us, who is not there.
+            if message.values(HeaderName::VIA).count() == 1 {
+                self.response(now, flow, message);
+            } else {
+                self.counters.malformed += 1;
+            }
             return;
         }
         let Ok(request) = wire::stamp(message, flow.remote) else {
@@ -141,14 +148,15 @@ impl Endpoint {
     }
 }
 
-/// The status with which a request is refused before anything is made of it.
+/// The status with which a request is refused before anything is made of it. An ACK cannot be
+/// refused; what is wrong with one beyond what finds its call is forgiven.
 fn flaw(request: &Message, method: &Method) -> Option<StatusCode> {
-    let cseq = wire::cseq(request);
-    if wire::call_id(request).is_none()
-        || wire::from_tag(request).is_none() && request.header("from").is_none()
-        || cseq.is_none_or(|(_, named)| named != *method)
-    {
-        return Some(StatusCode::BAD_REQUEST);
+    if *method == Method::Ack {
+        return None;
     }
-    None
+    match validate(request, &Capabilities::default()).answer() {
+        Some(Answer::Status(status)) => Some(status),
+        Some(Answer::Drop) => Some(StatusCode::BAD_REQUEST),
+        _ => None,
+    }
 }

@@ -1,3 +1,6 @@
+//! A phone that answers every call: one socket, one loop, no runtime.
+#![allow(clippy::disallowed_methods)]
+
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -13,7 +16,10 @@ fn main() -> std::io::Result<()> {
     let here: SocketAddr = "127.0.0.1:5060".parse().expect("an address");
     let socket = UdpSocket::bind(here)?;
     let config = Config::new(Local::new(Transport::Udp, here));
-    let epoch = Epoch { instant: Instant::now(), wall: SystemTime::now() };
+    let epoch = Epoch {
+        instant: Instant::now(),
+        wall: SystemTime::now(),
+    };
     let mut phone = Endpoint::new(config, epoch, Box::new(random));
     let sdp = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
                m=audio 40000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n";

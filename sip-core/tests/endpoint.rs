@@ -1,0 +1,895 @@
+//! Whole calls between endpoints on virtual time, and every race that RFC 3261 names.
+#![allow(clippy::disallowed_methods)]
+
+mod support;
+
+use std::time::Duration;
+
+use sip_core::auth::{Account, Ha1};
+use sip_core::header::digest::HashAlgorithm;
+use sip_core::transaction::Timer;
+use sip_core::{
+    Body, CallState, CommandError, Config, DigestPolicy, EndKind, EndedBy, Endpoint, Event,
+    FlowError, Input, Question, QuestionAnswer, StatusCode, Target, Transport, Uninvited,
+};
+use support::*;
+
+#[test]
+fn machines_are_send() {
+    fn send<T: Send>() {}
+    send::<Endpoint>();
+    send::<Event>();
+    send::<sip_core::Transmit>();
+    send::<sip_core::Message>();
+    send::<sip_core::dialog::Dialog>();
+    send::<sip_core::transaction::InviteClient>();
+    send::<sip_core::auth::ClientAuth>();
+}
+
+fn digest_phone() -> Config {
+    let mut config = Config::default();
+    config.digest = Some(DigestPolicy::new("home", [7; 32]).user("bob", "secret"));
+    config
+}
+
+#[test]
+fn a_whole_call_with_digest_early_media_hold_and_bye() {
+    for weather in [CLEAR, STORM] {
+        for seed in 0..8 {
+            let mut net = Network::new(seed, vec![Config::default(), digest_phone()]);
+            net.weather = weather;
+            let caller = net.invite(0, 1, |invite| {
+                invite
+                    .header("X-Room", "42")
+                    .account(Account::with_password("bob", "secret"))
+            });
+            let (callee, user, room) = net.until(1, |event| match event {
+                Event::Incoming {
+                    call,
+                    user,
+                    request,
+                    ..
+                } => {
+                    let room = request
+                        .header("X-Room")
+                        .map(|field| field.to_str().into_owned());
+                    Some((*call, user.clone(), room))
+                }
+                _ => None,
+            });
+            assert_eq!(
+                (user.as_deref(), room.as_deref()),
+                (Some("bob"), Some("42"))
+            );
+            let now = net.now;
+            let phone = &mut net.endpoints[1];
+            phone
+                .call(callee)
+                .unwrap()
+                .ring(now, StatusCode::RINGING, None)
+                .unwrap();
+            phone
+                .call(callee)
+                .unwrap()
+                .ring(now, StatusCode::SESSION_PROGRESS, Some(answer(1)))
+                .unwrap();
+            let differs = phone.call(callee).unwrap().answer(now, Some(offer(1)));
+            assert!(
+                matches!(differs, Err(CommandError::Offer(_))),
+                "preview and answer are the same"
+            );
+            net.run(Duration::from_millis(500));
+            let now = net.now;
+            net.endpoints[1]
+                .call(callee)
+                .unwrap()
+                .answer(now, None)
+                .unwrap();
+            let body = net.until(0, |event| match event {
+                Event::Answered { body, .. } => Some(body.clone()),
+                _ => None,
+            });
+            assert_eq!(body, Some(answer(1)), "the preview's body is the answer");
+            net.until(1, |e| matches!(e, Event::Confirmed { .. }).then_some(()));
+
+            // Hold and resume from one side, hold from the other.
+            for (from, to) in [(0, 1), (0, 1), (1, 0)] {
+                let (mine, theirs) = if from == 0 {
+                    (caller, callee)
+                } else {
+                    (callee, caller)
+                };
+                let now = net.now;
+                net.endpoints[from]
+                    .call(mine)
+                    .unwrap()
+                    .reinvite(now, offer(from))
+                    .unwrap();
+                let again = net.endpoints[from]
+                    .call(mine)
+                    .unwrap()
+                    .reinvite(now, offer(from));
+                assert!(
+                    matches!(again, Err(CommandError::State(_))),
+                    "one offer at a time"
+                );
+                let offered = net.until(to, |event| match event {
+                    Event::Offered { call, offer, .. } if *call == theirs => Some(offer.clone()),
+                    _ => None,
+                });
+                assert_eq!(offered, Some(offer(from)));
+                let now = net.now;
+                net.endpoints[to]
+                    .call(theirs)
+                    .unwrap()
+                    .accept(now, answer(to))
+                    .unwrap();
+                let twice = net.endpoints[to]
+                    .call(theirs)
+                    .unwrap()
+                    .accept(now, answer(to));
+                assert!(twice.is_err(), "nobody answers twice");
+                let got = net.until(from, |event| match event {
+                    Event::ReinviteAnswered { answer, .. } => Some(answer.clone()),
+                    _ => None,
+                });
+                assert_eq!(got, Some(answer(to)));
+                net.until(to, |e| matches!(e, Event::Confirmed { .. }).then_some(()));
+            }
+
+            let now = net.now;
+            let reason = "Q.850;cause=16;text=\"Normal call clearing\"";
+            net.endpoints[0]
+                .call(caller)
+                .unwrap()
+                .hang_up_because(now, reason)
+                .unwrap();
+            let cause = net.until(1, ended);
+            assert_eq!((cause.by, cause.kind), (EndedBy::Remote, EndKind::HungUp));
+            assert_eq!(cause.q850, Some(16));
+            let cause = net.until(0, ended);
+            assert_eq!((cause.by, cause.kind), (EndedBy::Local, EndKind::HungUp));
+            net.assert_forgotten();
+            assert!(
+                net.endpoints[0].call(caller).is_err(),
+                "a stale id finds nothing"
+            );
+        }
+    }
+}
+
+#[test]
+fn ladder_of_a_call_with_digest() {
+    let mut net = Network::new(3, vec![Config::default(), digest_phone()]);
+    net.invite(0, 1, |invite| {
+        invite.account(Account::with_password("bob", "secret"))
+    });
+    let callee = net.until(1, incoming);
+    let now = net.now;
+    net.endpoints[1]
+        .call(callee)
+        .unwrap()
+        .ring(now, StatusCode::RINGING, None)
+        .unwrap();
+    net.endpoints[1]
+        .call(callee)
+        .unwrap()
+        .answer(now, Some(answer(1)))
+        .unwrap();
+    net.until(1, |e| matches!(e, Event::Confirmed { .. }).then_some(()));
+    let now = net.now;
+    net.endpoints[1].call(callee).unwrap().hang_up(now).unwrap();
+    net.until(1, ended);
+    let first_words: Vec<_> = net
+        .ladder
+        .iter()
+        .map(|(_, from, _, line)| {
+            let word = line.strip_prefix("SIP/2.0 ").unwrap_or(line);
+            format!("{from} {}", word.split(' ').next().unwrap_or_default())
+        })
+        .collect();
+    let want = [
+        "0 INVITE", "1 401", "0 ACK", "0 INVITE", "1 180", "1 200", "0 ACK", "1 BYE", "0 200",
+    ];
+    assert_eq!(first_words, want, "\n{}", net.show());
+    net.assert_forgotten();
+}
+
+#[test]
+fn a_wrong_password_ends_naming_realm_and_user() {
+    let mut net = Network::new(4, vec![Config::default(), digest_phone()]);
+    net.invite(0, 1, |invite| {
+        invite.account(Account::with_password("bob", "wrong"))
+    });
+    let cause = net.until(0, ended);
+    let want = EndKind::AuthFailed {
+        realm: "home".into(),
+        user: "bob".into(),
+    };
+    assert_eq!((cause.by, cause.kind), (EndedBy::Remote, want));
+    assert_eq!(cause.status, Some(StatusCode::UNAUTHORIZED));
+    assert_eq!(
+        net.count(0, "INVITE"),
+        2,
+        "one try without, one with credentials"
+    );
+    assert!(net.events[1].is_empty(), "the phone never rang");
+    net.assert_forgotten();
+
+    let mut net = Network::new(5, vec![Config::default(), digest_phone()]);
+    net.invite(0, 1, |invite| invite);
+    let cause = net.until(0, ended);
+    assert_eq!(
+        cause.kind,
+        EndKind::AuthFailed {
+            realm: "home".into(),
+            user: String::new()
+        }
+    );
+    net.assert_forgotten();
+}
+
+#[test]
+fn credentials_are_asked_for_and_the_default_is_nobody() {
+    for known in [true, false] {
+        let mut config = Config::default();
+        config.digest = Some(DigestPolicy::new("home", [7; 32]).hashes([HashAlgorithm::Sha256]));
+        let mut net = Network::new(6, vec![Config::default(), config]);
+        net.invite(0, 1, |invite| {
+            invite.account(Account::with_password("bob", "secret"))
+        });
+        let (id, user, realm, hash) = net.until(1, |event| match event {
+            Event::Ask {
+                id,
+                question: Question::Credential { user, realm, hash },
+                ..
+            } => Some((*id, user.clone(), realm.clone(), *hash)),
+            _ => None,
+        });
+        assert_eq!(
+            (user.as_str(), realm.as_str(), hash),
+            ("bob", "home", HashAlgorithm::Sha256)
+        );
+        if known {
+            let ha1 = Ha1::from_password(hash, "bob", "home", "secret");
+            let now = net.now;
+            let phone = &mut net.endpoints[1];
+            phone
+                .answer_question(now, id, QuestionAnswer::Ha1(Some(ha1)))
+                .unwrap();
+            let again = phone.answer_question(now, id, QuestionAnswer::Ha1(None));
+            assert!(again.is_err(), "a question is answered once");
+            let call = net.until(1, incoming);
+            let now = net.now;
+            net.endpoints[1]
+                .call(call)
+                .unwrap()
+                .reject(now, StatusCode::BUSY_HERE, None)
+                .unwrap();
+        } else {
+            net.run(Duration::from_secs(11));
+            let now = net.now;
+            assert!(
+                net.endpoints[1]
+                    .answer_question(now, id, QuestionAnswer::Ha1(None))
+                    .is_err()
+            );
+            let cause = net.until(0, ended);
+            assert!(matches!(cause.kind, EndKind::AuthFailed { .. }), "{cause}");
+        }
+        net.assert_forgotten();
+    }
+}
+
+#[test]
+fn busy_is_reported_with_the_phones_own_words() {
+    for (status, phrase) in [
+        (486, "On the other line"),
+        (603, "No"),
+        (404, "Who?"),
+        (488, "Codecs"),
+    ] {
+        let mut net = Network::pair();
+        net.invite(0, 1, |invite| invite);
+        let callee = net.until(1, incoming);
+        let status = StatusCode::new(status).unwrap();
+        let now = net.now;
+        net.endpoints[1]
+            .call(callee)
+            .unwrap()
+            .reject(now, status, Some(phrase))
+            .unwrap();
+        let cause = net.until(0, ended);
+        assert_eq!(
+            (cause.by, &cause.kind),
+            (EndedBy::Remote, &EndKind::Rejected)
+        );
+        assert_eq!(
+            (cause.status, cause.phrase.as_deref()),
+            (Some(status), Some(phrase))
+        );
+        let cause = net.until(1, ended);
+        assert_eq!((cause.by, cause.kind), (EndedBy::Local, EndKind::Rejected));
+        net.assert_forgotten();
+    }
+}
+
+#[test]
+fn cancel_before_the_answer() {
+    for weather in [CLEAR, STORM] {
+        for seed in 0..10 {
+            let mut net = Network::new(seed, vec![Config::default(), Config::default()]);
+            net.weather = weather;
+            let caller = net.invite(0, 1, |invite| invite);
+            let callee = net.until(1, incoming);
+            let now = net.now;
+            net.endpoints[1]
+                .call(callee)
+                .unwrap()
+                .ring(now, StatusCode::RINGING, None)
+                .unwrap();
+            net.until(0, |e| matches!(e, Event::Progress { .. }).then_some(()));
+            let now = net.now;
+            net.endpoints[0].call(caller).unwrap().hang_up(now).unwrap();
+            assert!(
+                net.endpoints[0].call(caller).unwrap().hang_up(now).is_err(),
+                "once is enough"
+            );
+            let cause = net.until(0, ended);
+            assert_eq!((cause.by, cause.kind), (EndedBy::Local, EndKind::Cancelled));
+            assert_eq!(cause.status, Some(StatusCode::REQUEST_TERMINATED));
+            let cause = net.until(1, ended);
+            assert_eq!(
+                (cause.by, cause.kind),
+                (EndedBy::Remote, EndKind::Cancelled)
+            );
+            net.assert_forgotten();
+        }
+    }
+}
+
+#[test]
+fn cancel_waits_for_a_provisional_response() {
+    let mut net = Network::pair();
+    let caller = net.invite(0, 1, |invite| invite);
+    let now = net.now;
+    net.endpoints[0].call(caller).unwrap().hang_up(now).unwrap();
+    net.run(Duration::from_millis(150));
+    assert_eq!(
+        net.count(0, "CANCEL"),
+        0,
+        "nothing to cancel has been seen (9.1)"
+    );
+    net.run(Duration::from_millis(200));
+    assert_eq!(
+        net.count(0, "CANCEL"),
+        1,
+        "the 100 that the phone sends by itself frees it"
+    );
+    let cause = net.until(0, ended);
+    assert_eq!((cause.by, cause.kind), (EndedBy::Local, EndKind::Cancelled));
+    net.assert_forgotten();
+}
+
+#[test]
+fn an_answer_that_crosses_the_cancel_is_acknowledged_and_ended() {
+    let mut net = Network::pair();
+    let caller = net.invite(0, 1, |invite| invite);
+    let callee = net.until(1, incoming);
+    let now = net.now;
+    net.endpoints[1]
+        .call(callee)
+        .unwrap()
+        .ring(now, StatusCode::RINGING, None)
+        .unwrap();
+    net.until(0, |e| matches!(e, Event::Progress { .. }).then_some(()));
+    let now = net.now;
+    net.endpoints[1]
+        .call(callee)
+        .unwrap()
+        .answer(now, Some(answer(1)))
+        .unwrap();
+    net.endpoints[0].call(caller).unwrap().hang_up(now).unwrap();
+    let cause = net.until(0, ended);
+    assert_eq!((cause.by, cause.kind), (EndedBy::Local, EndKind::Cancelled));
+    assert_eq!((net.count(0, "ACK"), net.count(0, "BYE")), (1, 1));
+    let cause = net.until(1, ended);
+    assert_eq!((cause.by, cause.kind), (EndedBy::Remote, EndKind::HungUp));
+    net.assert_forgotten();
+}
+
+#[test]
+fn a_lost_ack_makes_the_200_come_again_and_no_second_call() {
+    let mut net = Network::pair();
+    let mut acks = 0;
+    net.lose = Box::new(move |from, message| {
+        let ack = from == 0 && message.method() == Some(sip_core::Method::Ack);
+        acks += usize::from(ack);
+        ack && acks <= 3
+    });
+    let (_, callee) = net.connect(0, 1);
+    assert_eq!(net.count(1, "SIP/2.0 200"), 4);
+    assert_eq!(net.count(0, "ACK"), 4, "one for each");
+    assert!(
+        net.events[0]
+            .iter()
+            .all(|e| !matches!(e, Event::Answered { .. })),
+        "answered once"
+    );
+    let now = net.now;
+    net.endpoints[1].call(callee).unwrap().hang_up(now).unwrap();
+    net.assert_forgotten();
+}
+
+#[test]
+fn a_200_that_is_never_acknowledged_ends_in_bye() {
+    let mut net = Network::pair();
+    net.lose = Box::new(|_, message| message.method() == Some(sip_core::Method::Ack));
+    net.invite(0, 1, |invite| invite);
+    let callee = net.until(1, incoming);
+    let now = net.now;
+    net.endpoints[1]
+        .call(callee)
+        .unwrap()
+        .answer(now, Some(answer(1)))
+        .unwrap();
+    let cause = net.until(1, ended);
+    assert_eq!(
+        (cause.by, cause.kind),
+        (EndedBy::Timer, EndKind::TimedOut(Timer::H))
+    );
+    let cause = net.until(0, ended);
+    assert_eq!((cause.by, cause.kind), (EndedBy::Remote, EndKind::HungUp));
+    net.assert_forgotten();
+}
+
+#[test]
+fn the_callee_hangs_up_only_after_the_ack() {
+    let mut net = Network::pair();
+    net.invite(0, 1, |invite| invite);
+    let callee = net.until(1, incoming);
+    let now = net.now;
+    net.endpoints[1]
+        .call(callee)
+        .unwrap()
+        .answer(now, Some(answer(1)))
+        .unwrap();
+    net.endpoints[1].call(callee).unwrap().hang_up(now).unwrap();
+    net.drain();
+    assert_eq!(net.count(1, "BYE"), 0, "section 15: not before the ACK");
+    let cause = net.until(1, ended);
+    assert_eq!((cause.by, cause.kind), (EndedBy::Local, EndKind::HungUp));
+    assert_eq!(net.count(1, "BYE"), 1);
+    net.assert_forgotten();
+}
+
+#[test]
+fn a_lost_200_is_repeated() {
+    let mut net = Network::pair();
+    let mut lost = 0;
+    net.lose = Box::new(move |from, message| {
+        let ok = from == 1 && message.status() == Some(StatusCode::OK);
+        lost += usize::from(ok);
+        ok && lost <= 2
+    });
+    let (caller, _) = net.connect(0, 1);
+    assert_eq!(net.count(1, "SIP/2.0 200"), 3);
+    let now = net.now;
+    net.endpoints[0].call(caller).unwrap().hang_up(now).unwrap();
+    net.assert_forgotten();
+}
+
+#[test]
+fn glare_is_refused_waited_out_and_then_free() {
+    let mut net = Network::pair();
+    let (caller, callee) = net.connect(0, 1);
+    let now = net.now;
+    net.endpoints[0]
+        .call(caller)
+        .unwrap()
+        .reinvite(now, offer(0))
+        .unwrap();
+    net.endpoints[1]
+        .call(callee)
+        .unwrap()
+        .reinvite(now, offer(1))
+        .unwrap();
+    let pending = |event: &Event| match event {
+        Event::ReinviteFailed { status, .. } => Some(*status),
+        _ => None,
+    };
+    let start = net.now;
+    assert_eq!(net.until(1, pending), StatusCode::REQUEST_PENDING);
+    let callee_waited = net.now - start;
+    assert_eq!(net.until(0, pending), StatusCode::REQUEST_PENDING);
+    let caller_waited = net.now - start;
+    assert!(
+        callee_waited <= Duration::from_millis(2_020),
+        "{callee_waited:?}"
+    );
+    let range = Duration::from_millis(2_100)..=Duration::from_millis(4_020);
+    assert!(range.contains(&caller_waited), "{caller_waited:?}");
+    assert!(
+        net.events
+            .iter()
+            .flatten()
+            .all(|e| !matches!(e, Event::Offered { .. }))
+    );
+    let now = net.now;
+    net.endpoints[1]
+        .call(callee)
+        .unwrap()
+        .reinvite(now, offer(1))
+        .unwrap();
+    net.until(0, |e| matches!(e, Event::Offered { .. }).then_some(()));
+    let now = net.now;
+    net.endpoints[0]
+        .call(caller)
+        .unwrap()
+        .accept(now, answer(0))
+        .unwrap();
+    net.until(1, |e| {
+        matches!(e, Event::ReinviteAnswered { .. }).then_some(())
+    });
+    net.endpoints[0]
+        .call(caller)
+        .unwrap()
+        .hang_up(net.now)
+        .unwrap();
+    net.assert_forgotten();
+}
+
+#[test]
+fn a_refused_reinvite_leaves_the_call_as_it_was() {
+    let mut net = Network::pair();
+    let (caller, callee) = net.connect(0, 1);
+    let now = net.now;
+    net.endpoints[0]
+        .call(caller)
+        .unwrap()
+        .reinvite(now, offer(0))
+        .unwrap();
+    net.until(1, |e| matches!(e, Event::Offered { .. }).then_some(()));
+    let now = net.now;
+    let status = StatusCode::NOT_ACCEPTABLE_HERE;
+    net.endpoints[1]
+        .call(callee)
+        .unwrap()
+        .refuse(now, status)
+        .unwrap();
+    let failed = net.until(0, |event| match event {
+        Event::ReinviteFailed { status, .. } => Some(*status),
+        _ => None,
+    });
+    assert_eq!(failed, status);
+    assert_eq!(
+        net.endpoints[0].call(caller).unwrap().state(),
+        CallState::Established
+    );
+    net.endpoints[0]
+        .call(caller)
+        .unwrap()
+        .hang_up(net.now)
+        .unwrap();
+    net.assert_forgotten();
+}
+
+#[test]
+fn an_invite_without_an_offer_is_answered_in_the_ack() {
+    let mut net = Network::pair();
+    let caller = net.invite(0, 1, |mut invite| {
+        invite.body = None;
+        invite
+    });
+    let callee = net.until(1, incoming);
+    let now = net.now;
+    assert!(
+        net.endpoints[1]
+            .call(callee)
+            .unwrap()
+            .answer(now, None)
+            .is_err(),
+        "an offer is due"
+    );
+    net.endpoints[1]
+        .call(callee)
+        .unwrap()
+        .answer(now, Some(offer(1)))
+        .unwrap();
+    let body = net.until(0, |event| match event {
+        Event::Answered { body, .. } => Some(body.clone()),
+        _ => None,
+    });
+    assert_eq!(body, Some(offer(1)));
+    assert_eq!(net.count(0, "ACK"), 0, "the ACK waits for our answer");
+    let now = net.now;
+    net.endpoints[0]
+        .call(caller)
+        .unwrap()
+        .accept(now, answer(0))
+        .unwrap();
+    let confirmed = net.until(1, |event| match event {
+        Event::Confirmed { answer, .. } => Some(answer.clone()),
+        _ => None,
+    });
+    assert_eq!(confirmed, Some(answer(0)));
+    net.endpoints[0]
+        .call(caller)
+        .unwrap()
+        .hang_up(net.now)
+        .unwrap();
+    net.assert_forgotten();
+}
+
+#[test]
+fn a_host_that_does_not_answer_is_named_after_timer_b() {
+    let mut net = Network::pair();
+    net.weather.loss = 100;
+    net.invite(0, 1, |invite| invite);
+    let cause = net.until(0, ended);
+    assert_eq!(
+        (cause.by, &cause.kind),
+        (EndedBy::Timer, &EndKind::TimedOut(Timer::B))
+    );
+    assert!(cause.to_string().contains("127.0.0.1:5061"), "{cause}");
+    assert_eq!((net.now - net.start).as_secs(), 32);
+    assert_eq!(net.count(0, "INVITE"), 7, "the first and six by timer A");
+    net.assert_forgotten();
+}
+
+#[test]
+fn nobody_answers_within_the_ring_timeout() {
+    let mut net = Network::pair();
+    net.invite(0, 1, |invite| invite.ring_timeout(Duration::from_secs(20)));
+    let callee = net.until(1, incoming);
+    let now = net.now;
+    net.endpoints[1]
+        .call(callee)
+        .unwrap()
+        .ring(now, StatusCode::RINGING, None)
+        .unwrap();
+    let cause = net.until(0, ended);
+    assert_eq!(
+        (cause.by, cause.kind),
+        (EndedBy::Timer, EndKind::RingTimeout)
+    );
+    assert_eq!((net.now - net.start).as_secs(), 20);
+    let cause = net.until(1, ended);
+    assert_eq!(
+        (cause.by, cause.kind),
+        (EndedBy::Remote, EndKind::Cancelled)
+    );
+    net.assert_forgotten();
+}
+
+#[test]
+fn names_are_asked_for_and_the_next_address_is_tried() {
+    let mut net = Network::pair();
+    let target = |index| Target::new(Transport::Udp, address(index));
+    let uri = "sip:bob@phone.example.org".parse().unwrap();
+    let from = sip_core::header::NameAddr::new(&"sip:alice@example.org".parse().unwrap());
+    let invite = sip_core::Invite::new(uri, from).body(offer(0));
+    let now = net.now;
+    net.endpoints[0].invite(now, invite.clone()).unwrap();
+    let id = net.until(0, |event| match event {
+        Event::Ask {
+            id,
+            question: Question::Resolve {
+                host, port: None, ..
+            },
+            ..
+        } => {
+            assert_eq!(host, "phone.example.org");
+            Some(*id)
+        }
+        _ => None,
+    });
+    let nobody = Target::new(Transport::Udp, "127.0.0.1:9".parse().unwrap());
+    let targets = QuestionAnswer::Targets(vec![nobody, target(1)]);
+    net.endpoints[0].answer_question(now, id, targets).unwrap();
+    let callee = net.until(1, incoming);
+    assert_eq!(
+        (net.now - net.start).as_secs(),
+        32,
+        "the second address, after timer B"
+    );
+    let now = net.now;
+    net.endpoints[1]
+        .call(callee)
+        .unwrap()
+        .reject(now, StatusCode::DECLINE, None)
+        .unwrap();
+    net.until(0, ended);
+
+    let now = net.now;
+    net.endpoints[0].invite(now, invite).unwrap();
+    let cause = net.until(0, ended);
+    assert_eq!(cause.kind, EndKind::Unresolved);
+    assert!(cause.to_string().contains("phone.example.org"), "{cause}");
+    net.assert_forgotten();
+}
+
+#[test]
+fn a_transport_error_ends_the_invite_at_once() {
+    let mut net = Network::pair();
+    net.weather.loss = 100;
+    net.invite(0, 1, |invite| invite);
+    net.run(Duration::from_millis(10));
+    let flow = sip_core::Flow::udp(address(0), address(1));
+    let now = net.now;
+    net.endpoints[0].handle_input(
+        now,
+        Input::Closed {
+            flow,
+            cause: FlowError::Refused,
+        },
+    );
+    let cause = net.until(0, ended);
+    assert_eq!(
+        (cause.by, cause.kind),
+        (EndedBy::Transport, EndKind::Transport(FlowError::Refused))
+    );
+    net.assert_forgotten();
+}
+
+#[test]
+fn info_arrives_and_its_answer_comes_back() {
+    let mut net = Network::pair();
+    let (caller, _) = net.connect(0, 1);
+    let body = Body::new("application/dtmf-relay", "Signal=5\r\nDuration=100\r\n");
+    let now = net.now;
+    net.endpoints[0]
+        .call(caller)
+        .unwrap()
+        .info(now, body.clone())
+        .unwrap();
+    let got = net.until(1, |event| match event {
+        Event::Info { body, .. } => Some(body.clone()),
+        _ => None,
+    });
+    assert_eq!(got, Some(body));
+    let status = net.until(0, |event| match event {
+        Event::RequestAnswered { status, .. } => Some(*status),
+        _ => None,
+    });
+    assert_eq!(status, StatusCode::OK);
+    net.endpoints[0]
+        .call(caller)
+        .unwrap()
+        .hang_up(net.now)
+        .unwrap();
+    net.assert_forgotten();
+}
+
+#[test]
+fn a_peer_that_forgot_the_call_ends_it() {
+    let mut net = Network::pair();
+    let (caller, _) = net.connect(0, 1);
+    // The peer restarts.
+    let fresh = Network::new(99, vec![Config::default(), Config::default()])
+        .endpoints
+        .remove(1);
+    net.endpoints[1] = fresh;
+    let now = net.now;
+    net.endpoints[0]
+        .call(caller)
+        .unwrap()
+        .info(now, Body::new("text/plain", "x"))
+        .unwrap();
+    let cause = net.until(0, ended);
+    assert_eq!((cause.by, cause.kind), (EndedBy::Remote, EndKind::Lost));
+    net.assert_forgotten();
+}
+
+#[test]
+fn uninvited_requests_are_treated_as_the_policy_says() {
+    for (policy, answer) in [
+        (Uninvited::Forbid, Some("SIP/2.0 403")),
+        (Uninvited::Unknown, Some("SIP/2.0 481")),
+        (Uninvited::Drop, None),
+    ] {
+        let mut config = Config::default();
+        config.uninvited = policy;
+        let mut net = Network::new(8, vec![Config::default(), config]);
+        net.invite(0, 1, |invite| invite);
+        net.run(Duration::from_millis(100));
+        assert_eq!(net.count(1, "SIP/2.0"), usize::from(answer.is_some()));
+        assert_eq!(
+            net.count(1, answer.unwrap_or("none")),
+            usize::from(answer.is_some())
+        );
+        assert_eq!(net.endpoints[1].counters().uninvited, 1);
+        assert!(net.events[1].is_empty());
+        // Calling out still works, and so does what belongs to that call.
+        let (out, _) = net.connect(1, 0);
+        net.endpoints[1]
+            .call(out)
+            .unwrap()
+            .hang_up(net.now)
+            .unwrap();
+        net.assert_forgotten();
+    }
+}
+
+#[test]
+fn options_are_answered_inside_and_outside() {
+    let mut net = Network::pair();
+    let uri = format!("sip:{}", address(1)).parse().unwrap();
+    let from = sip_core::header::NameAddr::new(&"sip:ping@example.org".parse().unwrap());
+    let now = net.now;
+    let request = net.endpoints[0]
+        .options(now, sip_core::Options::new(uri, from))
+        .unwrap();
+    let reply = net.until(0, |event| match event {
+        Event::Replied {
+            request: id,
+            result,
+        } if *id == request => Some(result.clone()),
+        _ => None,
+    });
+    let reply = reply.unwrap();
+    assert_eq!(reply.status(), Some(StatusCode::OK));
+    assert!(reply.header("Allow").unwrap().to_str().contains("INVITE"));
+    net.assert_forgotten();
+}
+
+#[test]
+fn a_full_endpoint_says_so() {
+    let mut config = Config::default();
+    config.bounds.calls = 1;
+    let mut net = Network::new(9, vec![Config::default(), config]);
+    net.invite(0, 1, |invite| invite);
+    net.until(1, incoming);
+    net.invite(0, 1, |invite| invite);
+    let cause = net.until(0, ended);
+    assert_eq!(cause.status, Some(StatusCode::SERVICE_UNAVAILABLE));
+    assert_eq!(net.endpoints[1].counters().overload, 1);
+
+    let mut config = Config::default();
+    config.bounds.undrained = 1;
+    let mut net = Network::new(10, vec![config, Config::default()]);
+    net.invite(0, 1, |invite| invite);
+    let uri = format!("sip:{}", address(1)).parse().unwrap();
+    let from = sip_core::header::NameAddr::new(&"sip:a@example.org".parse().unwrap());
+    let again = net.endpoints[0].invite(net.now, sip_core::Invite::new(uri, from));
+    assert!(
+        matches!(again, Err(CommandError::Full(_))),
+        "undrained output refuses new work"
+    );
+}
+
+#[test]
+fn bad_commands_are_refused_with_a_reason() {
+    let mut net = Network::pair();
+    let from = || sip_core::header::NameAddr::new(&"sip:a@example.org".parse().unwrap());
+    let mut try_uri = |uri: &str| {
+        let now = net.now;
+        net.endpoints[0].invite(now, sip_core::Invite::new(uri.parse().unwrap(), from()))
+    };
+    assert!(matches!(try_uri("tel:+15551234"), Err(CommandError::Scheme(s)) if s == "tel"));
+    assert!(matches!(
+        try_uri("mailto:a@b"),
+        Err(CommandError::Scheme(_))
+    ));
+    assert!(
+        matches!(try_uri("sip:a@127.0.0.1;transport=sctp"), Err(CommandError::Transport(s)) if s == "sctp")
+    );
+    assert!(matches!(
+        try_uri("sip:a@127.0.0.1;transport=tcp"),
+        Err(CommandError::Transport(_))
+    ));
+    assert!(matches!(
+        try_uri("sips:a@127.0.0.1"),
+        Err(CommandError::Transport(_))
+    ));
+    let invite = sip_core::Invite::new("sip:a@127.0.0.1".parse().unwrap(), from());
+    let now = net.now;
+    let via = net.endpoints[0].invite(now, invite.clone().header("v", "SIP/2.0/UDP evil"));
+    assert!(matches!(via, Err(CommandError::ReservedHeader(_))));
+    let split = net.endpoints[0].invite(now, invite.header("X-A", "1\r\nVia: evil"));
+    assert!(matches!(split, Err(CommandError::Build(_))));
+    assert!(
+        net.endpoints[0].is_idle(),
+        "a refused command leaves nothing behind"
+    );
+}
