@@ -161,7 +161,7 @@ impl Driver {
     pub async fn listen(&mut self, listen: Listen) -> io::Result<SocketAddr> {
         let bound = match listen.transport {
             Transport::Udp => {
-                let socket = Socket::bind(listen.bind, self.reporter.clone()).await?;
+                let socket = Socket::bind(listen.bind, self.reporter.clone())?;
                 let bound = socket.local;
                 self.sockets.push(socket);
                 bound

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::net::UdpSocket;
@@ -18,24 +17,28 @@ const DATAGRAM: usize = 65_536;
 #[derive(Debug)]
 pub(crate) struct Socket {
     pub(crate) local: SocketAddr,
-    socket: Arc<UdpSocket>,
+    /// The same socket without the runtime's idea of when it is writable, which a socket that was
+    /// just bound does not have yet.
+    sender: std::net::UdpSocket,
     task: AbortHandle,
 }
 
 impl Socket {
-    pub(crate) async fn bind(at: SocketAddr, reporter: mpsc::Sender<Report>) -> io::Result<Self> {
-        let socket = Arc::new(UdpSocket::bind(at).await?);
-        let local = socket.local_addr()?;
-        let task = tokio::spawn(receive(socket.clone(), local, reporter)).abort_handle();
+    pub(crate) fn bind(at: SocketAddr, reporter: mpsc::Sender<Report>) -> io::Result<Self> {
+        let sender = std::net::UdpSocket::bind(at)?;
+        sender.set_nonblocking(true)?;
+        let local = sender.local_addr()?;
+        let socket = UdpSocket::from_std(sender.try_clone()?)?;
+        let task = tokio::spawn(receive(socket, local, reporter)).abort_handle();
         Ok(Self {
             local,
-            socket,
+            sender,
             task,
         })
     }
 
     pub(crate) fn send(&self, to: SocketAddr, bytes: &[u8]) -> Result<(), FlowError> {
-        match self.socket.try_send_to(bytes, to) {
+        match self.sender.send_to(bytes, to) {
             Ok(_) => Ok(()),
             // A full socket buffer loses the datagram, as the network might; transactions repeat it.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
@@ -50,7 +53,7 @@ impl Drop for Socket {
     }
 }
 
-async fn receive(socket: Arc<UdpSocket>, local: SocketAddr, reporter: mpsc::Sender<Report>) {
+async fn receive(socket: UdpSocket, local: SocketAddr, reporter: mpsc::Sender<Report>) {
     let mut buffer = vec![0; DATAGRAM];
     loop {
         let input = match socket.recv_from(&mut buffer).await {
