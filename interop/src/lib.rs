@@ -3,6 +3,7 @@
 //! - [`Baresip`]: one headless user agent with a control connection ([`Control`]), a WAV that it plays and one that
 //!   it records.
 //! - [`Sipp`]: one run of a scenario from `sipp/`, with every message that it saw.
+//! - [`Ua`]: `sip-core`'s `Endpoint` on plain sockets, as an application without a runtime would drive it.
 //! - [`Heard`]: a recording, asked which tones it holds and for how long.
 //! - [`Ports`] and [`Scratch`]: room for each test that no other test uses.
 //!
@@ -28,6 +29,7 @@ mod ports;
 mod process;
 mod scratch;
 mod sipp;
+mod ua;
 mod wav;
 
 pub use baresip::{Baresip, BaresipOptions, Codec, Packets, Security};
@@ -37,4 +39,5 @@ pub use ports::{Ports, Proto, bound};
 pub use process::{Process, installed, wait_until};
 pub use scratch::Scratch;
 pub use sipp::{Direction, Outcome, Sipp, SippOptions, Traced, Transport};
+pub use ua::Ua;
 pub use wav::{Wav, tone};
