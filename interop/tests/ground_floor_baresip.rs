@@ -25,7 +25,7 @@ const SOON: Duration = Duration::from_secs(10);
 const OURS: f64 = 440.0;
 const THEIRS: f64 = 1020.0;
 
-fn random() -> Box<dyn FnMut(&mut [u8]) + Send> {
+fn random() -> rtp_core::Random {
     let mut file = std::fs::File::open("/dev/urandom").expect("randomness");
     Box::new(move |out| file.read_exact(out).expect("randomness"))
 }
