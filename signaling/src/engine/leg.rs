@@ -129,6 +129,8 @@ pub(super) struct Leg {
     payload: Box<[u8]>,
     pcm: Box<[i16]>,
     undecodable: u64,
+    /// Frames are being played.
+    playing: bool,
 }
 
 impl Leg {
@@ -164,6 +166,7 @@ impl Leg {
             payload: vec![0; 1500].into(),
             pcm: vec![0; Rate::Khz48.samples(MAX_FRAME_MS)].into(),
             undecodable: 0,
+            playing: false,
             config,
         })
     }
@@ -400,12 +403,29 @@ impl Leg {
                     self.pcm[..samples].fill(0);
                     samples
                 }
-                _ => break,
+                _ => {
+                    self.stopped();
+                    break;
+                }
             };
             if samples == 0 {
                 break;
             }
             let _ = mixer.push(self.source, &self.pcm[..samples]);
+        }
+    }
+
+    /// The phone's stream has stopped. What comes next is likely to come from a fresh encoder, whose first frames a
+    /// decoder with a memory of its own (Opus in its speech mode) would blow up: it starts from silence, too.
+    fn stopped(&mut self) {
+        if std::mem::take(&mut self.playing) {
+            for decoder in self
+                .incoming
+                .iter_mut()
+                .filter_map(|incoming| incoming.decoder.as_mut())
+            {
+                decoder.reset();
+            }
         }
     }
 
@@ -418,6 +438,7 @@ impl Leg {
     }
 
     fn decode(&mut self, payload_type: u8, len: usize, ticks: u32, mixer: &mut Mixer) -> usize {
+        self.playing = true;
         let decoded = match decoder(&mut self.incoming, payload_type) {
             None => None,
             Some((decoder, rate)) => {

@@ -87,7 +87,7 @@ enum Order {
 }
 
 pub(crate) enum EngineEvent {
-    Room(RoomKey, RoomEvent),
+    Room(RoomEvent),
     Report {
         call: CallId,
         report: LegReport,
@@ -509,7 +509,7 @@ impl Thread {
             while !self.events.is_full()
                 && let Some(event) = room.poll_event()
             {
-                self.said |= self.events.push(EngineEvent::Room(key, event)).is_ok();
+                self.said |= self.events.push(EngineEvent::Room(event)).is_ok();
             }
             if report {
                 for call in room.calls() {

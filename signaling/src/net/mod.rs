@@ -809,20 +809,20 @@ impl Gateway {
 
     fn handle_media(&mut self, event: EngineEvent) {
         match event {
-            EngineEvent::Room(_, RoomEvent::Key { call, key }) => {
+            EngineEvent::Room(RoomEvent::Key { call, key }) => {
                 self.events.push_back(Event::Key {
                     call,
                     digit: key.digit.to_char(),
                     duration: key.duration,
                 });
             }
-            EngineEvent::Room(_, RoomEvent::Inactive { call }) => {
+            EngineEvent::Room(RoomEvent::Inactive { call }) => {
                 // Over already, if this fails.
                 let _ = self.with_call(call, |call, now, driver| {
                     call.media_lost(now, driver.endpoint())
                 });
             }
-            EngineEvent::Room(..) => {}
+            EngineEvent::Room(_) => {}
             EngineEvent::Report { call, report } => {
                 if let Some(entry) = self.calls.get_mut(&call) {
                     entry.report = Some(report);
