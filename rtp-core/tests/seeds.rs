@@ -5,15 +5,36 @@
 use std::fs;
 use std::path::Path;
 
+#[path = "fuzz/dtmf.rs"]
+mod dtmf;
+#[path = "fuzz/jitter.rs"]
+mod jitter;
 #[path = "fuzz/negotiate.rs"]
 mod negotiate;
+#[path = "fuzz/path.rs"]
+mod path;
+#[path = "fuzz/rtcp.rs"]
+mod rtcp;
+#[path = "fuzz/rtp.rs"]
+mod rtp;
 #[path = "fuzz/sdp.rs"]
 mod sdp;
+#[path = "fuzz/srtp.rs"]
+mod srtp;
 
 /// A seed folder and its body.
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: &[Target] = &[("negotiate", negotiate::fuzz), ("sdp", sdp::fuzz)];
+const TARGETS: &[Target] = &[
+    ("dtmf", dtmf::fuzz),
+    ("jitter", jitter::fuzz),
+    ("negotiate", negotiate::fuzz),
+    ("path", path::fuzz),
+    ("rtcp", rtcp::fuzz),
+    ("rtp", rtp::fuzz),
+    ("sdp", sdp::fuzz),
+    ("srtp", srtp::fuzz),
+];
 
 fn folder() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/seeds")

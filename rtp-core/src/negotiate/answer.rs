@@ -114,9 +114,14 @@ impl Negotiation {
                 .cloned()
                 .map(Line::new),
         );
+        // A line that the peer closes frees its stream: it may come back on another line.
         let mut taken = vec![false; self.capabilities.streams.len()];
-        for stream in lines.iter().filter_map(|line| line.stream) {
-            if let Some(taken) = taken.get_mut(stream) {
+        for (line, _) in lines
+            .iter()
+            .zip(&offered.media)
+            .filter(|(_, media)| media.port != 0)
+        {
+            if let Some(taken) = line.stream.and_then(|stream| taken.get_mut(stream)) {
                 *taken = true;
             }
         }
@@ -140,7 +145,8 @@ impl Negotiation {
                 // When we closed it ourselves, the offer only repeats it.
                 line.closed_by_peer = self.hold != Some(Hold::PortZero);
                 line.section = closed(media);
-                closed_stream(self.agreed.as_ref(), index, self.hold, line.closed_by_peer)
+                let before = self.agreed.as_ref().filter(|_| !line.closed_by_us);
+                closed_stream(before, index, self.hold, line.closed_by_peer)
                     .unwrap_or(AgreedLine::Closed { kind })
             } else {
                 match answering.take(index, line)? {
@@ -162,8 +168,28 @@ impl Negotiation {
             answer.media.push(line.section.clone());
             agreed.push(outcome);
         }
-        if open == 0 && (refusal.is_some() || closings == 0) {
+        // An offer without any line is fine: third-party call control begins so (RFC 3725 §4.2).
+        let empty = offered.media.is_empty();
+        if open == 0 && !empty && (refusal.is_some() || closings == 0) {
             return Err(refusal.unwrap_or(PeerIncompatible::NoAudio).into());
+        }
+        // A stream that came back on another line has left its old one for good.
+        let moved: Vec<_> = lines
+            .iter()
+            .filter(|line| line.section.port != 0)
+            .map(|line| line.stream)
+            .collect();
+        let old = lines
+            .iter_mut()
+            .zip(&mut agreed)
+            .filter(|(line, _)| line.section.port == 0);
+        for (line, agreed) in
+            old.filter(|(line, _)| line.stream.is_some() && moved.contains(&line.stream))
+        {
+            line.stream = None;
+            *agreed = AgreedLine::Closed {
+                kind: line.section.kind.clone(),
+            };
         }
         self.lines = lines;
         self.open = Open::None;
@@ -204,6 +230,9 @@ impl Answering<'_> {
             Protocol::RtpSavp | Protocol::RtpSavpf => true,
             _ => return Ok(Err(Refusal::Protocol)),
         };
+        if line.closed_by_us {
+            return Ok(Err(Refusal::Closed));
+        }
         let kept = line.stream.filter(|stream| *stream < self.taken.len());
         let Some(stream) = kept.or_else(|| self.taken.iter().position(|taken| !taken)) else {
             return Ok(Err(Refusal::NoStream));

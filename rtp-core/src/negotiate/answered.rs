@@ -50,6 +50,7 @@ impl Negotiation {
         }
         self.lines = lines;
         self.hold = offer.hold;
+        self.added.clear();
         self.open = Open::None;
         Ok(self.agreed.insert(agreement))
     }
@@ -69,6 +70,7 @@ impl Negotiation {
         let kind = ours.kind.clone();
         let offered = match offered {
             OfferedLine::Audio(offered) => offered,
+            OfferedLine::Closed if line.closed_by_us => return Ok(AgreedLine::Closed { kind }),
             OfferedLine::Closed => {
                 let before = self
                     .agreed

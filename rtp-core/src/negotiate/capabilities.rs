@@ -137,8 +137,8 @@ impl Sdes {
 /// | `Allow` | `RTP/AVP` with `a=crypto` | in the clear | with a key, or in the clear when no line is usable | with a key |
 /// | `Require` | `RTP/SAVP` | refused | with a key | with a key |
 ///
-/// `a=crypto` under `RTP/AVP` is not RFC 4568's, whose §3.1.1 speaks of secure profiles; it is how phones
-/// that encrypt "when possible" have come to say so.
+/// `a=crypto` under `RTP/AVP` is how phones that encrypt "when possible" say so: opportunistic SRTP
+/// (RFC 8643).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum SdesPolicy {

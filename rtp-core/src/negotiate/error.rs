@@ -111,7 +111,7 @@ pub enum PeerMisbehaved {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PeerIncompatible {
-    /// The offer has no audio line.
+    /// The offer has lines, and no audio line among them.
     #[error("no audio is offered")]
     NoAudio,
     /// Every audio line that was offered is refused, the first for this reason.
@@ -152,6 +152,9 @@ pub enum Refusal {
     /// More lines than [`Capabilities::streams`](super::Capabilities::streams) has addresses.
     #[error("no stream is left for it")]
     NoStream,
+    /// We closed it for good.
+    #[error("the stream was closed for good")]
+    Closed,
     /// No codec that both sides have.
     #[error("no common codec")]
     NoCommonCodec,

@@ -63,7 +63,11 @@ pub(super) fn answer(name: &str, ours: Option<&str>, offered: Option<&str>) -> O
                 .to_owned(),
             )
         }
-        "amr" | "amr-wb" => match (ours, parameter(offered, "mode-set")) {
+        // Longer than any list of the nine modes: not worth keeping.
+        "amr" | "amr-wb" => match (
+            ours,
+            parameter(offered, "mode-set").filter(|set| set.len() <= 32),
+        ) {
             (Some(ours), Some(set)) if parameter(Some(ours), "mode-set").is_none() => {
                 Some(format!("{ours};mode-set={set}"))
             }

@@ -67,7 +67,7 @@ impl SentOffer {
 impl Negotiation {
     /// Offers what we can do and want now: the first offer of a call, or a refresh, with a hold of ours
     /// kept. A first offer has an audio line for each of [`Capabilities::streams`]; later ones have the
-    /// lines of the session.
+    /// lines of the session, and one more for each [`Negotiation::add_stream`].
     ///
     /// # Errors
     /// [`LocalError`] while another exchange is under way, or when there is nothing to offer.
@@ -91,6 +91,24 @@ impl Negotiation {
         self.offer_with(None)
     }
 
+    /// Adds the lines that this offer has and the last exchange had not: one for each stream as long as no
+    /// stream has a line, later one for each stream that was added.
+    fn add_lines(&mut self) {
+        let first = self.lines.iter().all(|line| line.stream.is_none());
+        let protocol = match self.capabilities.sdes.policy {
+            SdesPolicy::Require => Protocol::RtpSavp,
+            SdesPolicy::Off | SdesPolicy::Allow => Protocol::RtpAvp,
+        };
+        for stream in 0..self.capabilities.streams.len() {
+            let has_line = self.lines.iter().any(|line| line.stream == Some(stream));
+            if !has_line && (first || self.added.contains(&stream)) {
+                let mut line = Line::new(Media::new(MediaKind::Audio, 0, protocol.clone()));
+                line.stream = Some(stream);
+                self.lines.push(line);
+            }
+        }
+    }
+
     fn offer_with(&mut self, hold: Option<Hold>) -> Result<SentOffer, LocalError> {
         let capabilities = self.capabilities.clone();
         if capabilities.streams.is_empty() || !capabilities.codecs.iter().any(Codec::is_speech) {
@@ -101,18 +119,8 @@ impl Negotiation {
         if encrypts && capabilities.sdes.suites.is_empty() {
             return Err(LocalError::NoSuite);
         }
-        let (exchange, open) = self.begin()?;
-        if self.agreed.is_none() {
-            let protocol = match capabilities.sdes.policy {
-                SdesPolicy::Require => Protocol::RtpSavp,
-                SdesPolicy::Off | SdesPolicy::Allow => Protocol::RtpAvp,
-            };
-            for stream in 0..capabilities.streams.len() {
-                let mut line = Line::new(Media::new(MediaKind::Audio, 0, protocol.clone()));
-                line.stream = Some(stream);
-                self.lines.push(line);
-            }
-        }
+        let (exchange, token) = self.begin()?;
+        self.add_lines();
         let (session, direction) = (self.session_ip(), self.wanted(hold));
         let mut description = self.description();
         let mut lines = Vec::with_capacity(self.lines.len());
@@ -121,8 +129,9 @@ impl Negotiation {
             let local = line
                 .stream
                 .and_then(|stream| Some((stream, *capabilities.streams.get(stream)?)));
+            let open = !line.closed_by_peer && !line.closed_by_us && hold != Some(Hold::PortZero);
             let (stream, local) = match local {
-                Some(local) if !line.closed_by_peer && hold != Some(Hold::PortZero) => local,
+                Some(local) if open => local,
                 _ => {
                     description.media.push(closed(&line.section));
                     lines.push(OfferedLine::Closed);
@@ -172,10 +181,10 @@ impl Negotiation {
             }));
         }
         self.give(&mut description);
-        self.open = Open::Sent(Arc::downgrade(&open));
+        self.open = Open::Sent(Arc::downgrade(&token));
         Ok(SentOffer {
             exchange,
-            _open: open,
+            _open: token,
             description,
             lines,
             hold,

@@ -1,7 +1,9 @@
 //! What a call remembers from one exchange to the next.
 
 use super::bindings::Bindings;
-use super::{AgreedLine, Agreement, AudioStream, Capabilities, Hold, LocalError, PeerHold};
+use super::{
+    AgreedLine, Agreement, AudioStream, Capabilities, Hold, LocalAddress, LocalError, PeerHold,
+};
 use crate::sdp::{Address, Description, Direction, Media, Origin};
 use crate::srtp::{MasterKey, Suite};
 use std::fmt;
@@ -27,6 +29,8 @@ pub struct Negotiation {
     pub(super) lines: Vec<Line>,
     pub(super) agreed: Option<Agreement>,
     pub(super) hold: Option<Hold>,
+    /// Streams that the next offer brings with it.
+    pub(super) added: Vec<usize>,
     pub(super) keys: KeySource,
     /// Counts exchanges, so that an old value is told from the current one.
     exchange: u64,
@@ -53,6 +57,8 @@ pub(super) struct Line {
     pub(super) remote_key: Option<MasterKey>,
     /// The peer set port 0: we do not open the line again, the peer may.
     pub(super) closed_by_peer: bool,
+    /// We closed the stream for good; the peer may not open it either.
+    pub(super) closed_by_us: bool,
     /// The last section that we gave out for this line.
     pub(super) section: Media,
 }
@@ -65,6 +71,7 @@ impl Line {
             keys: Vec::new(),
             remote_key: None,
             closed_by_peer: false,
+            closed_by_us: false,
             section,
         }
     }
@@ -105,6 +112,7 @@ impl Negotiation {
             lines: Vec::new(),
             agreed: None,
             hold: None,
+            added: Vec::new(),
             keys,
             exchange: 0,
             open: Open::None,
@@ -122,6 +130,28 @@ impl Negotiation {
     /// gone is closed with port 0.
     pub fn set_capabilities(&mut self, capabilities: Capabilities) {
         self.capabilities = capabilities;
+    }
+
+    /// Adds a stream that the next offer brings as an `m=` line of its own (RFC 3264 §8.1), and returns its
+    /// index into [`Capabilities::streams`]. The peer may refuse it, and keep the others.
+    pub fn add_stream(&mut self, address: impl Into<LocalAddress>) -> usize {
+        let stream = self.capabilities.streams.len();
+        self.capabilities.streams.push(address.into());
+        self.added.push(stream);
+        stream
+    }
+
+    /// Closes a stream for good: the next offer sets port 0 on its line (RFC 3264 §8.2), and answers refuse
+    /// to open it. The others keep their places.
+    pub fn close_stream(&mut self, stream: usize) {
+        self.added.retain(|added| *added != stream);
+        for line in self
+            .lines
+            .iter_mut()
+            .filter(|line| line.stream == Some(stream))
+        {
+            line.closed_by_us = true;
+        }
     }
 
     /// What the last completed exchange agreed on.
@@ -148,6 +178,7 @@ impl Negotiation {
             lines: self.lines.clone(),
             agreed: self.agreed.clone(),
             hold: self.hold,
+            added: self.added.clone(),
             keys,
             exchange: self.exchange,
             open: self.open.clone(),

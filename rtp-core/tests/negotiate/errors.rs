@@ -88,7 +88,6 @@ fn wrong_answers_are_named_and_change_nothing() {
 fn offers_that_cannot_be_taken_say_why() {
     let refused = |why| NegotiationError::from(PeerIncompatible::Refused { line: 0, why });
     for (media, expected) in [
-        ("", PeerIncompatible::NoAudio.into()),
         (
             "m=video 5000 RTP/AVP 31\n",
             PeerIncompatible::NoAudio.into(),

@@ -347,3 +347,132 @@ fn forks_go_their_own_ways() {
     );
     assert_eq!(stream(a.agreement().unwrap()), first);
 }
+
+#[test]
+fn streams_are_added_and_closed_in_place() {
+    let (mut a, _) = pair();
+    let mut b = side(2, {
+        let mut can = all(2);
+        can.streams.push(LocalAddress::from(address(2, 4010)));
+        can
+    });
+    let ports = |offer: &rtp_core::negotiate::SentOffer| -> Vec<u16> {
+        offer
+            .description()
+            .media
+            .iter()
+            .map(|media| media.port)
+            .collect()
+    };
+    let first = a.offer().unwrap();
+    assert_eq!(ports(&first), [4000]);
+    exchange(&first, &mut a, &mut b).unwrap();
+
+    // Offered, abandoned, offered again: it is added once.
+    assert_eq!(a.add_stream(address(1, 4010)), 1);
+    drop(a.offer().unwrap());
+    let second = a.offer().unwrap();
+    assert_eq!(ports(&second), [4000, 4010]);
+    exchange(&second, &mut a, &mut b).unwrap();
+    assert_eq!(a.agreement().unwrap().audio().count(), 2);
+
+    a.close_stream(0);
+    let third = a.offer().unwrap();
+    assert_eq!(ports(&third), [0, 4010]);
+    let (left, _) = exchange(&third, &mut a, &mut b).unwrap();
+    assert_eq!((left.line, a.agreement().unwrap().audio().count()), (1, 1));
+
+    // The peer cannot open what we closed for good.
+    let media = "m=audio 5000 RTP/AVP 0\nm=audio 5002 RTP/AVP 0\n";
+    let (description, _) = answer(&mut a, &offered(media)).unwrap();
+    assert_eq!(
+        description
+            .media
+            .iter()
+            .map(|media| media.port)
+            .collect::<Vec<_>>(),
+        [0, 4010]
+    );
+    assert_eq!(
+        a.agreement().unwrap().lines[0],
+        AgreedLine::Refused {
+            kind: MediaKind::Audio,
+            why: Refusal::Closed
+        }
+    );
+}
+
+#[test]
+fn a_refused_new_line_leaves_the_others() {
+    let (mut a, mut b) = pair();
+    let first = a.offer().unwrap();
+    exchange(&first, &mut a, &mut b).unwrap();
+    a.add_stream(address(1, 4010));
+    let second = a.offer().unwrap();
+    let (ours, _) = exchange(&second, &mut a, &mut b).unwrap();
+    assert_eq!((ours.line, a.agreement().unwrap().audio().count()), (0, 1));
+    assert_eq!(
+        a.agreement().unwrap().lines[1],
+        AgreedLine::Refused {
+            kind: MediaKind::Audio,
+            why: Refusal::ByPeer
+        }
+    );
+    let third = a.offer().unwrap();
+    assert_eq!(third.description().media[1].port, 0, "not again and again");
+}
+
+#[test]
+fn a_call_may_begin_without_media() {
+    let (mut ours, _) = pair();
+    let received = ours.receive_offer(offered("")).unwrap();
+    let empty = ours.answer(received).unwrap();
+    assert_eq!(
+        (
+            empty.description().media.len(),
+            empty.agreement().lines.len()
+        ),
+        (0, 0)
+    );
+    let offer = ours.offer().unwrap();
+    assert_eq!(offer.description().media.len(), 1);
+    drop(offer);
+    let (description, _) = answer(&mut ours, &offered("m=audio 5000 RTP/AVP 0\n")).unwrap();
+    assert_eq!(
+        (
+            description.media[0].port,
+            description.origin.version.as_str()
+        ),
+        (4000, "3")
+    );
+}
+
+#[test]
+fn a_stream_may_come_back_on_another_line() {
+    let (mut ours, _) = pair();
+    answer(&mut ours, &offered("m=audio 5000 RTP/AVP 0\n")).unwrap();
+    let media = "m=audio 0 RTP/AVP 0\nm=audio 5002 RTP/AVP 0\n";
+    let (description, stream) = answer(&mut ours, &offered(media)).unwrap();
+    assert_eq!(
+        description
+            .media
+            .iter()
+            .map(|media| media.port)
+            .collect::<Vec<_>>(),
+        [0, 4000]
+    );
+    assert_eq!(
+        (stream.line, ours.agreement().unwrap().audio().count()),
+        (1, 1)
+    );
+    let refresh = ours.offer().unwrap();
+    assert_eq!(
+        refresh
+            .description()
+            .media
+            .iter()
+            .map(|media| media.port)
+            .collect::<Vec<_>>(),
+        [0, 4000]
+    );
+}

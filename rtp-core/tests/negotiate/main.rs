@@ -3,6 +3,7 @@
 mod crypto;
 mod directions;
 mod errors;
+mod examples;
 mod hold;
 mod lines;
 mod payload_types;

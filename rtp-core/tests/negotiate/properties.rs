@@ -388,10 +388,9 @@ proptest! {
                 (left, right, left_witness, right_witness)
             };
             let before = [from.agreement().cloned(), to.agreement().cloned()];
-            if before[0].is_none() {
-                // A first offer starts a session; one that failed before has left nothing.
-                from_witness.meanings.clear();
-                to_witness.meanings.clear();
+            // What was offered and refused has never been: neither its lines nor their numbers.
+            for witness in [&mut *from_witness, &mut *to_witness] {
+                witness.meanings.retain(|(line, _), _| *line < places.len());
             }
             let offer = match act {
                 Act::Offer => from.offer(),
