@@ -1,5 +1,5 @@
 //! The packet path allocates nothing: counted, not believed.
-#![allow(clippy::disallowed_methods)]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used)]
 
 use rtp_core::jitter::{JitterBuffer, JitterConfig};
 use rtp_core::rtcp::Epoch;

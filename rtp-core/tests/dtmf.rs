@@ -1,5 +1,5 @@
 //! Telephone events (RFC 4733): each key once, whatever the network does to its packets.
-#![allow(clippy::disallowed_methods)]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used)]
 
 use proptest::prelude::*;
 use rtp_core::dtmf::{

@@ -1,5 +1,5 @@
 //! The jitter buffer on a simulated network and a simulated listener, on virtual time.
-#![allow(clippy::disallowed_methods)]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used)]
 
 use proptest::prelude::*;
 use rtp_core::jitter::{JitterBuffer, JitterConfig, JitterStats, Playout, Push};

@@ -1,5 +1,5 @@
 //! Media paths against each other, against strangers, and against time.
-#![allow(clippy::disallowed_methods)]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used)]
 
 use proptest::prelude::*;
 use rtp_core::Random;

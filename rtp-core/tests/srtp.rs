@@ -1,4 +1,5 @@
 //! SRTP on its own: known packets, rollovers, replays, forgeries.
+#![allow(clippy::unwrap_used)]
 
 use rtp_core::rtp::{RtpHeader, Ssrc};
 use rtp_core::srtp::{Inbound, MasterKey, Outbound, SrtpError, Suite};
