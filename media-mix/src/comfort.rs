@@ -3,7 +3,8 @@
 //! The payload is a level in dBov and the reflection coefficients of an all-pole model, both as the RFC quantizes them.
 //! [`NoiseAnalyser`] makes it from PCM, [`ComfortNoise`] turns it back into sound.
 
-use crate::level::{Level, energy};
+use crate::level::Level;
+use crate::simd::energy;
 
 /// Order of the model that the analyser makes; a synthesizer takes up to `MOST_ORDER`.
 const ORDER: usize = 6;

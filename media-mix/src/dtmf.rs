@@ -4,9 +4,9 @@
 //! 40 ms are always enough and 20 ms never), its two tones must be balanced, and carry nearly all of the block's power:
 //! that is what keeps speech and music from dialling.
 
-use crate::level::energy;
 use crate::math::sin_turns;
 use crate::rate::Rate;
+use crate::simd::energy;
 
 const ROWS: [f64; 4] = [697.0, 770.0, 852.0, 941.0];
 const COLUMNS: [f64; 4] = [1209.0, 1336.0, 1477.0, 1633.0];

@@ -1,5 +1,7 @@
 //! Loudness in dBov: decibels below the loudest possible signal, as RFC 6464 and RFC 6465 carry it.
 
+use crate::simd;
+
 /// A level of 0 to -127 dBov, held as the 7-bit number of the header extension (RFC 6464 section 3): 0 is the
 /// loudest, 127 silence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -12,11 +14,15 @@ impl Level {
     /// The level of one frame: its root mean square against that of a square wave at full scale.
     /// An empty frame is silent.
     pub fn of(pcm: &[i16]) -> Level {
-        let energy = energy(pcm);
+        Self::of_energy(simd::energy(pcm), pcm.len())
+    }
+
+    /// From a sum of `len` squares.
+    pub(crate) fn of_energy(energy: u64, len: usize) -> Level {
         if energy == 0 {
             return Level::SILENCE;
         }
-        let mean = energy as f64 / pcm.len() as f64;
+        let mean = energy as f64 / len as f64;
         let below = -10.0 * (mean / (32_768.0 * 32_768.0)).log10();
         Level((below + 0.5).clamp(0.0, 127.0) as u8)
     }
@@ -47,14 +53,6 @@ impl Default for Level {
     fn default() -> Self {
         Level::SILENCE
     }
-}
-
-/// The sum of squares.
-pub(crate) fn energy(pcm: &[i16]) -> u64 {
-    // In blocks whose sum fits 32 bits after the shift would lose bits; 64-bit lanes are exact and still vectors.
-    pcm.iter()
-        .map(|&s| u64::from((i32::from(s) * i32::from(s)) as u32))
-        .sum()
 }
 
 #[cfg(test)]

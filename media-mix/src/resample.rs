@@ -4,11 +4,12 @@
 //! that is 8 kHz, less above. It passes up to 0.425 of the lower rate (3.4 kHz of 8) and stops 100 dB and more from
 //! 0.575 of it on: what is between them folds back only above the telephone band.
 //!
-//! Products are summed in eight lanes in a fixed order, never fused: the result is the same on every machine, and
-//! compilers turn the lanes into vectors.
+//! Products are summed in a fixed order, one output a lane, never fused: the result is the same on every machine, and
+//! however the input is cut.
 
 use crate::Rate;
 use crate::math::{bessel_i0, sin_turns};
+use crate::simd;
 
 /// Span of the filter, in samples of the lower rate.
 const SPAN: usize = 48;
@@ -18,7 +19,6 @@ const TRANSITION: f64 = 0.15;
 const ATTENUATION: f64 = 108.0;
 /// Most input samples filtered at once: 20 ms at 48 kHz. Longer input is taken in pieces.
 const BLOCK: usize = 960;
-const LANES: usize = 8;
 
 /// Converts one mono stream from one rate to another. Keeps the stream's history; allocates only when made.
 #[derive(Clone, Debug)]
@@ -29,14 +29,20 @@ pub struct Resampler {
     up: usize,
     /// Input samples a period.
     down: usize,
-    /// Taps a phase, a multiple of `LANES`.
+    /// Taps a phase.
     taps: usize,
-    /// `up` phases of `taps` coefficients, newest sample last.
-    filter: Box<[f32]>,
-    /// The last `taps - 1` samples, then the block in hand.
-    samples: Box<[f32]>,
-    /// Where in the period the next output falls: the input position in units of 1/up samples, less what is consumed.
-    position: usize,
+    /// Of each phase, the taps as weights and where in `dealt` their first sample is.
+    phases: Box<[Box<[(f32, u32)]>]>,
+    /// The input, dealt into `down` streams, one after the other, each of `history` old samples and room for a block.
+    dealt: Box<[f32]>,
+    /// Old samples a stream.
+    history: usize,
+    /// Length of a stream.
+    stride: usize,
+    /// Samples of a period that is not complete, at the front of the block.
+    pending: usize,
+    /// One phase of a block.
+    row: Box<[f32]>,
 }
 
 fn greatest_common_divisor(a: usize, b: usize) -> usize {
@@ -55,19 +61,23 @@ impl Resampler {
         let taps = if from == to {
             0
         } else {
-            (SPAN * from.khz())
-                .div_ceil(from.khz().min(to.khz()))
-                .next_multiple_of(LANES)
+            (SPAN * from.khz()).div_ceil(from.khz().min(to.khz()))
         };
+        let history = taps.div_ceil(down);
+        let periods = BLOCK / down;
+        let stride = history + periods;
         Resampler {
             from,
             to,
             up,
             down,
             taps,
-            filter: design(from, to, up, taps),
-            samples: vec![0.0; taps.saturating_sub(1) + BLOCK].into_boxed_slice(),
-            position: 0,
+            phases: design(from, to, up, down, taps, history, stride),
+            dealt: vec![0.0; if taps == 0 { 0 } else { stride * down }].into_boxed_slice(),
+            history,
+            stride,
+            pending: 0,
+            row: vec![0.0; if taps == 0 { 0 } else { periods }].into_boxed_slice(),
         }
     }
 
@@ -90,23 +100,27 @@ impl Resampler {
         (prototype - 1.0) / 2.0 / (self.up * self.from.khz()) as f64
     }
 
-    /// The most samples that `input` samples can give. Ticks of 10 or 20 ms always give exactly that.
+    /// The samples that the next `input` samples give. Ticks of 10 or 20 ms give exactly a tick; other lengths are
+    /// rounded to whole periods of the two rates, and the rest comes with what follows.
     pub fn output_len(&self, input: usize) -> usize {
-        (input * self.up).div_ceil(self.down)
+        if self.taps == 0 {
+            input
+        } else {
+            (self.pending + input) / self.down * self.up
+        }
     }
 
     /// Forget the stream.
     pub fn reset(&mut self) {
-        self.samples.fill(0.0);
-        self.position = 0;
+        self.dealt.fill(0.0);
+        self.pending = 0;
     }
 
     /// Go on where `other`, of the same rates, stands.
     pub(crate) fn continue_from(&mut self, other: &Resampler) {
         debug_assert!(self.from == other.from && self.to == other.to);
-        let history = self.taps.saturating_sub(1);
-        self.samples[..history].copy_from_slice(&other.samples[..history]);
-        self.position = other.position;
+        self.dealt.copy_from_slice(&other.dealt);
+        self.pending = other.pending;
     }
 
     /// Convert `input` into the front of `out`; returns the samples written.
@@ -138,33 +152,37 @@ impl Resampler {
         widen: impl Fn(T) -> f32,
         narrow: impl Fn(f32) -> T,
     ) -> usize {
-        let history = self.taps - 1;
-        let mut written = 0;
-        for block in input.chunks(BLOCK) {
-            for (sample, &new) in self.samples[history..].iter_mut().zip(block) {
-                *sample = widen(new);
+        let (up, down, history, stride) = (self.up, self.down, self.history, self.stride);
+        let room = BLOCK / down * down;
+        let (mut input, mut written) = (input, 0);
+        while !input.is_empty() {
+            let (block, rest) = input.split_at(input.len().min(room - self.pending));
+            input = rest;
+            if down == 1 {
+                for (slot, &new) in self.dealt[history..].iter_mut().zip(block) {
+                    *slot = widen(new);
+                }
+            } else {
+                for (at, &new) in (self.pending..).zip(block) {
+                    self.dealt[at % down * stride + history + at / down] = widen(new);
+                }
             }
-            // Output k of a period lies at input position k·down/up: whole part the newest sample, rest the phase.
-            let end = block.len() * self.up;
-            let (mut newest, mut phase) = (self.position / self.up, self.position % self.up);
-            let (whole, part) = (self.down / self.up, self.down % self.up);
-            while newest < block.len() {
-                let coefficients = &self.filter[phase * self.taps..][..self.taps];
-                let value = dot(coefficients, &self.samples[newest..newest + self.taps]);
-                if let Some(slot) = out.get_mut(written) {
+            let filled = self.pending + block.len();
+            let periods = filled / down;
+            let row = &mut self.row[..periods];
+            let start = written.min(out.len());
+            for (phase, taps) in self.phases.iter().enumerate() {
+                simd::fir(taps, &self.dealt, row);
+                for (slot, &value) in out[start..].iter_mut().skip(phase).step_by(up).zip(&*row) {
                     *slot = narrow(value);
-                    written += 1;
-                }
-                newest += whole;
-                phase += part;
-                if phase >= self.up {
-                    phase -= self.up;
-                    newest += 1;
                 }
             }
-            self.position = newest * self.up + phase - end;
-            self.samples
-                .copy_within(block.len()..block.len() + history, 0);
+            written = (written + periods * up).min(out.len());
+            self.pending = filled - periods * down;
+            for stream in self.dealt.chunks_exact_mut(stride) {
+                // What is pending moves along, to the front of the next block.
+                stream.copy_within(periods..(periods + history + 1).min(stride), 0);
+            }
         }
         written
     }
@@ -175,25 +193,16 @@ fn round(x: f32) -> f32 {
     x + f32::copysign(0.5, x)
 }
 
-/// The sum of products, in eight lanes: `a` is a whole number of them, and `b` as long.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut lanes = [0.0_f32; LANES];
-    for (a, b) in a
-        .as_chunks::<LANES>()
-        .0
-        .iter()
-        .zip(b.as_chunks::<LANES>().0)
-    {
-        for lane in 0..LANES {
-            lanes[lane] += a[lane] * b[lane];
-        }
-    }
-    let [a, b, c, d, e, f, g, h] = lanes;
-    ((a + e) + (c + g)) + ((b + f) + (d + h))
-}
-
-/// The prototype's phases, each with a gain of exactly one at 0 Hz, newest sample last.
-fn design(from: Rate, to: Rate, up: usize, taps: usize) -> Box<[f32]> {
+/// The prototype's phases, each with a gain of exactly one at 0 Hz.
+fn design(
+    from: Rate,
+    to: Rate,
+    up: usize,
+    down: usize,
+    taps: usize,
+    history: usize,
+    stride: usize,
+) -> Box<[Box<[(f32, u32)]>]> {
     let len = up * taps;
     if len == 0 {
         return Box::default();
@@ -213,18 +222,23 @@ fn design(from: Rate, to: Rate, up: usize, taps: usize) -> Box<[f32]> {
         // The length is even, so t is never zero.
         sin_turns(cutoff * t) / (std::f64::consts::PI * t) * window
     };
-    let mut filter = vec![0.0; len].into_boxed_slice();
-    for (phase, row) in filter.chunks_exact_mut(taps).enumerate() {
-        // Tap k (newest last) weighs the sample taps-1-k before the newest: prototype index phase + up·(taps-1-k).
-        let weights: Vec<f64> = (0..taps)
-            .map(|k| prototype(phase + up * (taps - 1 - k)))
-            .collect();
-        let sum: f64 = weights.iter().sum();
-        for (slot, weight) in row.iter_mut().zip(weights) {
-            *slot = (weight / sum) as f32;
-        }
-    }
-    filter
+    (0..up)
+        .map(|output| {
+            // Output number `output` of a period lies at input position output·down/up: its newest sample, and its phase.
+            let (newest, phase) = (output * down / up, output * down % up);
+            let weights: Vec<f64> = (0..taps).map(|age| prototype(phase + up * age)).collect();
+            let sum: f64 = weights.iter().sum();
+            (0..taps)
+                .map(|age| {
+                    let at = history * down + newest - age;
+                    (
+                        (weights[age] / sum) as f32,
+                        (at % down * stride + at / down) as u32,
+                    )
+                })
+                .collect()
+        })
+        .collect()
 }
 
 #[cfg(test)]

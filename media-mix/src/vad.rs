@@ -4,7 +4,7 @@
 //! Speech varies by tens of decibels from syllable to syllable while fans, streets and lines do not, so what stays put
 //! becomes floor, however loud.
 
-use crate::level::energy;
+use crate::simd::energy;
 
 /// How far above the floor speech begins, dB.
 const MARGIN: f32 = 8.0;

@@ -6,6 +6,7 @@ use super::{Codec, CodecOptions, Decoder, Description, Encoder};
 use crate::Rate;
 use crate::error::CodecError;
 use crate::plc::Concealer;
+use crate::simd;
 
 /// Which of the two laws.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -209,14 +210,8 @@ impl Encoder for G711Encoder {
             .get_mut(..need)
             .ok_or(CodecError::OutputTooSmall { need, have })?;
         match self.law {
-            Law::Mu => out
-                .iter_mut()
-                .zip(pcm)
-                .for_each(|(o, &s)| *o = mu_law_encode(s)),
-            Law::A => out
-                .iter_mut()
-                .zip(pcm)
-                .for_each(|(o, &s)| *o = a_law_encode(s)),
+            Law::Mu => simd::mu_law(pcm, out),
+            Law::A => simd::a_law(pcm, out),
         }
         Ok(need)
     }

@@ -13,6 +13,7 @@ use super::{Codec, CodecOptions, Decoder, Description, Encoder};
 use crate::Rate;
 use crate::error::CodecError;
 use crate::plc::Concealer;
+use crate::simd;
 
 const NAME: &str = "G722";
 
@@ -93,23 +94,38 @@ impl Codec for G722 {
     }
 }
 
-/// Taps of a mirror filter.
-const TAPS: usize = 24;
+/// Pairs of samples filtered at once: 20 ms.
+const BLOCK: usize = 160;
+/// Pairs that the mirror filters remember.
+const MEMORY: usize = 11;
 
-/// The mirror filters' two polyphase sums over the last 24 inputs: even and odd.
-fn qmf(x: &[i32; TAPS]) -> (i32, i32) {
-    let (mut even, mut odd) = (0, 0);
-    for i in 0..TAPS / 2 {
-        even += x[2 * i] * QMF[i];
-        odd += x[2 * i + 1] * QMF[TAPS / 2 - 1 - i];
-    }
-    (even, odd)
+/// The two polyphase halves of a mirror filter's input: what it remembers, then a block.
+#[derive(Clone, Debug)]
+struct Halves {
+    first: [i32; MEMORY + BLOCK],
+    second: [i32; MEMORY + BLOCK],
 }
 
-fn shift_in(x: &mut [i32; TAPS], first: i32, second: i32) {
-    x.copy_within(2.., 0);
-    x[TAPS - 2] = first;
-    x[TAPS - 1] = second;
+impl Halves {
+    fn new() -> Self {
+        Halves {
+            first: [0; MEMORY + BLOCK],
+            second: [0; MEMORY + BLOCK],
+        }
+    }
+
+    /// Filter a block of `n` pairs, and remember its end.
+    fn filter(&mut self, n: usize, forward: &mut [i32; BLOCK], backward: &mut [i32; BLOCK]) {
+        simd::mirror(
+            &self.first,
+            &self.second,
+            &QMF,
+            &mut forward[..n],
+            &mut backward[..n],
+        );
+        self.first.copy_within(n..n + MEMORY, 0);
+        self.second.copy_within(n..n + MEMORY, 0);
+    }
 }
 
 /// A G.722 encoder.
@@ -118,7 +134,7 @@ pub struct G722Encoder {
     mode: Mode,
     lower: Band,
     higher: Band,
-    x: [i32; TAPS],
+    halves: Halves,
 }
 
 impl G722Encoder {
@@ -128,17 +144,27 @@ impl G722Encoder {
             mode,
             lower: Band::lower(),
             higher: Band::higher(),
-            x: [0; TAPS],
+            halves: Halves::new(),
         }
     }
 
-    /// Two samples at 16 kHz into one code.
-    fn pair(&mut self, first: i16, second: i16) -> u8 {
-        shift_in(&mut self.x, i32::from(first), i32::from(second));
-        let (even, odd) = qmf(&self.x);
-        let low = self.lower.encode_lower((even + odd) >> 14);
-        let high = self.higher.encode_higher((odd - even) >> 14);
-        (high << 6 | low) >> self.mode.dropped_bits()
+    /// A block of pairs of samples into codes.
+    fn block(&mut self, pairs: &[[i16; 2]], codes: &mut [u8]) {
+        let (first, second) = (
+            &mut self.halves.first[MEMORY..],
+            &mut self.halves.second[MEMORY..],
+        );
+        for ((first, second), pair) in first.iter_mut().zip(second).zip(pairs) {
+            *first = i32::from(pair[0]);
+            *second = i32::from(pair[1]);
+        }
+        let (mut forward, mut backward) = ([0; BLOCK], [0; BLOCK]);
+        self.halves.filter(pairs.len(), &mut forward, &mut backward);
+        for ((code, &forward), &backward) in codes.iter_mut().zip(&forward).zip(&backward) {
+            let low = self.lower.encode_lower((forward + backward) >> 14);
+            let high = self.higher.encode_higher((backward - forward) >> 14);
+            *code = (high << 6 | low) >> self.mode.dropped_bits();
+        }
     }
 }
 
@@ -155,8 +181,8 @@ impl Encoder for G722Encoder {
         let out = out
             .get_mut(..need)
             .ok_or(CodecError::OutputTooSmall { need, have })?;
-        for (code, &[first, second]) in out.iter_mut().zip(pairs) {
-            *code = self.pair(first, second);
+        for (pairs, codes) in pairs.chunks(BLOCK).zip(out.chunks_mut(BLOCK)) {
+            self.block(pairs, codes);
         }
         Ok(need)
     }
@@ -190,7 +216,7 @@ pub struct G722Decoder {
     mode: Mode,
     lower: Band,
     higher: Band,
-    x: [i32; TAPS],
+    halves: Halves,
     concealer: Concealer,
 }
 
@@ -201,19 +227,30 @@ impl G722Decoder {
             mode,
             lower: Band::lower(),
             higher: Band::higher(),
-            x: [0; TAPS],
+            halves: Halves::new(),
             concealer: Concealer::new(Rate::Khz16),
         }
     }
 
-    /// One code into two samples. What overshoots is saturated; decoders that wrap here differ in just those samples.
-    fn pair(&mut self, code: u8) -> [i16; 2] {
-        let code = code << self.mode.dropped_bits();
-        let low = self.lower.decode_lower(code & 0x3F, self.mode);
-        let high = self.higher.decode_higher(code >> 6);
-        shift_in(&mut self.x, low + high, low - high);
-        let (even, odd) = qmf(&self.x);
-        [saturate(odd >> 11), saturate(even >> 11)]
+    /// A block of codes into pairs of samples. What overshoots is saturated; decoders that wrap here differ in just
+    /// those samples.
+    fn block(&mut self, codes: &[u8], pairs: &mut [[i16; 2]]) {
+        let (first, second) = (
+            &mut self.halves.first[MEMORY..],
+            &mut self.halves.second[MEMORY..],
+        );
+        for ((first, second), &code) in first.iter_mut().zip(second).zip(codes) {
+            let code = code << self.mode.dropped_bits();
+            let low = self.lower.decode_lower(code & 0x3F, self.mode);
+            let high = self.higher.decode_higher(code >> 6);
+            *first = low + high;
+            *second = low - high;
+        }
+        let (mut forward, mut backward) = ([0; BLOCK], [0; BLOCK]);
+        self.halves.filter(codes.len(), &mut forward, &mut backward);
+        for ((pair, &forward), &backward) in pairs.iter_mut().zip(&forward).zip(&backward) {
+            *pair = [saturate(backward >> 11), saturate(forward >> 11)];
+        }
     }
 }
 
@@ -238,8 +275,13 @@ impl Decoder for G722Decoder {
         let out = out
             .get_mut(..need)
             .ok_or(CodecError::OutputTooSmall { need, have })?;
-        for (pair, &code) in out.as_chunks_mut::<2>().0.iter_mut().zip(payload) {
-            *pair = self.pair(code);
+        for (pairs, codes) in out
+            .as_chunks_mut::<2>()
+            .0
+            .chunks_mut(BLOCK)
+            .zip(payload.chunks(BLOCK))
+        {
+            self.block(codes, pairs);
         }
         self.concealer.received(out);
         Ok(need)

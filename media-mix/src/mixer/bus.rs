@@ -4,6 +4,7 @@ use super::limiter::Limiter;
 use super::source::Source;
 use crate::rate::Rate;
 use crate::resample::Resampler;
+use crate::simd;
 
 /// The public sources of one rate, summed.
 #[derive(Default)]
@@ -97,13 +98,9 @@ impl Bus {
                 continue;
             };
             if sum.live {
-                for (mix, &x) in sum.mix.iter_mut().zip(&source.frame) {
-                    *mix += i32::from(x);
-                }
+                simd::add(&mut sum.mix, &source.frame);
             } else {
-                for (mix, &x) in sum.mix.iter_mut().zip(&source.frame) {
-                    *mix = i32::from(x);
-                }
+                simd::assign(&mut sum.mix, &source.frame);
                 sum.live = true;
             }
         }

@@ -4,6 +4,8 @@
 //! nothing is clipped. It looks ahead to the end of the frame that is there anyway: no delay is added. Only a peak in
 //! the very first millisecond of a frame can turn the gain down at once; sums that loud mask it.
 
+use crate::simd;
+
 /// How much the gain may rise in a millisecond: 20 dB take about a quarter of a second.
 const RELEASE: f32 = 1.01;
 /// How much it falls in a millisecond ahead of a peak, as a fraction of full gain.
@@ -31,18 +33,15 @@ impl Limiter {
 
     /// Narrow one frame of at most 20 ms. `khz` is its rate.
     pub(crate) fn narrow(&mut self, mix: &[i32], khz: usize, out: &mut [i16]) {
-        if self.is_open() && fits(mix) {
-            for (out, &x) in out.iter_mut().zip(mix) {
-                *out = x as i16;
-            }
+        if self.is_open() && simd::narrow(mix, out) {
             return;
         }
         let blocks = mix.len().div_ceil(khz).min(MOST_MS);
         let mut allowed = [1.0_f32; MOST_MS];
         for (allowed, block) in allowed.iter_mut().zip(mix.chunks(khz)) {
-            if !fits(block) {
-                let peak = block.iter().map(|x| x.unsigned_abs()).max().unwrap_or(0);
-                *allowed = 32_767.0 / peak as f32;
+            let (low, high) = simd::range(block);
+            if low < i32::from(i16::MIN) || high > i32::from(i16::MAX) {
+                *allowed = 32_767.0 / low.unsigned_abs().max(high.unsigned_abs()) as f32;
             }
         }
         // The gain at the edges of the blocks: what both sides allow, falling early, rising slowly.
@@ -59,24 +58,11 @@ impl Limiter {
         }
         for (k, (block, out)) in mix.chunks(khz).zip(out.chunks_mut(khz)).enumerate() {
             let (from, to) = (edges[k.min(MOST_MS - 1)], edges[(k + 1).min(MOST_MS)]);
-            let step = (to - from) / block.len() as f32;
-            for (i, (out, &x)) in out.iter_mut().zip(block).enumerate() {
-                let y = x as f32 * (from + step * i as f32);
-                // Saturating: the line is exact to a millionth, so this trims at most a rounding.
-                *out = (y + f32::copysign(0.5, y)) as i16;
-            }
+            // Saturating: the line is exact to a millionth, so that trims at most a rounding.
+            simd::ramp(block, from, (to - from) / block.len() as f32, out);
         }
         self.gain = edges[blocks];
     }
-}
-
-fn fits(mix: &[i32]) -> bool {
-    let (mut low, mut high) = (0, 0);
-    for &x in mix {
-        low = low.min(x);
-        high = high.max(x);
-    }
-    low >= i32::from(i16::MIN) && high <= i32::from(i16::MAX)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::limiter::Limiter;
 use crate::level::Level;
 use crate::rate::Rate;
+use crate::simd;
 
 /// What became of a pushed frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +62,10 @@ pub(super) struct Source {
     /// A tick ran short since the last push.
     stumbled: bool,
     last: i16,
+    /// This tick's samples are in `frame`, and no longer in the ring.
+    staged: bool,
+    /// They are all zero.
+    silent: bool,
     /// Ticks in a row that ran short.
     short_ticks: u64,
     /// The level with a slow release, in half dB below full scale: who is loudest should not flicker.
@@ -93,6 +98,8 @@ impl Source {
             started: false,
             stumbled: false,
             last: 0,
+            staged: true,
+            silent: true,
             short_ticks: 0,
             smooth: u8::MAX,
         }
@@ -128,17 +135,64 @@ impl Source {
         }
     }
 
-    /// Take this tick's samples out of the ring into `frame` and measure them. Gain comes later, once the loudest
-    /// are chosen.
+    /// Take this tick's samples out of the ring and measure them. They are copied, and brought to their gain, only once
+    /// it is known that they are heard ([`Source::apply_gain`]).
     pub(super) fn pull(&mut self, idle_after: u64) {
         let tick = self.frame.len();
-        let have = self.len.min(tick);
+        if self.len >= tick && !self.dry {
+            let (first, second) = self.waiting(tick);
+            let energy = simd::energy(first) + simd::energy(second);
+            self.last = second.last().or(first.last()).copied().unwrap_or(0);
+            self.measure(energy);
+            self.staged = false;
+            self.short_ticks = 0;
+        } else if self.len == 0 && !self.started && !self.dry {
+            self.last = 0;
+            self.measure(0);
+            self.frame.fill(0);
+            self.staged = true;
+        } else {
+            self.pull_short(idle_after);
+            self.measure(simd::energy(&self.frame));
+        }
+    }
+
+    fn measure(&mut self, energy: u64) {
+        self.silent = energy == 0;
+        self.level = Level::of_energy(energy, self.frame.len());
+        // Rises at once, falls by half a dB a tick.
+        self.smooth = (self.level.to_wire() * 2).min(self.smooth.saturating_add(1));
+    }
+
+    /// The next `n` samples of the ring, in two pieces.
+    fn waiting(&self, n: usize) -> (&[i16], &[i16]) {
+        let first = n.min(self.ring.len() - self.head);
+        (
+            &self.ring[self.head..self.head + first],
+            &self.ring[..n - first],
+        )
+    }
+
+    /// Copy up to a tick of samples out of the ring into `frame`; returns how many.
+    fn stage(&mut self) -> usize {
+        let have = self.len.min(self.frame.len());
         let first = have.min(self.ring.len() - self.head);
         self.frame[..first].copy_from_slice(&self.ring[self.head..self.head + first]);
         self.frame[first..have].copy_from_slice(&self.ring[..have - first]);
-        self.head = (self.head + have) % self.ring.len();
-        self.len -= have;
+        self.drop_front(have);
+        have
+    }
 
+    fn drop_front(&mut self, n: usize) {
+        self.head = (self.head + n) % self.ring.len();
+        self.len -= n;
+    }
+
+    /// A tick that begins or ends without samples: fade, and count.
+    fn pull_short(&mut self, idle_after: u64) {
+        let tick = self.frame.len();
+        let have = self.stage();
+        self.staged = true;
         let fade = self.rate.khz() * 5 / 2;
         if have > 0 && self.dry {
             for (i, sample) in self.frame[..have].iter_mut().take(fade).enumerate() {
@@ -147,15 +201,10 @@ impl Source {
         }
         if have < tick {
             // The last sample dies away over 2.5 ms: no click, and nothing invented.
-            let from = if have > 0 {
-                self.frame[have - 1]
-            } else {
-                self.last
-            };
-            let from = if have == 0 && self.dry {
-                0
-            } else {
-                i32::from(from)
+            let from = match have {
+                0 if self.dry => 0,
+                0 => i32::from(self.last),
+                _ => i32::from(self.frame[have - 1]),
             };
             for (i, sample) in self.frame[have..].iter_mut().enumerate() {
                 *sample = (from * (fade - i.min(fade)) as i32 / (fade as i32 + 1)) as i16;
@@ -163,22 +212,20 @@ impl Source {
             if self.started {
                 self.short_ticks += 1;
                 self.stats.missing += 1;
+                self.dry = true;
                 if self.short_ticks > idle_after {
                     // It stopped rather than stumbled: what comes next is a new beginning.
                     self.stats.missing -= self.short_ticks;
                     self.started = false;
+                    self.dry = false;
                 }
                 self.stumbled = self.started;
-                self.dry = true;
             }
         } else {
             self.dry = false;
             self.short_ticks = 0;
         }
         self.last = self.frame[tick - 1];
-        self.level = Level::of(&self.frame);
-        // Rises at once, falls by half a dB a tick.
-        self.smooth = (self.level.to_wire() * 2).min(self.smooth.saturating_add(1));
     }
 
     /// For choosing the loudest: less is louder. Who was mixed keeps its place against one as loud, give or take 3 dB.
@@ -195,10 +242,16 @@ impl Source {
         };
         let from = std::mem::replace(&mut self.gain_now, target);
         self.was_live = self.live;
-        if from == 0.0 && target == 0.0 {
-            self.frame.fill(0);
+        if self.silent || (from == 0.0 && target == 0.0) {
+            // Nobody looks at the frame of a source that is not live.
             self.live = false;
+            if !self.staged {
+                self.drop_front(self.frame.len());
+            }
             return;
+        }
+        if !self.staged {
+            self.stage();
         }
         if from != 1.0 || target != 1.0 || !self.limiter.is_open() {
             let step = (target - from) / self.frame.len() as f32;
@@ -209,6 +262,6 @@ impl Source {
             self.limiter
                 .narrow(&self.wide, self.rate.khz(), &mut self.frame);
         }
-        self.live = self.frame.iter().fold(0, |any, &x| any | x) != 0;
+        self.live = true;
     }
 }

@@ -1,0 +1,152 @@
+//! The inner loops, in plain Rust that compilers turn into vectors. [`crate::simd`] compiles each of them a second time
+//! for wider vectors. Whole numbers are exact in any order, and floats are summed in a fixed order without fusing, so
+//! all forms give the same bits.
+
+use crate::codec::g711::{a_law_encode, mu_law_encode};
+
+/// The sum of squares.
+#[inline(always)]
+pub(crate) fn energy(pcm: &[i16]) -> u64 {
+    let (pairs, rest) = pcm.as_chunks::<2>();
+    // Two squares fit 32 unsigned bits: 2 · 2^30.
+    let square = |x: i16| i32::from(x) * i32::from(x);
+    let sum: u64 = pairs
+        .iter()
+        .map(|&[x, y]| u64::from(square(x).wrapping_add(square(y)) as u32))
+        .sum();
+    sum + rest.iter().map(|&x| square(x) as u64).sum::<u64>()
+}
+
+/// `mix += frame`.
+#[inline(always)]
+pub(crate) fn add(mix: &mut [i32], frame: &[i16]) {
+    for (mix, &x) in mix.iter_mut().zip(frame) {
+        *mix += i32::from(x);
+    }
+}
+
+/// `mix -= frame`.
+#[inline(always)]
+pub(crate) fn subtract(mix: &mut [i32], frame: &[i16]) {
+    for (mix, &x) in mix.iter_mut().zip(frame) {
+        *mix -= i32::from(x);
+    }
+}
+
+/// `mix = frame`.
+#[inline(always)]
+pub(crate) fn assign(mix: &mut [i32], frame: &[i16]) {
+    for (mix, &x) in mix.iter_mut().zip(frame) {
+        *mix = i32::from(x);
+    }
+}
+
+/// `out = mix`, if all of it fits; whether it did. If not, `out` is of no use.
+#[inline(always)]
+pub(crate) fn narrow(mix: &[i32], out: &mut [i16]) -> bool {
+    let mut lost = 0;
+    for (out, &x) in out.iter_mut().zip(mix) {
+        *out = x as i16;
+        lost |= x ^ i32::from(x as i16);
+    }
+    lost == 0
+}
+
+/// `out = mix - own`, if all of it fits; whether it did. If not, `out` is of no use.
+#[inline(always)]
+pub(crate) fn narrow_without(mix: &[i32], own: &[i16], out: &mut [i16]) -> bool {
+    let mut lost = 0;
+    for ((out, &x), &own) in out.iter_mut().zip(mix).zip(own) {
+        let x = x - i32::from(own);
+        *out = x as i16;
+        lost |= x ^ i32::from(x as i16);
+    }
+    lost == 0
+}
+
+/// The least and the greatest, but 0 where all are on one side of it.
+#[inline(always)]
+pub(crate) fn range(mix: &[i32]) -> (i32, i32) {
+    mix.iter()
+        .fold((0, 0), |(low, high), &x| (low.min(x), high.max(x)))
+}
+
+/// `out = mix · (from + step · n)`, rounded and saturated.
+#[inline(always)]
+pub(crate) fn ramp(mix: &[i32], from: f32, step: f32, out: &mut [i16]) {
+    for (n, (out, &x)) in (0_i32..).zip(out.iter_mut().zip(mix)) {
+        let y = x as f32 * (from + step * n as f32);
+        *out = (y + f32::copysign(0.5, y)) as i16;
+    }
+}
+
+/// Outputs computed side by side.
+const SIDE: usize = 32;
+
+/// A FIR filter over samples dealt out into streams: `out[k] = Σ weight · samples[start + k]` over `taps`, each
+/// `(weight, start)`, summed in their order.
+#[inline(always)]
+pub(crate) fn fir(taps: &[(f32, u32)], samples: &[f32], out: &mut [f32]) {
+    let (blocks, rest) = out.as_chunks_mut::<SIDE>();
+    let done = blocks.len() * SIDE;
+    for (k, block) in blocks.iter_mut().enumerate() {
+        let mut sums = [0.0_f32; SIDE];
+        for &(weight, start) in taps {
+            let Some(window) = samples[start as usize + k * SIDE..].first_chunk::<SIDE>() else {
+                return;
+            };
+            for (sum, x) in sums.iter_mut().zip(window) {
+                *sum += weight * x;
+            }
+        }
+        *block = sums;
+    }
+    for (k, out) in rest.iter_mut().enumerate() {
+        let mut sum = 0.0;
+        for &(weight, start) in taps {
+            sum += weight * samples[start as usize + done + k];
+        }
+        *out = sum;
+    }
+}
+
+/// µ-law of each sample.
+#[inline(always)]
+pub(crate) fn mu_law(pcm: &[i16], out: &mut [u8]) {
+    for (out, &x) in out.iter_mut().zip(pcm) {
+        *out = mu_law_encode(x);
+    }
+}
+
+/// A-law of each sample.
+#[inline(always)]
+pub(crate) fn a_law(pcm: &[i16], out: &mut [u8]) {
+    for (out, &x) in out.iter_mut().zip(pcm) {
+        *out = a_law_encode(x);
+    }
+}
+
+/// Two polyphase sums of the mirror filters of G.722 a pair: `even[n] = Σ x[2(n+i)]·c[i]`, and `odd` with the
+/// coefficients reversed, over samples dealt into even and odd ones.
+#[inline(always)]
+pub(crate) fn mirror(
+    evens: &[i32],
+    odds: &[i32],
+    c: &[i32; 12],
+    even: &mut [i32],
+    odd: &mut [i32],
+) {
+    let n = even.len().min(odd.len());
+    let (even, odd) = (&mut even[..n], &mut odd[..n]);
+    even.fill(0);
+    odd.fill(0);
+    for i in 0..12 {
+        let (forward, backward) = (c[i], c[11 - i]);
+        let evens = &evens[i..i + n];
+        let odds = &odds[i..i + n];
+        for k in 0..n {
+            even[k] += evens[k] * forward;
+            odd[k] += odds[k] * backward;
+        }
+    }
+}
