@@ -110,3 +110,8 @@ pub mod transport;
 /// A source of random bytes, handed in so that a test can replay a run exactly. In production it must be
 /// cryptographic: SSRCs, sequence numbers and CNAMEs come from it.
 pub type Random = Box<dyn FnMut(&mut [u8]) + Send>;
+
+/// The README's example runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct ReadmeDoctests;
