@@ -30,6 +30,9 @@ pub enum VerifyError {
     /// The signature does not belong to this text and key: forged, damaged, or signed with another key.
     #[error("the token's signature is forged, or made with another key")]
     Forged,
+    /// A delegation in the token's chain does not hold.
+    #[error("the token's key was not delegated: {0}")]
+    Delegation(#[from] DelegationError),
     /// `exp` has passed.
     #[error("the token expired {since_s} s ago")]
     Expired {
@@ -85,6 +88,9 @@ pub enum Malformed {
     /// The header is not a JSON object with a string `alg`.
     #[error("its header is not a JSON object with `alg`")]
     Header,
+    /// It is a delegation to a key, not a token.
+    #[error("it is a delegation, not a token")]
+    Delegation,
     /// The claims are not JSON, or not those of the kind of token that was asked for.
     #[error("its claims are not those of this kind of token (JSON line {line}, column {column})")]
     Claims {
@@ -92,6 +98,36 @@ pub enum Malformed {
         line: usize,
         /// Column of the claims' JSON, from 1; 0 likewise.
         column: usize,
+    },
+}
+
+/// Why a chain of delegations does not hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DelegationError {
+    /// A delegation cannot be read.
+    #[error("a delegation is malformed")]
+    Malformed,
+    /// A delegation is not signed by the key before it.
+    #[error("a delegation's signature is forged")]
+    Forged,
+    /// A delegation leads elsewhere than one step down, or the chain ends elsewhere than at the token's `kid`.
+    #[error("the chain does not lead to the token's key")]
+    WrongPath,
+    /// More steps than the root allows.
+    #[error("the chain is longer than the root allows")]
+    TooDeep,
+    /// A delegation's `exp` has passed.
+    #[error("a delegation expired {since_s} s ago")]
+    Expired {
+        /// Seconds since `exp`.
+        since_s: u64,
+    },
+    /// A delegation's `nbf` lies ahead.
+    #[error("a delegation is not valid for another {in_s} s")]
+    NotYetValid {
+        /// Seconds until `nbf`.
+        in_s: u64,
     },
 }
 
@@ -115,6 +151,9 @@ pub enum MintError {
     /// A claim that the kind of token needs is empty.
     #[error("the claim `{0}` is empty")]
     EmptyClaim(&'static str),
+    /// The segment cannot stand in a path, or the path is as deep as may be.
+    #[error("not a segment of a key path, or the path is too deep")]
+    BadPath,
     /// The claims cannot be written as JSON.
     #[error("the claims cannot be written as JSON")]
     Json,
@@ -170,6 +209,15 @@ pub enum KeyError {
         /// The limit.
         max: usize,
     },
+    /// Not a key path: one to eight segments of 1 to 255 bytes without control characters.
+    #[error("not a key path")]
+    BadPath,
+    /// The path does not lie at or below the key's own.
+    #[error("the path lies outside the key's own")]
+    OutsideHierarchy,
+    /// Not a delegation, or one for another key.
+    #[error("not a delegation for this key")]
+    BadDelegation,
     /// The operating system gave no randomness.
     #[error("the system has no randomness to give")]
     NoRandomness,

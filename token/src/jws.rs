@@ -29,6 +29,9 @@ pub(crate) struct Header {
         deserialize_with = "present"
     )]
     pub(crate) crit: Option<serde_json::Value>,
+    /// Delegations from the root's child down to the key that signed: a parameter of our own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) chain: Option<Vec<String>>,
 }
 
 /// Present even when it is `null`: RFC 7515 has no empty `crit`.

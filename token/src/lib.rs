@@ -56,9 +56,12 @@ mod time;
 mod verify;
 
 pub use claims::{ClaimSet, ParseRoleError, Role, SessionClaims};
-pub use error::{KeyError, Malformed, MintError, VerifyError};
+pub use error::{DelegationError, KeyError, Malformed, MintError, VerifyError};
 pub use inspect::{Inspection, inspect};
-pub use keys::{Algorithm, KeyPair, KeySet, PublicKey, SigningKey, StaticSecret, VerifyingKey};
+pub use keys::{
+    Algorithm, DelegatedKey, Delegation, DerivedSecret, KeyPair, KeyPath, KeySet, PublicKey,
+    SigningKey, StaticSecret, TrustRoot, VerifyingKey,
+};
 pub use mint::mint;
 pub use verify::{Verified, Verifier, VerifierOptions};
 

@@ -16,6 +16,7 @@ pub fn mint<C: ClaimSet>(claims: &C, key: &dyn SigningKey) -> Result<String, Min
         typ: Some("JWT".to_owned()),
         kid: key.kid().map(str::to_owned),
         crit: None,
+        chain: Some(key.chain().to_vec()).filter(|chain| !chain.is_empty()),
     };
     let signed = jws::signing_input(&header, &claims.write()?).map_err(|_| MintError::Json)?;
     let signature = key.sign(signed.as_bytes())?;

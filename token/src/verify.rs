@@ -3,9 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use crate::claims::{ClaimSet, Registered};
-use crate::error::VerifyError;
+use crate::error::{Malformed, VerifyError};
 use crate::jws::Parts;
-use crate::keys::{Algorithm, KeySet};
+use crate::keys::{Algorithm, Check, DELEGATION, KeyPath, KeySet};
 use crate::time::unix;
 
 /// Choices of a [`Verifier`].
@@ -54,6 +54,9 @@ pub struct Verified<C> {
     pub algorithm: Algorithm,
     /// The name of the key that signed it, when the key has one.
     pub kid: Option<String>,
+    /// Where the key that signed it stands, when it belongs to a hierarchy. For the key of an application, hold its
+    /// second segment against what the application owns.
+    pub path: Option<KeyPath>,
 }
 
 impl Verifier {
@@ -83,21 +86,27 @@ impl Verifier {
         token: &str,
         now: SystemTime,
     ) -> Result<Verified<C>, VerifyError> {
+        let now = unix(now);
         let parts = Parts::parse(token, self.options.max_len)?;
-        let (algorithm, kid) = self.check_signature(&parts)?;
+        let signed = self.check_signature(&parts, now)?;
         let claims = C::read(&parts.claims()?)?;
-        self.judge(&claims.registered(), unix(now))?;
+        let registered = claims.registered();
+        self.judge(&registered, now)?;
+        bind(signed.path.as_ref(), registered.session)?;
+        let Signed {
+            algorithm,
+            kid,
+            path,
+        } = signed;
         Ok(Verified {
             claims,
             algorithm,
             kid,
+            path,
         })
     }
 
-    fn check_signature(
-        &self,
-        parts: &Parts<'_>,
-    ) -> Result<(Algorithm, Option<String>), VerifyError> {
+    fn check_signature(&self, parts: &Parts<'_>, now: u64) -> Result<Signed, VerifyError> {
         let header = &parts.header;
         // RFC 7518 writes `none` in lower case; forgers have tried the others.
         if header.alg.eq_ignore_ascii_case("none") {
@@ -109,20 +118,30 @@ impl Verifier {
         if header.crit.is_some() {
             return Err(VerifyError::CriticalExtension);
         }
+        if header.typ.as_deref() == Some(DELEGATION) {
+            return Err(Malformed::Delegation.into());
+        }
         let kid = header.kid.as_deref();
         let mut error = match kid {
             Some(kid) => VerifyError::UnknownKey { kid: cut(kid, 64) },
             None => VerifyError::AlgorithmNotAllowed(algorithm),
         };
         for key in self.keys.candidates(kid) {
-            if key.algorithm() != algorithm {
-                if error != VerifyError::Forged {
+            match key.check(parts, algorithm, now, self.options.leeway.as_secs()) {
+                Check::Right { path } => {
+                    let kid = if path.is_some() { kid } else { key.kid() };
+                    return Ok(Signed {
+                        algorithm,
+                        kid: kid.map(str::to_owned),
+                        path,
+                    });
+                }
+                Check::Forged => error = VerifyError::Forged,
+                Check::Broken(broken) => error = broken.into(),
+                Check::OtherAlgorithm if error != VerifyError::Forged => {
                     error = VerifyError::AlgorithmNotAllowed(algorithm);
                 }
-            } else if key.verifies(parts.signed.as_bytes(), &parts.signature) {
-                return Ok((algorithm, key.kid().map(str::to_owned)));
-            } else {
-                error = VerifyError::Forged;
+                Check::OtherAlgorithm | Check::NotMine => {}
             }
         }
         Err(error)
@@ -155,6 +174,25 @@ impl Verifier {
             }
         }
         Ok(())
+    }
+}
+
+struct Signed {
+    algorithm: Algorithm,
+    kid: Option<String>,
+    path: Option<KeyPath>,
+}
+
+/// The key of one session opens that session only: otherwise whoever holds it could mint for its neighbours.
+fn bind(path: Option<&KeyPath>, session: Option<&str>) -> Result<(), VerifyError> {
+    match (path.and_then(KeyPath::session), session) {
+        (Some(expected), Some(found)) if expected != found => Err(VerifyError::WrongSession {
+            expected: cut(expected, 128),
+            found: cut(found, 128),
+        }),
+        // A family without sessions has no business with the key of one.
+        (Some(_), None) => Err(VerifyError::MissingClaim("session")),
+        _ => Ok(()),
     }
 }
 

@@ -16,6 +16,8 @@ pub struct Registered<'a> {
     pub(crate) nbf: Option<u64>,
     pub(crate) iss: Option<&'a str>,
     pub(crate) aud: &'a [String],
+    /// The session that it opens, where the family has one.
+    pub(crate) session: Option<&'a str>,
 }
 
 pub(crate) mod sealed {

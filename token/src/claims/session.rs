@@ -189,6 +189,7 @@ impl sealed::Claims for SessionClaims {
             nbf: self.nbf,
             iss: self.issuer.as_deref(),
             aud: &self.audience,
+            session: Some(&self.session),
         }
     }
 }

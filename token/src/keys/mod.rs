@@ -1,18 +1,26 @@
 //! Keys, each bound to one algorithm.
 
+mod delegated;
 mod der;
+mod derived;
 mod jwk;
 mod pair;
+mod path;
 mod public;
 mod secret;
 
 use std::fmt;
 
+pub(crate) use delegated::TYP as DELEGATION;
+pub use delegated::{DelegatedKey, Delegation, TrustRoot};
+pub use derived::DerivedSecret;
 pub use pair::KeyPair;
+pub use path::KeyPath;
 pub use public::PublicKey;
 pub use secret::StaticSecret;
 
-use crate::error::MintError;
+use crate::error::{DelegationError, MintError};
+use crate::jws::Parts;
 
 /// A signature algorithm (RFC 7518 section 3.1, RFC 8037).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -82,6 +90,9 @@ pub(crate) mod sealed {
         fn sign(&self, message: &[u8]) -> Result<Vec<u8>, MintError>;
         fn algorithm(&self) -> Algorithm;
         fn kid(&self) -> Option<&str>;
+        fn chain(&self) -> &[String] {
+            &[]
+        }
     }
 }
 
@@ -96,40 +107,126 @@ pub struct VerifyingKey(Kind);
 enum Kind {
     Secret(StaticSecret),
     Public(PublicKey),
+    Derived(DerivedSecret),
+    Root(TrustRoot),
+}
+
+/// What a key says of a token.
+pub(crate) enum Check {
+    /// It signed it; or the key at this path below it did.
+    Right { path: Option<KeyPath> },
+    /// Its algorithm is another.
+    OtherAlgorithm,
+    /// The algorithm is right, the signature is not.
+    Forged,
+    /// The token does not ask for this key.
+    NotMine,
+    /// The chain of delegations does not hold.
+    Broken(DelegationError),
 }
 
 impl VerifyingKey {
-    /// The one algorithm that it is good for.
+    /// The one algorithm that it is good for. (Below a [`TrustRoot`] each key has its own.)
     #[must_use]
     pub fn algorithm(&self) -> Algorithm {
         match &self.0 {
             Kind::Secret(secret) => secret.algorithm(),
             Kind::Public(key) => key.algorithm(),
+            Kind::Derived(node) => node.algorithm(),
+            Kind::Root(root) => root.key().algorithm(),
         }
     }
 
-    /// Its name, which tokens repeat in their header.
+    /// Its name, which tokens repeat in their header; for a hierarchy, the path of its top.
     #[must_use]
     pub fn kid(&self) -> Option<&str> {
         match &self.0 {
             Kind::Secret(secret) => secret.kid(),
             Kind::Public(key) => key.kid(),
+            Kind::Derived(node) => sealed::Sign::kid(node),
+            Kind::Root(root) => root.key().kid(),
         }
     }
 
-    /// The public key that it is; `None` for a secret.
+    /// The public key that it is; `None` for secrets.
     #[must_use]
     pub fn public_key(&self) -> Option<&PublicKey> {
         match &self.0 {
-            Kind::Secret(_) => None,
+            Kind::Secret(_) | Kind::Derived(_) => None,
             Kind::Public(key) => Some(key),
+            Kind::Root(root) => Some(root.key()),
         }
     }
 
-    pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+    /// Whether a token with this `kid` asks for this key.
+    fn answers_to(&self, kid: &str) -> bool {
+        let top = match &self.0 {
+            Kind::Secret(_) | Kind::Public(_) => return self.kid() == Some(kid),
+            Kind::Derived(node) => node.path(),
+            Kind::Root(root) => root.path(),
+        };
+        kid.parse::<KeyPath>()
+            .is_ok_and(|path| path.starts_with(top))
+    }
+
+    /// Checks a signature; `now` and `leeway` in seconds, for chains of delegations.
+    pub(crate) fn check(
+        &self,
+        parts: &Parts<'_>,
+        algorithm: Algorithm,
+        now: u64,
+        leeway: u64,
+    ) -> Check {
+        let (message, signature) = (parts.signed.as_bytes(), parts.signature.as_slice());
+        let judge = |fits: bool, verifies: &dyn Fn() -> bool, path| match fits {
+            false => Check::OtherAlgorithm,
+            true if verifies() => Check::Right { path },
+            true => Check::Forged,
+        };
+        let path = || {
+            parts
+                .header
+                .kid
+                .as_deref()
+                .and_then(|kid| kid.parse::<KeyPath>().ok())
+        };
         match &self.0 {
-            Kind::Secret(secret) => secret.verifies(message, signature),
-            Kind::Public(key) => key.verifies(message, signature),
+            Kind::Secret(key) => judge(
+                key.algorithm() == algorithm,
+                &|| key.verifies(message, signature),
+                None,
+            ),
+            Kind::Public(key) => judge(
+                key.algorithm() == algorithm,
+                &|| key.verifies(message, signature),
+                None,
+            ),
+            Kind::Derived(top) => match path().and_then(|path| top.descend(&path).ok()) {
+                None => Check::NotMine,
+                Some(node) => judge(
+                    node.algorithm() == algorithm,
+                    &|| node.verifies(message, signature),
+                    Some(node.path().clone()),
+                ),
+            },
+            Kind::Root(root) => match path().filter(|path| path.starts_with(root.path())) {
+                None => Check::NotMine,
+                Some(path) => {
+                    match root.follow(
+                        parts.header.chain.as_deref().unwrap_or_default(),
+                        &path,
+                        now,
+                        leeway,
+                    ) {
+                        Err(error) => Check::Broken(error),
+                        Ok(key) => judge(
+                            key.algorithm() == algorithm,
+                            &|| key.verifies(message, signature),
+                            Some(path),
+                        ),
+                    }
+                }
+            },
         }
     }
 }
@@ -143,6 +240,20 @@ impl From<StaticSecret> for VerifyingKey {
 impl From<PublicKey> for VerifyingKey {
     fn from(key: PublicKey) -> Self {
         Self(Kind::Public(key))
+    }
+}
+
+impl From<DerivedSecret> for VerifyingKey {
+    /// Verifies for the node and for all that lies below it.
+    fn from(node: DerivedSecret) -> Self {
+        Self(Kind::Derived(node))
+    }
+}
+
+impl From<TrustRoot> for VerifyingKey {
+    /// Verifies for the root and for all that it delegated to.
+    fn from(root: TrustRoot) -> Self {
+        Self(Kind::Root(root))
     }
 }
 
@@ -177,10 +288,10 @@ impl KeySet {
         &'a self,
         kid: Option<&'a str>,
     ) -> impl Iterator<Item = &'a VerifyingKey> {
-        let named = kid.is_some() && self.keys.iter().any(|key| key.kid() == kid);
+        let named = kid.is_some_and(|kid| self.keys.iter().any(|key| key.answers_to(kid)));
         self.keys.iter().filter(move |key| match kid {
             None => true,
-            Some(_) if named => key.kid() == kid,
+            Some(kid) if named => key.answers_to(kid),
             Some(_) => key.kid().is_none(),
         })
     }
