@@ -604,10 +604,8 @@ proptest! {
     ) {
         let mut pair = Pair::new(secure, |c| if mux { c.rtcp = RtcpMode::Mux });
         for (n, (rtcp, from, mut bytes)) in packets.into_iter().enumerate() {
-            if let Some(first) = bytes.first_mut() {
-                if n % 3 > 0 {
-                    *first = 0x80 | (*first & 0x3f);
-                }
+            if let Some(first) = bytes.first_mut().filter(|_| n % 3 > 0) {
+                *first = 0x80 | (*first & 0x3f);
             }
             let from = SocketAddr::from(([192, 0, 2, from], 4000));
             let path = if rtcp { Path::rtcp(from) } else { Path::rtp(from) };
