@@ -266,9 +266,9 @@ mod tests {
         let mut noise = vec![0; 800_000];
         ComfortNoise::white(Level::from_wire(15)).fill(&mut noise);
         none(&noise, "100 s of noise");
-        // Ten minutes of a buzz that glides through every pitch of a voice, with its harmonics.
+        // A minute of a buzz that glides through every pitch of a voice, with its harmonics.
         let mut phase = 0.0_f64;
-        let voice: Vec<i16> = (0..4_800_000_u32)
+        let voice: Vec<i16> = (0..480_000_u32)
             .map(|n| {
                 let t = f64::from(n) / 8000.0;
                 phase += (80.0 + 260.0 * (t * 0.7).sin().powi(2)) / 8000.0;

@@ -55,8 +55,11 @@ mod kernels;
 mod level;
 mod math;
 pub mod mixer;
+mod player;
 pub mod plc;
+mod progress;
 mod rate;
+mod recorder;
 mod resample;
 mod simd;
 mod stretch;
@@ -73,7 +76,10 @@ pub use mixer::{
     Audience, ListenerId, Mixer, MixerConfig, MixerError, Push, SourceId, SourceReport,
     SourceStats, Tick, TickLength,
 };
+pub use player::{Clip, Player};
+pub use progress::{Country, Progress, ProgressTone};
 pub use rate::Rate;
+pub use recorder::{Recorded, Recorder};
 pub use resample::Resampler;
 pub use stretch::{shrink, stretch};
 pub use tone::Tone;

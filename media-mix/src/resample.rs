@@ -20,6 +20,9 @@ const ATTENUATION: f64 = 108.0;
 /// Most input samples filtered at once: 20 ms at 48 kHz. Longer input is taken in pieces.
 const BLOCK: usize = 960;
 
+/// The taps of one phase: weight, and where the first sample that it weighs is.
+type Taps = Box<[(f32, u32)]>;
+
 /// Converts one mono stream from one rate to another. Keeps the stream's history; allocates only when made.
 #[derive(Clone, Debug)]
 pub struct Resampler {
@@ -32,7 +35,7 @@ pub struct Resampler {
     /// Taps a phase.
     taps: usize,
     /// Of each phase, the taps as weights and where in `dealt` their first sample is.
-    phases: Box<[Box<[(f32, u32)]>]>,
+    phases: Box<[Taps]>,
     /// The input, dealt into `down` streams, one after the other, each of `history` old samples and room for a block.
     dealt: Box<[f32]>,
     /// Old samples a stream.
@@ -202,7 +205,7 @@ fn design(
     taps: usize,
     history: usize,
     stride: usize,
-) -> Box<[Box<[(f32, u32)]>]> {
+) -> Box<[Taps]> {
     let len = up * taps;
     if len == 0 {
         return Box::default();
