@@ -3,6 +3,7 @@
 use super::{Fmtp, RtcpAddress, RtpMap, Text};
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::str::FromStr;
 
 /// One `a=` line (RFC 8866 §5.13), its meaning untouched.
 ///
@@ -117,12 +118,18 @@ impl Attributes {
 
     /// `a=rtpmap` lines (RFC 8866 §6.6).
     pub fn rtpmaps(&self) -> impl Iterator<Item = RtpMap> + '_ {
-        self.values("rtpmap").filter_map(|value| value.parse().ok())
+        self.typed("rtpmap")
     }
 
     /// `a=fmtp` lines (RFC 8866 §6.15).
     pub fn fmtps(&self) -> impl Iterator<Item = Fmtp> + '_ {
-        self.values("fmtp").filter_map(|value| value.parse().ok())
+        self.typed("fmtp")
+    }
+
+    /// All `a=name` values of a typed attribute, for instance
+    /// `attributes.typed::<Candidate>("candidate")`. Malformed ones are skipped.
+    pub fn typed<'a, T: FromStr>(&'a self, name: &'a str) -> impl Iterator<Item = T> + 'a {
+        self.values(name).filter_map(|value| value.parse().ok())
     }
 
     /// `a=rtcp` (RFC 3605).

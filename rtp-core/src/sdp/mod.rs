@@ -22,10 +22,14 @@
 
 mod address;
 mod attribute;
+mod candidate;
 mod description;
 mod direction;
+mod dtls;
 mod error;
+mod extmap;
 mod format;
+mod grouping;
 mod media;
 mod parse;
 mod print;
@@ -34,10 +38,14 @@ mod text;
 
 pub use address::Address;
 pub use attribute::{Attribute, Attributes};
+pub use candidate::Candidate;
 pub use description::{Bandwidth, Description, Origin, Timing};
 pub use direction::Direction;
+pub use dtls::{Fingerprint, Setup};
 pub use error::{ParseError, ParseErrorKind};
+pub use extmap::{ExtMap, RtcpFeedback};
 pub use format::{Fmtp, RtpMap};
+pub use grouping::{Group, Msid};
 pub use media::{Media, MediaKind, Protocol};
 pub use parse::Limits;
 pub use rtcp::RtcpAddress;

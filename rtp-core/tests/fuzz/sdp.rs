@@ -1,7 +1,11 @@
 //! SDP: nothing panics, and what was understood prints to the same again.
 
 use rtp_core::sdes::Crypto;
-use rtp_core::sdp::Description;
+use rtp_core::sdp::{
+    Attributes, Candidate, Description, ExtMap, Fingerprint, Group, Msid, RtcpAddress, RtcpFeedback,
+};
+use std::fmt::{Debug, Display};
+use std::str::FromStr;
 
 /// One input.
 pub(crate) fn fuzz(data: &[u8]) {
@@ -13,6 +17,7 @@ pub(crate) fn fuzz(data: &[u8]) {
     assert_eq!(again, description);
     assert_eq!(again.to_bytes(), printed);
 
+    typed(&description.attributes);
     for (line, media) in description.media.iter().enumerate() {
         let _ = (
             description.direction_of(line),
@@ -29,6 +34,7 @@ pub(crate) fn fuzz(data: &[u8]) {
         for fmtp in media.attributes.fmtps() {
             assert_eq!(fmtp.to_string().parse(), Ok(fmtp));
         }
+        typed(&media.attributes);
         for value in media.attributes.values("crypto") {
             if let Ok(crypto) = value.parse::<Crypto>() {
                 assert_eq!(crypto.to_string().parse(), Ok(crypto.clone()));
@@ -36,4 +42,23 @@ pub(crate) fn fuzz(data: &[u8]) {
             }
         }
     }
+}
+
+/// Each typed attribute prints to what reads as the same again.
+fn typed(attributes: &Attributes) {
+    fn check<T: FromStr + Display + PartialEq + Debug>(attributes: &Attributes, name: &str)
+    where
+        T::Err: PartialEq + Debug,
+    {
+        for value in attributes.typed::<T>(name) {
+            assert_eq!(value.to_string().parse(), Ok(value));
+        }
+    }
+    check::<Candidate>(attributes, "candidate");
+    check::<ExtMap>(attributes, "extmap");
+    check::<Fingerprint>(attributes, "fingerprint");
+    check::<Group>(attributes, "group");
+    check::<Msid>(attributes, "msid");
+    check::<RtcpAddress>(attributes, "rtcp");
+    check::<RtcpFeedback>(attributes, "rtcp-fb");
 }
