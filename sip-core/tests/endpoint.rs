@@ -1,5 +1,10 @@
 //! Whole calls between endpoints on virtual time, and every race that RFC 3261 names.
-#![allow(clippy::disallowed_methods)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout
+)]
 
 mod support;
 

@@ -1,6 +1,11 @@
 //! The driver over real sockets on loopback.
 #![cfg(feature = "net")]
-#![allow(clippy::disallowed_methods)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout
+)]
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

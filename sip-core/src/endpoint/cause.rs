@@ -88,19 +88,19 @@ impl EndCause {
         }
     }
 
-    pub(crate) fn status(mut self, status: StatusCode, phrase: &str) -> Self {
+    pub(crate) fn with_status(mut self, status: StatusCode, phrase: &str) -> Self {
         self.status = Some(status);
         self.phrase = (!phrase.is_empty()).then(|| phrase.to_owned());
         self
     }
 
-    pub(crate) fn reason(mut self, reason: Option<&str>) -> Self {
+    pub(crate) fn with_reason(mut self, reason: Option<&str>) -> Self {
         self.reason = reason.map(str::to_owned);
         self.q850 = reason.and_then(q850);
         self
     }
 
-    pub(crate) fn host(mut self, host: Option<String>) -> Self {
+    pub(crate) fn with_host(mut self, host: Option<String>) -> Self {
         self.host = host;
         self
     }
@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn prints_one_line_that_names_what_matters() {
         let cause = EndCause::new(EndedBy::Remote, EndKind::Rejected)
-            .status(StatusCode::BUSY_HERE, "Busy Here");
+            .with_status(StatusCode::BUSY_HERE, "Busy Here");
         assert_eq!(cause.to_string(), "rejected: 486 Busy Here");
         let cause = EndCause::new(
             EndedBy::Remote,
@@ -195,13 +195,13 @@ mod tests {
                 user: "bob".into(),
             },
         )
-        .status(StatusCode::UNAUTHORIZED, "Unauthorized");
+        .with_status(StatusCode::UNAUTHORIZED, "Unauthorized");
         assert_eq!(
             cause.to_string(),
             "authentication failed for user \"bob\" in realm \"home\": 401 Unauthorized"
         );
         let cause = EndCause::new(EndedBy::Timer, EndKind::TimedOut(Timer::B))
-            .host(Some("127.0.0.1:9 over UDP".into()));
+            .with_host(Some("127.0.0.1:9 over UDP".into()));
         assert_eq!(
             cause.to_string(),
             "no answer from 127.0.0.1:9 over UDP (timer B)"

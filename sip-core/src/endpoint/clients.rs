@@ -40,7 +40,7 @@ impl Failure {
             Self::TimedOut(timer) => EndCause::new(EndedBy::Timer, EndKind::TimedOut(timer)),
             Self::Transport(error) => EndCause::new(EndedBy::Transport, EndKind::Transport(error)),
         }
-        .host(Some(host))
+        .with_host(Some(host))
     }
 }
 

@@ -131,7 +131,7 @@ impl<'e> CallHandle<'e> {
             }
             endpoint.refuse_invite(now, call, status, phrase)?;
             let cause = EndCause::new(EndedBy::Local, EndKind::Rejected)
-                .status(status, phrase.unwrap_or(status.reason()));
+                .with_status(status, phrase.unwrap_or(status.reason()));
             endpoint.end(call, cause, None);
             Ok(())
         })
@@ -204,7 +204,7 @@ impl<'e> CallHandle<'e> {
             return Err(crate::BuildError::Injection(HeaderName::REASON.to_string()).into());
         }
         self.command(now, |endpoint, now, call| {
-            let cause = EndCause::new(EndedBy::Local, EndKind::HungUp).reason(Some(reason));
+            let cause = EndCause::new(EndedBy::Local, EndKind::HungUp).with_reason(Some(reason));
             endpoint.leave(now, call, cause, Some(reason.to_owned()))
         })
     }

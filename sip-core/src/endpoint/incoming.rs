@@ -490,7 +490,7 @@ impl Endpoint {
                     let _ = endpoint.refuse_invite(now, call, status, None);
                     if call.state == CallState::Incoming {
                         let cause = EndCause::new(EndedBy::Remote, EndKind::Cancelled)
-                            .reason(wire::reason(request).as_deref());
+                            .with_reason(wire::reason(request).as_deref());
                         endpoint.end(call, cause, Some(request.clone()));
                     } else if let Some(key) = call.key {
                         endpoint

@@ -113,7 +113,7 @@ impl Endpoint {
             }
             _ => {
                 let cause = EndCause::new(EndedBy::Remote, EndKind::HungUp)
-                    .reason(wire::reason(request).as_deref());
+                    .with_reason(wire::reason(request).as_deref());
                 self.end(call, cause, Some(request.clone()));
             }
         }
@@ -260,7 +260,7 @@ impl Endpoint {
             CallState::Incoming => {
                 self.refuse_invite(now, call, StatusCode::DECLINE, None)?;
                 cause.kind = EndKind::Rejected;
-                let cause = cause.status(StatusCode::DECLINE, StatusCode::DECLINE.reason());
+                let cause = cause.with_status(StatusCode::DECLINE, StatusCode::DECLINE.reason());
                 self.end(call, cause, None);
             }
             // Section 15: the callee waits for the ACK, or for having waited long enough.
@@ -371,7 +371,7 @@ impl Endpoint {
             return;
         }
         let cause =
-            EndCause::new(EndedBy::Remote, EndKind::Lost).status(status, &response.reason());
+            EndCause::new(EndedBy::Remote, EndKind::Lost).with_status(status, &response.reason());
         self.send_bye(now, call, cause);
     }
 

@@ -82,7 +82,7 @@ impl Draw {
     pub(crate) fn below(&mut self, bound: u32) -> u32 {
         let mut bytes = [0; 4];
         (self.0)(&mut bytes);
-        (u64::from(u32::from_le_bytes(bytes)) * u64::from(bound) >> 32) as u32
+        ((u64::from(u32::from_le_bytes(bytes)) * u64::from(bound)) >> 32) as u32
     }
 }
 

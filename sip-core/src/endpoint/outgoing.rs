@@ -325,7 +325,7 @@ impl Endpoint {
         outgoing.targets = targets.into_iter().take(16).collect();
         if outgoing.targets.is_empty() {
             let cause = EndCause::new(EndedBy::Transport, EndKind::Unresolved)
-                .host(Some(call.host.clone()));
+                .with_host(Some(call.host.clone()));
             self.end(call, cause, None);
             return;
         }
@@ -575,13 +575,13 @@ impl Endpoint {
         if call.state == CallState::Cancelling {
             let cause = self
                 .take_ending(call, EndKind::Cancelled)
-                .status(status, &phrase);
+                .with_status(status, &phrase);
             self.end(call, cause, Some(reply.response.clone()));
             return;
         }
         let mut cause = EndCause::new(EndedBy::Remote, EndKind::Rejected)
-            .status(status, &phrase)
-            .reason(reason.as_deref());
+            .with_status(status, &phrase)
+            .with_reason(reason.as_deref());
         if matches!(status.code(), 401 | 407) {
             match self.authorize(call, reply) {
                 Ok(attempt) => {

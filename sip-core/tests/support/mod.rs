@@ -1,5 +1,10 @@
 //! Two endpoints on virtual time, wired by a network that loses, doubles and reorders by a seed.
-#![allow(dead_code, unreachable_pub, clippy::disallowed_methods)]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::disallowed_methods,
+    clippy::unwrap_used
+)]
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -112,6 +117,20 @@ impl Network {
             ladder: Vec::new(),
             lose: Box::new(|_, _| false),
         }
+    }
+
+    /// Replaces an endpoint by a fresh one that knows nothing of the old one's calls.
+    pub fn restart(&mut self, at: usize) {
+        let old = self.endpoints[at].config();
+        let mut config = Config::default();
+        config.locals = old.locals.clone();
+        let epoch = Epoch {
+            instant: self.start,
+            wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000),
+        };
+        let mut own = Random(self.random.next());
+        self.endpoints[at] = Endpoint::new(config, epoch, Box::new(move |bytes| own.fill(bytes)));
+        self.events[at].clear();
     }
 
     pub fn pair() -> Self {
