@@ -60,6 +60,10 @@ pub(crate) struct Arrival {
     pub(crate) request: Message,
     /// What went out in a provisional response; the answer must be the same.
     pub(crate) preview: Option<Body>,
+    /// When the application has waited too long.
+    pub(crate) until: Instant,
+    /// When the last provisional response is repeated.
+    pub(crate) again: Option<Instant>,
 }
 
 /// Our 2xx until its ACK.
@@ -169,7 +173,14 @@ impl Call {
             Some(Reinvite::Wait { until, .. }) => Some(*until),
             _ => None,
         };
-        [rings, repeat, ack, glare].into_iter().flatten().min()
+        let arrival = self.arrival.as_ref().map(|arrival| match arrival.again {
+            Some(again) => again.min(arrival.until),
+            None => arrival.until,
+        });
+        [rings, repeat, ack, glare, arrival]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     pub(crate) fn dialog(&mut self) -> Option<&mut Dialog> {

@@ -357,6 +357,16 @@ impl Endpoint {
     /// A 2xx that nobody wants: of another branch than the one that won, or of a call that is
     /// gone. It is acknowledged, and its dialog ended at once (13.2.2.4).
     pub(crate) fn decline_success(&mut self, now: Instant, reply: &Reply<'_>, call: Option<&Call>) {
+        // As many branches as are followed before the answer; a peer that thinks of a new tag for
+        // each 200 must not make us remember and answer them all.
+        let branches = self
+            .clients
+            .get(reply.client)
+            .map_or(0, |client| client.acks.len());
+        if branches > self.config.bounds.forks {
+            self.counters.overload += 1;
+            return;
+        }
         let Ok(mut dialog) = Dialog::uac(reply.request, reply.response) else {
             return;
         };

@@ -35,7 +35,8 @@ pub struct Invite {
     pub body: Option<Body>,
     /// For 401 and 407, here and in later requests of the call.
     pub account: Option<Account>,
-    /// CANCEL when nobody answered after this long.
+    /// CANCEL when nobody answered after this long; default 3 minutes, so that a phone which dies
+    /// while it rings is not waited for for ever.
     pub ring_timeout: Option<Duration>,
     /// Route set for the first request: an outbound proxy is one `<sip:proxy;lr>`.
     pub route: Vec<NameAddr>,
@@ -53,7 +54,7 @@ impl Invite {
             headers: Vec::new(),
             body: None,
             account: None,
-            ring_timeout: None,
+            ring_timeout: Some(Duration::from_secs(180)),
             route: Vec::new(),
             target: None,
         }

@@ -131,7 +131,7 @@ impl Default for Bounds {
 }
 
 /// Everything that an endpoint is told once.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub struct Config {
     /// Our sockets. At least one for each transport that is used; the first that fits the peer's
@@ -149,10 +149,33 @@ pub struct Config {
     pub bounds: Bounds,
     /// Bounds of what is parsed and framed.
     pub limits: crate::Limits,
+    /// How long an INVITE of a peer's may wait for the application; default 3 minutes. Then the
+    /// call ends with 480, a re-INVITE is refused with 500.
+    pub answer_within: Duration,
+    /// How often the last provisional response is repeated meanwhile, so that proxies do not give
+    /// the call up; default one minute (13.3.1.1).
+    pub progress_every: Duration,
     /// Answer to requests that begin something here.
     pub uninvited: Uninvited,
     /// Digest authentication of callers; none by default.
     pub digest: Option<DigestPolicy>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            locals: Vec::new(),
+            contact_user: None,
+            user_agent: None,
+            timers: Timers::default(),
+            bounds: Bounds::default(),
+            limits: crate::Limits::default(),
+            answer_within: Duration::from_secs(180),
+            progress_every: Duration::from_secs(60),
+            uninvited: Uninvited::default(),
+            digest: None,
+        }
+    }
 }
 
 impl Config {

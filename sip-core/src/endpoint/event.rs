@@ -90,7 +90,8 @@ pub enum Event {
         /// The re-INVITE or UPDATE.
         request: Message,
     },
-    /// The peer took back what [`Event::Offered`] brought, with CANCEL.
+    /// What [`Event::Offered`] brought needs no answer any more: the peer took it back with CANCEL,
+    /// or the application took longer than [`Config::answer_within`](crate::Config::answer_within).
     OfferWithdrawn {
         /// The call.
         call: CallId,

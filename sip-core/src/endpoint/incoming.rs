@@ -17,6 +17,7 @@ use super::{EndCause, EndKind, EndedBy, Endpoint, wire};
 use crate::auth::{Ha1, Verdict};
 use crate::dialog::{Dialog, OfferAnswerState, OfferError, Repeat};
 use crate::header::digest::Credentials;
+use crate::transaction::after;
 use crate::{HeaderName, Message, Method, StatusCode};
 
 /// Extensions that a Require may name (8.2.2.3): none yet.
@@ -310,12 +311,7 @@ impl Endpoint {
             // A new machine takes an offer.
             let _ = call.offers.remote_offer();
         }
-        let arrival = Arrival {
-            server,
-            request: request.clone(),
-            preview: None,
-        };
-        call.arrival = Some(Box::new(arrival));
+        call.arrival = Some(Box::new(self.arrival(now, server, request)));
         let Some(key) = self.new_call(call) else {
             return;
         };
@@ -329,6 +325,41 @@ impl Endpoint {
             offer,
             request: request.clone(),
         });
+    }
+
+    pub(crate) fn arrival(&self, now: Instant, server: Key, request: &Message) -> Arrival {
+        let until = after(now, self.config.answer_within);
+        Arrival {
+            server,
+            request: request.clone(),
+            preview: None,
+            until,
+            again: None,
+        }
+    }
+
+    /// An INVITE that waits for the application: its deadlines.
+    pub(crate) fn arrival_due(&mut self, now: Instant, call: &mut Call) {
+        let Some(arrival) = call.arrival.as_deref_mut() else {
+            return;
+        };
+        if arrival.until <= now {
+            if call.state == CallState::Incoming {
+                let status = StatusCode::TEMPORARILY_UNAVAILABLE;
+                let _ = self.refuse_invite(now, call, status, None);
+                let cause = EndCause::new(EndedBy::Timer, EndKind::RingTimeout);
+                self.end(call, cause.with_status(status, status.reason()), None);
+            } else {
+                let _ = self.refuse_invite(now, call, StatusCode::SERVER_INTERNAL_ERROR, None);
+                if let Some(key) = call.key {
+                    self.out.tell(Event::OfferWithdrawn { call: CallId(key) });
+                }
+            }
+        } else if arrival.again.is_some_and(|at| at <= now) {
+            arrival.again = Some(after(now, self.config.progress_every));
+            let server = arrival.server;
+            self.server_retransmitted(server);
+        }
     }
 
     /// Sends a provisional response.
@@ -365,10 +396,12 @@ impl Endpoint {
             builder = wire::response_with_body(builder, body);
         }
         let response = builder.build()?;
-        self.respond(now, arrival.server, &response);
+        arrival.again = Some(after(now, self.config.progress_every));
         if body.is_some() {
             arrival.preview = body;
         }
+        let server = arrival.server;
+        self.respond(now, server, &response);
         Ok(())
     }
 

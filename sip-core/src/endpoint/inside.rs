@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::body::Body;
-use super::call::{Arrival, Call, CallState, Reinvite};
+use super::call::{Call, CallState, Reinvite};
 use super::clients::{Failure, Purpose, Reply};
 use super::command::CommandError;
 use super::event::{CallId, Event};
@@ -161,11 +161,7 @@ impl Endpoint {
         if call.success.take().is_some() && call.state == CallState::Accepted {
             call.state = CallState::Established;
         }
-        call.arrival = Some(Box::new(Arrival {
-            server,
-            request: request.clone(),
-            preview: None,
-        }));
+        call.arrival = Some(Box::new(self.arrival(now, server, request)));
         if let Some(server) = self.servers_get(server) {
             server.owner = call.key;
         }
@@ -441,6 +437,7 @@ impl Endpoint {
                 endpoint.send_bye(now, call, EndCause::new(EndedBy::Local, kind));
             }
             endpoint.glare_due(now, call);
+            endpoint.arrival_due(now, call);
         })
         .is_some()
     }
