@@ -1,2 +1,130 @@
-//! Dials a phone out of a session.
-fn main() {}
+//! Dials a SIP phone out of a session: everyone hears each other, and everyone can see and hear that it worked.
+//!
+//! ```text
+//! cargo run --release --example dial_out_bridge                                 # brings a phone of its own
+//! cargo run --release --example dial_out_bridge -- --all                        # every codec, key exchange, transport
+//! cargo run --release --example dial_out_bridge -- --sip-uri sip:bob@192.0.2.7  # dials a real one
+//! ```
+//!
+//! It exits 0 when all checks hold, 1 when one does not, 2 when the call could not be made, 130 on Ctrl-C.
+#![forbid(unsafe_code)]
+
+mod args;
+mod bridge;
+mod claims;
+mod demo;
+mod dial;
+mod figures;
+mod files;
+mod hearing;
+mod interrupt;
+mod line;
+mod matrix;
+mod phone;
+mod setup;
+mod story;
+mod tape;
+mod ticket;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use clap::Parser as _;
+use examples::args::one_line;
+use examples::checks::{Checks, Table};
+use examples::screen::Screen;
+
+use args::Cli;
+use interrupt::Interrupt;
+use setup::Setup;
+
+/// Why there is nothing to check.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The call could not be made; a line that says why.
+    Refused(String),
+    /// Somebody pressed Ctrl-C; the files of what was.
+    Interrupted(Vec<PathBuf>),
+}
+
+impl From<String> for Stop {
+    fn from(line: String) -> Self {
+        Self::Refused(line)
+    }
+}
+
+/// What was checked, and what was written.
+pub(crate) struct Outcome {
+    pub(crate) checks: Checks,
+    pub(crate) files: Vec<PathBuf>,
+    /// The table of many calls, in place of one of their checks.
+    pub(crate) table: Option<Table>,
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => return refuse(&one_line(&error)),
+        Err(help) => {
+            let _ = help.print();
+            return ExitCode::SUCCESS;
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return refuse(&format!("cannot start: {error}")),
+    };
+    let screen = Arc::new(Screen::stdout(cli.call.json));
+    let start = now();
+    let outcome = runtime.block_on(run(&cli, &screen));
+    screen.end_live();
+    match outcome {
+        Ok(outcome) => {
+            story::verdict(&screen, &outcome, start.elapsed().as_secs_f64());
+            if outcome.checks.pass() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::from(1)
+            }
+        }
+        Err(Stop::Refused(line)) => refuse(&line),
+        Err(Stop::Interrupted(files)) => {
+            story::interrupted(&screen, &files);
+            ExitCode::from(interrupt::EXIT)
+        }
+    }
+}
+
+async fn run(cli: &Cli, screen: &Arc<Screen>) -> Result<Outcome, Stop> {
+    let interrupt = Interrupt::listen();
+    let setup = Setup::new(cli)?;
+    match &cli.call.sip_uri {
+        Some(uri) => dial::run(cli, &setup, uri, screen, &interrupt).await,
+        None if cli.all => matrix::run(cli, &setup.for_demo(), screen, &interrupt).await,
+        None => {
+            let report = demo::run(&setup.for_demo(), screen, true, &interrupt).await?;
+            Ok(Outcome {
+                checks: report.checks,
+                files: report.files,
+                table: None,
+            })
+        }
+    }
+}
+
+/// One line that says why, and the code for it.
+fn refuse(line: &str) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "dial_out_bridge: {line}");
+    ExitCode::from(2)
+}
+
+#[allow(clippy::disallowed_methods)] // An application has a clock.
+fn now() -> Instant {
+    Instant::now()
+}

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use sip_core::header::NameAddr;
 use sip_core::{Scheme, Uri};
 
 /// How a phone is called.
@@ -17,9 +18,9 @@ pub struct CallArgs {
     #[arg(long, value_name = "URI")]
     pub sip_uri: Option<String>,
 
-    /// Who calls, as the phone shows it
+    /// Who calls, as the phone shows it: a URI, or 'Name <URI>'
     #[arg(long, value_name = "URI", value_parser = caller)]
-    pub from: Option<Uri>,
+    pub from: Option<NameAddr>,
 
     /// User name for a phone or proxy that asks for one
     #[arg(long, value_name = "NAME", requires = "password")]
@@ -206,15 +207,16 @@ pub fn target(text: &str, chosen: Option<Transport>) -> Result<Target, String> {
     }
 }
 
-/// Reads the URI of a caller: sip, sips or tel.
+/// Reads a caller: a sip, sips or tel URI, bare or as `Name <URI>`.
 ///
 /// # Errors
 /// Why it is none.
-pub fn caller(text: &str) -> Result<Uri, String> {
-    let uri = Uri::from_str(text).map_err(|error| error.to_string())?;
+pub fn caller(text: &str) -> Result<NameAddr, String> {
+    let address = NameAddr::parse(text.to_owned()).map_err(|error| error.to_string())?;
+    let uri = address.uri().map_err(|error| error.to_string())?;
     match uri.scheme() {
-        Scheme::Other => Err("unknown scheme; use sip, sips or tel".into()),
-        _ => Ok(uri),
+        Scheme::Sip | Scheme::Sips | Scheme::Tel => Ok(address),
+        _ => Err("unknown scheme; use sip, sips or tel".into()),
     }
 }
 
@@ -515,7 +517,9 @@ mod tests {
             (&["--secure=dtls"], "invalid value 'dtls'"),
             (&["--username", "bob"], "--password <TEXT>"),
             (&["--fro"], "unexpected argument '--fro' found"),
-            (&["--from", "me"], "no scheme"),
+            (&["--from", "me"], "invalid value 'me' for '--from <URI>'"),
+            (&["--from", "http://me"], "unknown scheme"),
+            (&["--from", "sip:a@b\r\nVia: x"], "invalid value"),
         ] {
             let line = parse(args).unwrap_err();
             assert!(

@@ -1,8 +1,10 @@
 //! Randomness for the state machines, which have none of their own.
 
-/// A generator of cryptographic quality, as `Gateway` and `Endpoint` ask for: the operating system's.
-pub fn chance() -> Box<dyn FnMut(&mut [u8]) + Send> {
-    Box::new(fill)
+use signaling::Random;
+
+/// The operating system's, which is of cryptographic quality.
+pub fn chance() -> Random {
+    Random::new(fill)
 }
 
 /// Random bytes, for keys and secrets.

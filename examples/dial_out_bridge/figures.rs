@@ -1,0 +1,84 @@
+//! A call's numbers, as they are shown and judged.
+
+use examples::live::Live;
+use media_mix::Level;
+use rtp_core::srtp::Suite;
+use signaling::call::CallState;
+use signaling::engine::LegReport;
+use signaling::net::CallInfo;
+
+/// What a call's own report says at one moment.
+#[derive(Debug, Clone)]
+pub(crate) struct Figures {
+    state: &'static str,
+    seconds: f64,
+    /// The codec's SDP name, once there is one.
+    pub(crate) codec: Option<String>,
+    suite: Option<Suite>,
+    from_phone_dbov: Option<f32>,
+    to_phone_dbov: Option<f32>,
+    /// Packets that came and that were sent.
+    pub(crate) received: u64,
+    pub(crate) sent: u64,
+    /// Packets that did not come, percent.
+    pub(crate) loss_percent: f64,
+    /// Interarrival jitter (RFC 3550 section 6.4.1), ms.
+    pub(crate) jitter_ms: f64,
+    /// The E-model's estimate.
+    pub(crate) mos: Option<f64>,
+}
+
+impl From<&CallInfo> for Figures {
+    fn from(info: &CallInfo) -> Self {
+        let path = info.media.as_ref().and_then(|media| media.path.as_ref());
+        let level =
+            |level: fn(&LegReport) -> Level| info.media.as_ref().map(|media| level(media).dbov());
+        Self {
+            state: match (info.state, info.held_by_us || info.held_by_peer) {
+                (CallState::Calling, _) => "dialling",
+                (CallState::Ringing, _) => "ringing",
+                (CallState::EarlyMedia, _) => "early",
+                (CallState::Up, true) => "held",
+                (CallState::Up, false) => "up",
+                _ => "ending",
+            },
+            seconds: info.duration.as_secs_f64(),
+            codec: (!info.codec.is_empty()).then(|| info.codec.clone()),
+            suite: info.suite,
+            from_phone_dbov: level(|media| media.received),
+            to_phone_dbov: level(|media| media.sent),
+            received: path.map_or(0, |path| path.packets_received),
+            sent: path.map_or(0, |path| path.packets_sent),
+            loss_percent: 100.0 * info.loss(),
+            jitter_ms: info.jitter_ms(),
+            mos: info.mos(),
+        }
+    }
+}
+
+impl Figures {
+    /// The call as the live line shows it.
+    pub(crate) fn live(&self) -> Live {
+        Live {
+            codec: self.codec.clone(),
+            from_phone_dbov: self.from_phone_dbov,
+            to_phone_dbov: self.to_phone_dbov,
+            loss_percent: self.from_phone_dbov.map(|_| self.loss_percent as f32),
+            mos: self.mos.map(|mos| mos as f32),
+            ..Live::new(self.state, self.seconds)
+        }
+    }
+
+    /// How the sound is encrypted.
+    pub(crate) fn keys(&self) -> String {
+        self.suite.map_or_else(
+            || "none, sound in the clear".into(),
+            |suite| format!("SDES, {}", suite.name()),
+        )
+    }
+
+    /// Whether it is.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.suite.is_some()
+    }
+}

@@ -1,0 +1,318 @@
+//! What a person or a program is told while a call goes on.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use examples::screen::Screen;
+use serde::Serialize;
+use signaling::capture::{Captured, Ladder};
+use sip_core::{Message, Method};
+
+use crate::Outcome;
+
+/// SIP messages that a call's story remembers: more than a call of this program has.
+const REMEMBERED: usize = 256;
+
+/// Tells one call's story, as it happens.
+#[derive(Clone)]
+pub(crate) struct Story(Arc<Inner>);
+
+struct Inner {
+    screen: Arc<Screen>,
+    /// Whether it is told, or only remembered: many calls at once are not told.
+    told: bool,
+    /// The time since the Unix epoch at which the story begins.
+    start: Duration,
+    ladder: Mutex<Messages>,
+}
+
+struct Messages {
+    ladder: Ladder,
+    /// Our addresses: where we listen, and the port that a connection to the phone began from.
+    ours: Vec<SocketAddr>,
+    /// Where the first message went.
+    phone: Option<SocketAddr>,
+    /// What went over the wire, in short: `INVITE`, `401`.
+    seen: VecDeque<String>,
+}
+
+/// A SIP message, for programs.
+#[derive(Serialize)]
+struct Sip<'a> {
+    event: &'static str,
+    seconds: f64,
+    from: &'a str,
+    to: &'a str,
+    message: &'a str,
+}
+
+/// Something else that happened, for programs.
+#[derive(Serialize)]
+struct Note<'a> {
+    event: &'static str,
+    seconds: f64,
+    text: &'a str,
+}
+
+/// The end, for programs.
+#[derive(Serialize)]
+struct End<'a> {
+    event: &'static str,
+    pass: bool,
+    checks: usize,
+    failed: usize,
+    seconds: f64,
+    files: &'a [PathBuf],
+}
+
+/// The end by Ctrl-C, for programs.
+#[derive(Serialize)]
+struct Interrupted<'a> {
+    event: &'static str,
+    files: &'a [PathBuf],
+}
+
+impl Story {
+    /// A story that begins at `start`, a time since the Unix epoch.
+    pub(crate) fn new(screen: Arc<Screen>, told: bool, start: Duration) -> Self {
+        let messages = Messages {
+            ladder: Ladder::new(start),
+            ours: Vec::new(),
+            phone: None,
+            seen: VecDeque::new(),
+        };
+        Self(Arc::new(Inner {
+            screen,
+            told,
+            start,
+            ladder: Mutex::new(messages),
+        }))
+    }
+
+    /// Where it is told.
+    pub(crate) fn screen(&self) -> &Arc<Screen> {
+        &self.0.screen
+    }
+
+    /// Whether anyone is told.
+    pub(crate) fn is_told(&self) -> bool {
+        self.0.told
+    }
+
+    /// Says which address is our own; messages from there point right.
+    pub(crate) fn ours(&self, address: SocketAddr) {
+        let mut messages = self.messages();
+        messages.ladder.name(address, "bridge");
+        messages.ours = vec![address];
+    }
+
+    /// A heading with what belongs to it.
+    pub(crate) fn head(&self, what: &str, text: &str) {
+        if self.0.told {
+            self.0.screen.say(format_args!("  {:<9} {text}", what));
+            self.0.screen.object(&Note {
+                event: "about",
+                seconds: 0.0,
+                text: &format!("{what}: {text}"),
+            });
+        }
+    }
+
+    /// A line of space.
+    pub(crate) fn space(&self) {
+        if self.0.told {
+            self.0.screen.say("");
+        }
+    }
+
+    /// Something that happened at `now`, a time since the Unix epoch.
+    pub(crate) fn note(&self, now: Duration, text: &str) {
+        if self.0.told {
+            let seconds = now.saturating_sub(self.0.start).as_secs_f64();
+            let ink = self.0.screen.ink();
+            self.0
+                .screen
+                .say(ink.quiet(&format!("{seconds:8.3} s  · {text}")));
+            self.0.screen.object(&Note {
+                event: "note",
+                seconds,
+                text,
+            });
+        }
+    }
+
+    /// A SIP message.
+    pub(crate) fn message(&self, packet: &Captured<'_>) {
+        let mut messages = self.messages();
+        let packet = messages.by_name(packet);
+        let Some(mut line) = messages.ladder.line(&packet) else {
+            return;
+        };
+        let Some((short, detail)) = in_short(packet.bytes) else {
+            return;
+        };
+        if messages.seen.len() == REMEMBERED {
+            messages.seen.pop_front();
+        }
+        messages.seen.push_back(short);
+        drop(messages);
+        if let Some(detail) = detail {
+            line.what = format!("{}  [{detail}]", line.what);
+        }
+        if self.0.told {
+            self.0.screen.say(&line);
+            let (from, to) = match line.rightwards {
+                true => (&line.left, &line.right),
+                false => (&line.right, &line.left),
+            };
+            let seconds = line.after.as_secs_f64();
+            self.0.screen.object(&Sip {
+                event: "sip",
+                seconds,
+                from,
+                to,
+                message: &line.what,
+            });
+        }
+    }
+
+    /// The methods and statuses that went over the wire so far.
+    pub(crate) fn seen(&self) -> Vec<String> {
+        self.messages().seen.iter().cloned().collect()
+    }
+
+    fn messages(&self) -> MutexGuard<'_, Messages> {
+        self.0.ladder.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Messages {
+    /// The packet as if it went between the two addresses that have names: a call has two sides, even where a
+    /// connection has ports of its own or the phone answers from elsewhere.
+    fn by_name<'a>(&mut self, packet: &Captured<'a>) -> Captured<'a> {
+        let phone = *self.phone.get_or_insert_with(|| {
+            // The first message is our INVITE.
+            self.ladder.name(packet.destination, "phone");
+            if !self.ours.contains(&packet.source) {
+                self.ours.push(packet.source);
+            }
+            packet.destination
+        });
+        let Some(&us) = self.ours.first() else {
+            return *packet;
+        };
+        let (source, destination) = match self.ours.contains(&packet.source) {
+            true => (us, phone),
+            false => (phone, us),
+        };
+        Captured {
+            source,
+            destination,
+            ..*packet
+        }
+    }
+}
+
+/// Prints the table of checks, or that of many calls with the checks that failed, and the last line.
+pub(crate) fn verdict(screen: &Screen, outcome: &Outcome, seconds: f64) {
+    let Outcome {
+        checks,
+        files,
+        table,
+    } = outcome;
+    let ink = screen.ink();
+    checks.iter().for_each(|check| screen.object(check));
+    let (all, failed) = (checks.iter().len(), checks.failed());
+    screen.object(&End {
+        event: "result",
+        pass: checks.pass(),
+        checks: all,
+        failed,
+        seconds,
+        files,
+    });
+    screen.say("");
+    match table {
+        Some(table) => {
+            screen.say(table.print(ink));
+            for check in checks.iter().filter(|check| !check.pass) {
+                screen.say(format_args!(
+                    "  {}  {}: {}",
+                    ink.bad("FAIL"),
+                    check.what,
+                    check.figure
+                ));
+            }
+        }
+        None => screen.say(checks.table(ink)),
+    }
+    screen.say("");
+    if table.is_none() {
+        files
+            .iter()
+            .for_each(|file| screen.say(format_args!("  {}", file.display())));
+    }
+    screen.say(match checks.pass() {
+        true => format!("  {}  {all} checks in {seconds:.1} s", ink.good("PASS")),
+        false => format!(
+            "  {}  {failed} of {all} checks in {seconds:.1} s",
+            ink.bad("FAIL")
+        ),
+    });
+}
+
+/// The last line after Ctrl-C.
+pub(crate) fn interrupted(screen: &Screen, files: &[PathBuf]) {
+    screen.object(&Interrupted {
+        event: "interrupted",
+        files,
+    });
+    screen.say("");
+    screen.say("  interrupted: the call is over, the files are whole");
+    for file in files {
+        screen.say(format_args!("  {}", file.display()));
+    }
+}
+
+/// A message as `INVITE` or `401`, and what its session description says of the sound.
+fn in_short(bytes: &[u8]) -> Option<(String, Option<String>)> {
+    let message = Message::parse(bytes.to_vec()).ok()?;
+    let message = message.as_ref();
+    let short = match (message.method(), message.status()) {
+        (_, Some(status)) => status.to_string(),
+        (Some(method), None) => method.to_string(),
+        (None, None) => return None,
+    };
+    let cseq = message
+        .header("CSeq")
+        .map(|field| field.to_str().into_owned())
+        .unwrap_or_default();
+    let about_invite = message.method() == Some(Method::Invite) || cseq.ends_with("INVITE");
+    Some((
+        short,
+        if about_invite {
+            media(message.body())
+        } else {
+            None
+        },
+    ))
+}
+
+/// The direction of the sound in a session description, where it is not both ways.
+fn media(body: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(body).ok()?;
+    let port = text
+        .lines()
+        .find_map(|line| line.strip_prefix("m=audio ")?.split(' ').next())?;
+    if port == "0" {
+        return Some("port 0".into());
+    }
+    let direction = ["sendonly", "recvonly", "inactive"];
+    text.lines()
+        .filter_map(|line| line.strip_prefix("a="))
+        .find(|attribute| direction.contains(attribute))
+        .map(str::to_owned)
+}
