@@ -120,8 +120,10 @@ pub struct Call {
     state: CallState,
     negotiation: Negotiation,
     random: Random,
-    /// Our offer that waits for its answer, with what it is for and how often it met glare.
-    offer: Option<(SentOffer, Option<(Change, u8)>)>,
+    /// Our offer that waits for its answer.
+    offer: Option<SentOffer>,
+    /// The hold or resume that is under way, and how often it met glare.
+    change: Option<(Change, u8)>,
     /// The peer's first offer, until the application answers the call.
     waiting: Option<ReceivedOffer>,
     held_by_us: bool,
@@ -177,7 +179,7 @@ impl Call {
         invite.target.clone_from(&request.target);
         let id = endpoint.invite(now, invite)?;
         let mut call = Self::new(now, id, true, negotiation, random);
-        call.offer = Some((offer, None));
+        call.offer = Some(offer);
         call.early_media = request.early_media;
         call.max_duration = request.max_duration;
         Ok(call)
@@ -224,6 +226,7 @@ impl Call {
             negotiation,
             random,
             offer: None,
+            change: None,
             waiting: None,
             held_by_us: false,
             held_by_peer: None,
@@ -283,16 +286,24 @@ impl Call {
         Ok(())
     }
 
-    /// Answers an incoming call with 200.
+    /// Answers an incoming call with 200. When nothing in common is left to answer with, the call is refused with the
+    /// status that says so (488), and [`CallEvent::Ended`] follows.
     ///
     /// # Errors
-    /// When it is not an incoming call that waits, or nothing in common is left to answer; then reject it with 488.
+    /// When it is not an incoming call that waits, or there is nothing in common.
     pub fn answer(&mut self, now: Instant, endpoint: &mut Endpoint) -> Result<(), CallError> {
         self.incoming_only()?;
         let handle = endpoint.call(self.id).map_err(CommandError::from)?;
         match self.waiting.take() {
             Some(offer) => {
-                let answer = self.negotiation.answer(offer)?;
+                let answer = match self.negotiation.answer(offer) {
+                    Ok(answer) => answer,
+                    Err(error) => {
+                        handle.reject(now, status_of(&error), None)?;
+                        self.state = CallState::Ending;
+                        return Err(error.into());
+                    }
+                };
                 handle.answer(now, Some(Body::sdp(answer.to_bytes())))?;
                 self.up(now);
                 self.agreed();
@@ -300,7 +311,7 @@ impl Call {
             None => {
                 let offer = self.negotiation.offer()?;
                 handle.answer(now, Some(Body::sdp(offer.to_bytes())))?;
-                self.offer = Some((offer, None));
+                self.offer = Some(offer);
                 self.up(now);
             }
         }
@@ -464,7 +475,7 @@ impl Call {
         }
         self.events
             .push_back(CallEvent::Progress { status, reason });
-        let (Some((offer, _)), Some(body), true) = (&self.offer, preview, self.early_media) else {
+        let (Some(offer), Some(body), true) = (&self.offer, preview, self.early_media) else {
             return;
         };
         // A preview binds nobody: it is read by a copy, and the 200 decides (RFC 3261 13.2.1).
@@ -483,7 +494,7 @@ impl Call {
         body: Option<&Body>,
         _response: &Message,
     ) {
-        let Some((offer, _)) = self.offer.take() else {
+        let Some(offer) = self.offer.take() else {
             return;
         };
         match read_answer(&mut self.negotiation, &offer, body) {
@@ -497,7 +508,7 @@ impl Call {
 
     /// The ACK may carry the answer to an offer of ours in a 200.
     fn confirmed(&mut self, now: Instant, endpoint: &mut Endpoint, answer: Option<&Body>) {
-        let Some((offer, None)) = self.offer.take_if(|(_, change)| change.is_none()) else {
+        let Some(offer) = self.offer.take_if(|_| self.change.is_none()) else {
             return;
         };
         match read_answer(&mut self.negotiation, &offer, answer) {
@@ -510,11 +521,14 @@ impl Call {
         let Ok(handle) = endpoint.call(self.id) else {
             return;
         };
+        // The endpoint lets the peer's offer through only while none of ours is out: after glare, ours is
+        // withdrawn until its turn comes again (RFC 3261 14.1).
+        self.offer = None;
         let Some(body) = offer else {
             match self.negotiation.offer() {
                 Ok(offer) => {
                     if handle.accept(now, Body::sdp(offer.to_bytes())).is_ok() {
-                        self.offer = Some((offer, None));
+                        self.offer = Some(offer);
                     }
                 }
                 Err(_) => {
@@ -550,7 +564,7 @@ impl Call {
         if self.state != CallState::Up {
             return Err(CallError::State("answered"));
         }
-        if self.offer.is_some() {
+        if self.offer.is_some() || self.change.is_some() {
             return Err(CallError::Busy);
         }
         let handle = endpoint.call(self.id).map_err(CommandError::from)?;
@@ -559,12 +573,14 @@ impl Call {
             Change::Resume => self.negotiation.offer_resume()?,
         };
         handle.reinvite(now, Body::sdp(offer.to_bytes()))?;
-        self.offer = Some((offer, Some((change, glare))));
+        self.offer = Some(offer);
+        self.change = Some((change, glare));
         Ok(())
     }
 
     fn change_answered(&mut self, now: Instant, endpoint: &mut Endpoint, answer: Option<&Body>) {
-        let Some((offer, _)) = self.offer.take() else {
+        self.change = None;
+        let Some(offer) = self.offer.take() else {
             return;
         };
         match read_answer(&mut self.negotiation, &offer, answer) {
@@ -580,10 +596,8 @@ impl Call {
         status: StatusCode,
         reason: String,
     ) {
-        let Some((_, change)) = self.offer.take() else {
-            return;
-        };
-        if let Some((change, glare)) = change {
+        self.offer = None;
+        if let Some((change, glare)) = self.change.take() {
             let again = status == StatusCode::REQUEST_PENDING && glare < GLARE_RETRIES;
             if again && self.change(now, endpoint, change, glare + 1).is_ok() {
                 return;

@@ -496,6 +496,7 @@ impl Thread {
     fn tick(&mut self) {
         let now = Instant::now();
         self.ticks += 1;
+        self.said |= self.capture.is_some();
         let report = self.ticks.is_multiple_of(REPORT_EVERY);
         for room in self.rooms.values_mut() {
             room.tick(now);

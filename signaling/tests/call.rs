@@ -1,0 +1,308 @@
+//! Calls between two sides on virtual time: what they agree on, what they hear, and how they end.
+#![allow(missing_docs)]
+
+mod world;
+
+use media_mix::codec::Registry;
+use signaling::call::{CallError, CallEvent, CallState, EndReason, Side};
+use signaling::engine::RoomEvent;
+use signaling::{Hold, Secure};
+use sip_core::{EndKind, EndedBy, StatusCode};
+use std::time::Duration;
+use world::{World, heard};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn only(names: &[&str]) -> Registry {
+    let mut registry = Registry::default();
+    assert!(registry.prefer(names).is_empty());
+    registry
+}
+
+fn end_of(events: &[CallEvent]) -> &signaling::call::CallEnd {
+    let ends: Vec<_> = events
+        .iter()
+        .filter_map(|event| match event {
+            CallEvent::Ended(end) => Some(end),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(ends.len(), 1, "one end, told once: {events:?}");
+    ends[0]
+}
+
+/// A tone of −12 dBov has −9 dBFS where a full-scale sine has 0.
+#[test]
+fn every_codec_in_the_clear_and_encrypted_carries_both_voices() {
+    for codec in ["opus", "G722", "PCMU", "PCMA"] {
+        for secure in [Secure::Off, Secure::Allow, Secure::Require] {
+            let mut world = World::new();
+            world.ours.registry = only(&[codec]);
+            let request = world.request().secure(secure);
+            world.dial(&request);
+            world.run(SECOND);
+            let (share, level) = heard(&mut world.phone.hears, 440.0);
+            assert!(
+                share > 0.98 && (level + 9.0).abs() < 1.0,
+                "{codec} {secure:?}: {share} {level}"
+            );
+            let (share, level) = heard(&mut world.ours.hears, 1020.0);
+            assert!(
+                share > 0.98 && (level + 9.0).abs() < 1.0,
+                "{codec} {secure:?}: {share} {level}"
+            );
+            let encrypted = world.ours.events.iter().any(
+                |event| matches!(event, CallEvent::Media(Some(stream)) if stream.srtp.is_some()),
+            );
+            assert_eq!(encrypted, secure != Secure::Off);
+        }
+    }
+}
+
+#[test]
+fn hold_is_silent_both_ways_it_should_be_and_resume_brings_sound_back() {
+    for (ours, how) in [true, false]
+        .into_iter()
+        .flat_map(|side| [Hold::SendOnly, Hold::Inactive, Hold::PortZero].map(|how| (side, how)))
+    {
+        let mut world = World::new();
+        let request = world.request();
+        world.dial(&request);
+        world.run(SECOND);
+        let now = world.now;
+        let holder = if ours {
+            &mut world.ours
+        } else {
+            &mut world.phone
+        };
+        holder
+            .command(|call, endpoint| call.hold(now, endpoint, how))
+            .unwrap();
+        let again = holder.command(|call, endpoint| call.resume(now, endpoint));
+        assert_eq!(again, Err(CallError::Busy));
+        world.run(SECOND);
+        let (holder, held) = if ours {
+            (&mut world.ours, &mut world.phone)
+        } else {
+            (&mut world.phone, &mut world.ours)
+        };
+        assert!(holder.call().is_held(Side::Us) && held.call().is_held(Side::Peer));
+        let (own, other) = if ours {
+            (440.0, 1020.0)
+        } else {
+            (1020.0, 440.0)
+        };
+        assert!(
+            heard(&mut holder.hears, other).1 < -80.0,
+            "{how:?}: the holder hears nothing"
+        );
+        let hears_holder = heard(&mut held.hears, own).1 > -20.0;
+        assert_eq!(hears_holder, how == Hold::SendOnly, "{how:?}");
+        let now = world.now;
+        let holder = if ours {
+            &mut world.ours
+        } else {
+            &mut world.phone
+        };
+        holder
+            .command(|call, endpoint| call.resume(now, endpoint))
+            .unwrap();
+        world.run(SECOND);
+        assert!(
+            heard(&mut world.phone.hears, 440.0).0 > 0.9,
+            "{how:?} ours={ours}"
+        );
+        assert!(
+            heard(&mut world.ours.hears, 1020.0).0 > 0.9,
+            "{how:?} ours={ours}"
+        );
+        let last = if ours { Side::Us } else { Side::Peer };
+        assert!(world.ours.events.contains(&CallEvent::Resumed(last)));
+    }
+}
+
+#[test]
+fn both_sides_hold_at_once_and_glare_resolves() {
+    let mut world = World::new();
+    let request = world.request();
+    world.dial(&request);
+    world.run(SECOND);
+    let now = world.now;
+    world
+        .ours
+        .command(|call, endpoint| call.hold(now, endpoint, Hold::SendOnly))
+        .unwrap();
+    world
+        .phone
+        .command(|call, endpoint| call.hold(now, endpoint, Hold::SendOnly))
+        .unwrap();
+    world.run(10 * SECOND);
+    for side in [&mut world.ours, &mut world.phone] {
+        assert!(side.call().is_held(Side::Us) && side.call().is_held(Side::Peer));
+        assert!(
+            !side
+                .events
+                .iter()
+                .any(|event| matches!(event, CallEvent::ChangeRefused { .. }))
+        );
+    }
+}
+
+#[test]
+fn no_common_codec_is_488_and_no_call() {
+    let mut world = World::new();
+    world.ours.registry = only(&["opus"]);
+    world.phone.registry = only(&["PCMU"]);
+    let request = world.request();
+    world.dial(&request);
+    let end = end_of(&world.ours.events);
+    assert_eq!(end.cause.status, Some(StatusCode::NOT_ACCEPTABLE_HERE));
+    assert_eq!(end.cause.kind, EndKind::Rejected);
+    assert!(!end.is_clean());
+}
+
+#[test]
+fn encryption_that_one_side_demands_and_the_other_lacks_is_no_call() {
+    let mut world = World::new();
+    world.phone.secure = Secure::Off;
+    let request = world.request().secure(Secure::Require);
+    world.dial(&request);
+    assert_eq!(
+        end_of(&world.ours.events).cause.status,
+        Some(StatusCode::NOT_ACCEPTABLE_HERE)
+    );
+}
+
+#[test]
+fn a_call_lasts_as_long_as_it_may() {
+    let mut world = World::new();
+    let mut request = world.request();
+    request.max_duration = 5 * SECOND;
+    world.dial(&request);
+    world.run(4 * SECOND);
+    assert_eq!(world.ours.call().state(), CallState::Up);
+    world.run(2 * SECOND);
+    let end = end_of(&world.ours.events);
+    assert_eq!(end.reason, Some(EndReason::MaxDuration));
+    let theirs = end_of(&world.phone.events);
+    assert_eq!(theirs.cause.by, EndedBy::Remote);
+    assert_eq!(theirs.cause.q850, Some(31), "the BYE says why: {theirs:?}");
+}
+
+#[test]
+fn a_phone_that_falls_silent_is_noticed_but_not_while_it_is_held() {
+    let mut world = World::new();
+    let request = world.request();
+    world.dial(&request);
+    world.run(SECOND);
+    let inactive = |world: &World| {
+        world
+            .ours
+            .room_events
+            .iter()
+            .filter(|event| matches!(event, RoomEvent::Inactive { .. }))
+            .count()
+    };
+    let now = world.now;
+    world
+        .ours
+        .command(|call, endpoint| call.hold(now, endpoint, Hold::Inactive))
+        .unwrap();
+    world.run(SECOND);
+    world.sound = false;
+    world.run(60 * SECOND);
+    assert_eq!(inactive(&world), 0, "held: silence is what was asked for");
+    let now = world.now;
+    world
+        .ours
+        .command(|call, endpoint| call.resume(now, endpoint))
+        .unwrap();
+    world.run(21 * SECOND);
+    assert_eq!(inactive(&world), 1, "told once");
+    let now = world.now;
+    world
+        .ours
+        .command(|call, endpoint| call.media_lost(now, endpoint))
+        .unwrap();
+    world.settle();
+    assert_eq!(
+        end_of(&world.ours.events).reason,
+        Some(EndReason::MediaTimeout)
+    );
+}
+
+#[test]
+fn keys_cross_once_each() {
+    let mut world = World::new();
+    let request = world.request();
+    world.dial(&request);
+    world.run(SECOND);
+    let id = world.ours.call().id();
+    world.ours.room.press(id, "12#p*0D").unwrap();
+    assert!(world.ours.room.press(id, "x").is_err());
+    world.run(4 * SECOND);
+    let keys: String = world
+        .phone
+        .room_events
+        .iter()
+        .filter_map(|event| match event {
+            RoomEvent::Key { key, .. } => Some(key.digit.to_char()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(keys, "12#*0D");
+    assert!(
+        heard(&mut world.phone.hears, 440.0).0 > 0.9,
+        "the voice goes on after the keys"
+    );
+}
+
+#[test]
+fn hanging_up_before_the_answer_is_a_cancel() {
+    let mut world = World::new();
+    world.phone.answers = false;
+    let request = world.request();
+    world.dial(&request);
+    let now = world.now;
+    world
+        .phone
+        .command(|call, endpoint| call.ring(now, endpoint))
+        .unwrap();
+    world.settle();
+    assert_eq!(world.ours.call().state(), CallState::Ringing);
+    world
+        .ours
+        .command(|call, endpoint| call.hang_up(now, endpoint))
+        .unwrap();
+    world.settle();
+    assert_eq!(end_of(&world.ours.events).cause.by, EndedBy::Local);
+    assert_eq!(end_of(&world.phone.events).cause.kind, EndKind::Cancelled);
+}
+
+#[test]
+fn a_limit_of_zero_is_refused_before_anything_is_sent() {
+    let mut world = World::new();
+    let mut request = world.request();
+    request.max_duration = Duration::ZERO;
+    let can =
+        signaling::call::capabilities(&world.ours.registry, world.ours.rtp.into(), Secure::Off);
+    let refused = signaling::call::Call::dial(
+        world.now,
+        &mut world.ours.endpoint,
+        &request,
+        can,
+        world::random(9),
+    );
+    assert!(matches!(refused, Err(CallError::ZeroLimit(_))));
+    assert!(world.ours.endpoint.poll_transmit().is_none());
+}
+
+#[test]
+fn machines_can_cross_threads() {
+    fn send<T: Send>() {}
+    send::<signaling::call::Call>();
+    send::<signaling::engine::Room>();
+    send::<signaling::engine::Voice>();
+    send::<signaling::engine::PcmReader>();
+    send::<signaling::engine::PcmWriter>();
+}
