@@ -91,6 +91,9 @@ pub enum Malformed {
     /// It is a delegation to a key, not a token.
     #[error("it is a delegation, not a token")]
     Delegation,
+    /// The claims are those of another kind of token than the one asked for, or of none that is known.
+    #[error("its claims are those of another kind of token")]
+    OtherFamily,
     /// The claims are not JSON, or not those of the kind of token that was asked for.
     #[error("its claims are not those of this kind of token (JSON line {line}, column {column})")]
     Claims {
@@ -138,6 +141,15 @@ pub enum MintError {
     /// `exp` is not after `iat` or `nbf`: the token would never be valid.
     #[error("the token would expire before it is valid")]
     NeverValid,
+    /// The token would live longer than its family allows.
+    #[error("the token would live longer than {max_s} s")]
+    LivesTooLong {
+        /// The longest life in seconds.
+        max_s: u64,
+    },
+    /// The claims name another API key than the secret's.
+    #[error("the claims are those of another API key")]
+    OtherApiKey,
     /// A claim is longer than its readers accept.
     #[error("the claim `{claim}` has {len} bytes, more than {max}")]
     ClaimTooLong {
@@ -209,6 +221,9 @@ pub enum KeyError {
         /// The limit.
         max: usize,
     },
+    /// An API key or its secret is empty, or the API key has characters that do not belong there.
+    #[error("not an API key with its secret")]
+    BadApiKey,
     /// Not a key path: one to eight segments of 1 to 255 bytes without control characters.
     #[error("not a key path")]
     BadPath,

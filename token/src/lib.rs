@@ -52,10 +52,14 @@ mod inspect;
 mod jws;
 mod keys;
 mod mint;
+mod t1;
 mod time;
 mod verify;
 
-pub use claims::{ClaimSet, ParseRoleError, Role, SessionClaims};
+pub use claims::{
+    AnyClaims, Atm0sClaims, Atm0sKind, Atm0sLegacyClaims, ClaimSet, OpenTokConnect, OpenTokProject,
+    ParseRoleError, Role, SessionClaims, VonageClaims, VonageConnect,
+};
 pub use error::{DelegationError, KeyError, Malformed, MintError, VerifyError};
 pub use inspect::{Inspection, inspect};
 pub use keys::{
@@ -63,6 +67,7 @@ pub use keys::{
     SigningKey, StaticSecret, TrustRoot, VerifyingKey,
 };
 pub use mint::mint;
+pub use t1::{T1Secret, mint_t1};
 pub use verify::{Verified, Verifier, VerifierOptions};
 
 #[cfg(doctest)]

@@ -2,10 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::claims::{ClaimSet, Registered};
+use crate::claims::sealed::Claims as _;
+use crate::claims::{AnyClaims, ClaimSet, Registered};
 use crate::error::{Malformed, VerifyError};
 use crate::jws::Parts;
 use crate::keys::{Algorithm, Check, DELEGATION, KeyPath, KeySet};
+use crate::t1::{self, T1Secret};
 use crate::time::unix;
 
 /// Choices of a [`Verifier`].
@@ -41,6 +43,7 @@ impl Default for VerifierOptions {
 #[derive(Debug, Clone)]
 pub struct Verifier {
     keys: KeySet,
+    t1: Vec<T1Secret>,
     options: VerifierOptions,
 }
 
@@ -71,6 +74,7 @@ impl Verifier {
     pub fn with_options(keys: impl Into<KeySet>, options: VerifierOptions) -> Self {
         Self {
             keys: keys.into(),
+            t1: Vec::new(),
             options,
         }
     }
@@ -103,6 +107,39 @@ impl Verifier {
             algorithm,
             kid,
             path,
+        })
+    }
+
+    /// Trusts a project's secret for `T1==` texts too, which [`verify_any`](Self::verify_any) then takes.
+    #[must_use]
+    pub fn with_t1(mut self, secret: T1Secret) -> Self {
+        self.t1.push(secret);
+        self
+    }
+
+    /// Checks a token of whatever family at the time `now`: a JWT, or a `T1==` text.
+    ///
+    /// The answer says which family it is. Where one family alone is expected, [`verify`](Self::verify) with its type
+    /// leaves the others at the door.
+    ///
+    /// # Errors
+    ///
+    /// As [`verify`](Self::verify).
+    pub fn verify_any(
+        &self,
+        token: &str,
+        now: SystemTime,
+    ) -> Result<Verified<AnyClaims>, VerifyError> {
+        if !token.starts_with(t1::SENTINEL) {
+            return self.verify(token, now);
+        }
+        let claims = AnyClaims::OpenTokConnect(t1::open(token, &self.t1, self.options.max_len)?);
+        self.judge(&claims.registered(), unix(now))?;
+        Ok(Verified {
+            claims,
+            algorithm: Algorithm::T1,
+            kid: None,
+            path: None,
         })
     }
 

@@ -1,10 +1,18 @@
 //! What tokens say, one type a family of tokens.
 
+mod any;
+mod atm0s;
+mod opentok;
 mod role;
 mod session;
+mod vonage;
 
+pub use any::AnyClaims;
+pub use atm0s::{Atm0sClaims, Atm0sKind, Atm0sLegacyClaims};
+pub use opentok::{OpenTokConnect, OpenTokProject};
 pub use role::{ParseRoleError, Role};
 pub use session::SessionClaims;
+pub use vonage::{VonageClaims, VonageConnect};
 
 use crate::error::{Malformed, MintError};
 use crate::jws;

@@ -40,10 +40,12 @@ pub enum Algorithm {
     Es256,
     /// EdDSA on Ed25519.
     EdDsa,
+    /// HMAC with SHA-1: that of [`T1==`](crate::mint_t1) texts, and never of a JWT.
+    T1,
 }
 
 impl Algorithm {
-    /// Every algorithm.
+    /// Every algorithm of JWTs.
     pub const ALL: [Self; 7] = [
         Self::Hs256,
         Self::Hs384,
@@ -65,6 +67,7 @@ impl Algorithm {
             Self::Ps256 => "PS256",
             Self::Es256 => "ES256",
             Self::EdDsa => "EdDSA",
+            Self::T1 => "HMAC-SHA1",
         }
     }
 

@@ -41,7 +41,7 @@ pub(super) enum Family {
 
 pub(super) fn family(algorithm: Algorithm) -> Family {
     match algorithm {
-        Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => Family::Secret,
+        Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 | Algorithm::T1 => Family::Secret,
         Algorithm::Rs256 | Algorithm::Ps256 => Family::Rsa,
         Algorithm::Es256 => Family::P256,
         Algorithm::EdDsa => Family::Ed25519,
