@@ -90,6 +90,7 @@
 //! # Features and versions
 //!
 //! - `net`: non-blocking UDP socket pairs and a port allocator. Off by default.
+//! - `ring`: AES-GCM from `ring` instead of RustCrypto: faster, and needs a C compiler. Off by default.
 //!
 //! Edition 2024, Rust 1.89 or later.
 #![forbid(unsafe_code)]

@@ -257,7 +257,7 @@ proptest! {
                 }
             }
         }
-        for n in 1..arrived.len() {
+        for n in (1..arrived.len()).step_by(2) {
             if swap[n % swap.len()] {
                 let (a, b) = (arrived[n - 1].tick, arrived[n].tick);
                 arrived.swap(n - 1, n);

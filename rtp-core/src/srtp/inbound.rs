@@ -108,7 +108,7 @@ impl Inbound {
     ///
     /// # Errors
     /// Any [`SrtpError`] but `KeyExhausted` and `BufferTooSmall`. Nothing is remembered of a packet that
-    /// fails, and its bytes are untouched.
+    /// fails; its bytes are to be thrown away (they are untouched but for GCM from `ring`).
     pub fn unprotect_rtp<'p>(&mut self, packet: &'p mut [u8]) -> Result<&'p mut [u8], SrtpError> {
         let tag_len = self.rtp.tag_len();
         let signed = packet
@@ -122,37 +122,29 @@ impl Inbound {
         ]));
         let at = self.streams.find(ssrc);
         let mut state = self.streams.get(at, ssrc);
-        let (body, tag) = packet.split_at(signed);
-        let index = match self.verify(&state, state.guess(sequence), body, tag) {
-            Ok(index) => index,
-            Err(error) => {
-                if !self.rekeyed || state.rollover() == 0 {
-                    return Err(error);
-                }
-                let mut fresh = StreamState::new(ssrc);
-                fresh.rtcp_window = state.rtcp_window;
-                let index = self.verify(&fresh, u64::from(sequence), body, tag)?;
-                state = fresh;
-                index
-            }
+        let index = state.guess(sequence);
+        let open = if self.rekeyed && state.rollover() != 0 {
+            self.open_rekeyed(&mut state, (sequence, index), packet, start)
+        } else {
+            self.open(&state, index, packet, start)
         };
+        let index = open?;
         state.accept(index);
         if !self.streams.put(at, state, self.max_streams) {
             return Err(SrtpError::TooManyStreams);
         }
         self.rekeyed = false;
-        let packet = &mut packet[..signed];
-        self.rtp.apply(ssrc, index, &mut packet[start..]);
-        Ok(packet)
+        Ok(&mut packet[..signed])
     }
 
+    /// Decrypts a packet that has this index; gives the index back.
     #[inline]
-    fn verify(
+    fn open(
         &self,
         state: &StreamState,
         index: u64,
-        body: &[u8],
-        tag: &[u8],
+        packet: &mut [u8],
+        start: usize,
     ) -> Result<u64, SrtpError> {
         if index > MAX_RTP_INDEX {
             return Err(SrtpError::Authentication);
@@ -163,12 +155,38 @@ impl Inbound {
             Freshness::Seen => return Err(SrtpError::Replayed),
             Freshness::TooOld => return Err(SrtpError::TooOld),
         }
-        let rollover = ((index >> 16) as u32).to_be_bytes();
-        if self.rtp.verify(body, &rollover, tag) {
+        if self.rtp.open_rtp(state.ssrc, index, packet, start) {
             Ok(index)
         } else {
             Err(SrtpError::Authentication)
         }
+    }
+
+    /// The first packets under a new key: the counter goes on, or begins at 0. A try that fails may spoil the
+    /// bytes (see [`super::gcm`]), hence on a copy.
+    #[cold]
+    fn open_rekeyed(
+        &self,
+        state: &mut StreamState,
+        (sequence, index): (u16, u64),
+        packet: &mut [u8],
+        start: usize,
+    ) -> Result<u64, SrtpError> {
+        let mut copy = [0; 2048];
+        let Some(copy) = copy.get_mut(..packet.len()) else {
+            return self.open(state, index, packet, start);
+        };
+        copy.copy_from_slice(packet);
+        let went_on = self.open(state, index, copy, start);
+        if went_on.is_ok() {
+            packet.copy_from_slice(copy);
+            return went_on;
+        }
+        let mut fresh = StreamState::new(state.ssrc);
+        fresh.rtcp_window = state.rtcp_window;
+        let index = self.open(&fresh, u64::from(sequence), packet, start)?;
+        *state = fresh;
+        Ok(index)
     }
 
     /// Verifies and decrypts an SRTCP packet in place and returns the RTCP packet.
@@ -191,14 +209,9 @@ impl Inbound {
         let ssrc = Ssrc(u32::from_be_bytes([
             packet[4], packet[5], packet[6], packet[7],
         ]));
-        let trailer = u32::from_be_bytes([
-            packet[len],
-            packet[len + 1],
-            packet[len + 2],
-            packet[len + 3],
-        ]);
-        let encrypted = trailer >> 31 == 1;
-        let index = u64::from(trailer & 0x7fff_ffff);
+        let word = self.rtcp.rtcp_word(packet);
+        let encrypted = word >> 31 == 1;
+        let index = u64::from(word & 0x7fff_ffff);
         let at = self.streams.find(ssrc);
         let mut state = self.streams.get(at, ssrc);
         match state.rtcp_window.check(index) {
@@ -206,8 +219,7 @@ impl Inbound {
             Freshness::Seen => return Err(SrtpError::Replayed),
             Freshness::TooOld => return Err(SrtpError::TooOld),
         }
-        let (body, tag) = packet.split_at(signed);
-        if !self.rtcp.verify(body, &[], tag) {
+        if !self.rtcp.open_rtcp(ssrc, packet) {
             return Err(SrtpError::Authentication);
         }
         if !encrypted && self.rtcp.encrypts() {
@@ -217,10 +229,6 @@ impl Inbound {
         if !self.streams.put(at, state, self.max_streams) {
             return Err(SrtpError::TooManyStreams);
         }
-        let packet = &mut packet[..len];
-        if encrypted {
-            self.rtcp.apply(ssrc, index, &mut packet[8..]);
-        }
-        Ok(packet)
+        Ok(&mut packet[..len])
     }
 }

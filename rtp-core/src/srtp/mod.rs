@@ -15,6 +15,7 @@
 //! Left out: a key derivation rate other than 0 and AES-f8, which nobody offers.
 
 mod error;
+mod gcm;
 mod inbound;
 mod key;
 mod outbound;

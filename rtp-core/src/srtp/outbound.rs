@@ -123,11 +123,7 @@ impl Outbound {
         if !self.streams.put(at, state, DEFAULT_MAX_STREAMS) {
             return Err(SrtpError::TooManyStreams);
         }
-        let (packet, tag) = buffer.split_at_mut(len);
-        self.rtp.apply(ssrc, index, &mut packet[start..]);
-        let rollover = ((index >> 16) as u32).to_be_bytes();
-        let full = self.rtp.tag(packet, &rollover);
-        tag.copy_from_slice(&full[..tag.len()]);
+        self.rtp.seal_rtp(ssrc, index, buffer, start);
         Ok(need)
     }
 
@@ -161,12 +157,8 @@ impl Outbound {
         if !self.streams.put(at, state, DEFAULT_MAX_STREAMS) {
             return Err(SrtpError::TooManyStreams);
         }
-        self.rtcp.apply(ssrc, index, &mut buffer[8..len]);
-        let e = if self.rtcp.encrypts() { 1 << 31 } else { 0 };
-        let signed = len + RTCP_INDEX_LEN;
-        buffer[len..signed].copy_from_slice(&(e | index as u32).to_be_bytes());
-        let full = self.rtcp.tag(&buffer[..signed], &[]);
-        buffer[signed..need].copy_from_slice(&full[..need - signed]);
+        self.rtcp
+            .seal_rtcp(ssrc, index as u32, &mut buffer[..need], len);
         Ok(need)
     }
 }

@@ -1,9 +1,14 @@
-//! Session keys (RFC 3711 §4.3, RFC 6188 §3) and what they do to a packet (§4.1, §4.2).
+//! Session keys (RFC 3711 §4.3, RFC 6188 §3, RFC 7714 §11) and what they do to a packet.
 //!
-//! Keys are scheduled once. A packet costs one pass of the cipher and one HMAC whose two padded-key blocks
-//! are already hashed: the prepared state is cloned. The key derivation rate is always 0, as SDES without
-//! `KDR` and DTLS-SRTP have it: one derivation a master key.
+//! Keys are scheduled once. In counter mode (RFC 3711 §4.1, §4.2) a packet costs one pass of the cipher and
+//! one HMAC whose two padded-key blocks are already hashed: the prepared state is cloned. The key derivation
+//! rate is always 0, as SDES without `KDR` and DTLS-SRTP have it: one derivation a master key.
+//!
+//! Where the tag lies differs: counter mode signs everything before it, the RTCP index too; GCM puts the tag
+//! before the index and signs the index as associated data (RFC 7714 §9, §17).
 
+use super::RTCP_INDEX_LEN;
+use super::gcm::Gcm;
 use super::key::MasterKey;
 use super::suite::{Cipher, Suite};
 use crate::rtp::Ssrc;
@@ -16,9 +21,6 @@ use sha1::Sha1;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-/// The longest tag of any suite, in bytes.
-pub(crate) const MAX_TAG: usize = 20;
-
 /// Which of the two key sets of a master key (RFC 3711 §4.3.2).
 #[derive(Clone, Copy)]
 pub(crate) enum Stream {
@@ -28,13 +30,19 @@ pub(crate) enum Stream {
     Rtcp,
 }
 
-/// The keyed cipher and tag of one stream kind in one direction.
+/// The keyed transform of one stream kind in one direction.
 pub(crate) struct SessionKeys {
-    cipher: Keyed,
-    mac: Hmac<Sha1>,
-    /// The session salt, its two low bytes zero: XORed into every counter block.
+    transform: Transform,
+    /// The session salt, zeros after it: XORed into every counter block or nonce.
     salt: Zeroizing<[u8; 16]>,
     tag_len: usize,
+}
+
+// One a direction, and looked at for every packet: a pointer to the larger would cost more than it saves.
+#[allow(clippy::large_enum_variant)]
+enum Transform {
+    Hmac(Keyed, Hmac<Sha1>),
+    Gcm(Gcm),
 }
 
 enum Keyed {
@@ -87,17 +95,16 @@ impl SessionKeys {
             Stream::Rtcp => (3, suite.rtcp_tag_len()),
         };
         let (key, auth, salt) = derive_bytes(master, base);
-        let cipher = match (suite.cipher(), suite.key_len()) {
-            (Cipher::Null, _) => Keyed::Null,
-            (Cipher::AesCm, 32) => Keyed::Aes256(aes256(&key[..])),
-            (Cipher::AesCm, _) => Keyed::Aes128(aes128(&key[..])),
+        let transform = match (suite.cipher(), suite.key_len()) {
+            (Cipher::AesGcm, len) => Transform::Gcm(Gcm::new(&key[..len])),
+            (Cipher::AesCm, 32) => {
+                Transform::Hmac(Keyed::Aes256(aes256(&key[..])), hmac(&auth[..]))
+            }
+            (Cipher::AesCm, _) => Transform::Hmac(Keyed::Aes128(aes128(&key[..])), hmac(&auth[..])),
+            (Cipher::Null, _) => Transform::Hmac(Keyed::Null, hmac(&auth[..])),
         };
-        // HMAC takes keys of any length, so that this cannot fail.
-        let mac = <Hmac<Sha1> as KeyInit>::new_from_slice(&auth[..suite.auth_key_len()])
-            .unwrap_or_else(|_| <Hmac<Sha1> as KeyInit>::new(&Default::default()));
         SessionKeys {
-            cipher,
-            mac,
+            transform,
             salt,
             tag_len,
         }
@@ -110,22 +117,173 @@ impl SessionKeys {
 
     /// Whether it encrypts at all.
     pub(crate) fn encrypts(&self) -> bool {
-        !matches!(self.cipher, Keyed::Null)
+        !matches!(self.transform, Transform::Hmac(Keyed::Null, _))
     }
 
-    /// Encrypts or decrypts in place: the operation is its own inverse (§4.1.1).
+    /// Protects an RTP packet whose payload begins at `start`; its tag goes into the last bytes of `buffer`.
     #[inline]
-    pub(crate) fn apply(&self, ssrc: Ssrc, index: u64, data: &mut [u8]) {
+    pub(crate) fn seal_rtp(&self, ssrc: Ssrc, index: u64, buffer: &mut [u8], start: usize) {
+        let (packet, tag) = buffer.split_at_mut(buffer.len() - self.tag_len);
+        match &self.transform {
+            Transform::Hmac(cipher, mac) => {
+                cipher.apply(self.counter(ssrc, index), &mut packet[start..]);
+                tag.copy_from_slice(&sign(mac, packet, &rollover(index))[..self.tag_len]);
+            }
+            Transform::Gcm(gcm) => {
+                let (header, payload) = packet.split_at_mut(start);
+                tag.copy_from_slice(&gcm.seal(self.nonce(ssrc, index), header, payload));
+            }
+        }
+    }
+
+    /// Verifies an SRTP packet, tag at its end, and decrypts it in place. `false`: it is not to be believed;
+    /// in counter mode its bytes are untouched then.
+    #[inline]
+    #[must_use]
+    pub(crate) fn open_rtp(&self, ssrc: Ssrc, index: u64, buffer: &mut [u8], start: usize) -> bool {
+        let signed = buffer.len() - self.tag_len;
+        match &self.transform {
+            Transform::Hmac(cipher, mac) => {
+                let (packet, tag) = buffer.split_at_mut(signed);
+                let good = sign(mac, packet, &rollover(index));
+                if !bool::from(good[..self.tag_len].ct_eq(tag)) {
+                    return false;
+                }
+                cipher.apply(self.counter(ssrc, index), &mut packet[start..]);
+                true
+            }
+            Transform::Gcm(gcm) => {
+                let (header, sealed) = buffer.split_at_mut(start);
+                gcm.open(self.nonce(ssrc, index), header, sealed)
+            }
+        }
+    }
+
+    /// Protects the RTCP packet in the first `len` bytes of `buffer`, which ends with room for index and tag.
+    pub(crate) fn seal_rtcp(&self, ssrc: Ssrc, index: u32, buffer: &mut [u8], len: usize) {
+        let e = if self.encrypts() { 1 << 31 } else { 0 };
+        let word = (e | index).to_be_bytes();
+        match &self.transform {
+            Transform::Hmac(cipher, mac) => {
+                cipher.apply(self.counter(ssrc, index.into()), &mut buffer[8..len]);
+                let (packet, tag) = buffer.split_at_mut(len + RTCP_INDEX_LEN);
+                packet[len..].copy_from_slice(&word);
+                tag.copy_from_slice(&sign(mac, packet, &[])[..tag.len()]);
+            }
+            Transform::Gcm(gcm) => {
+                let (packet, trailer) = buffer.split_at_mut(len);
+                let (header, body) = packet.split_at_mut(8);
+                let nonce = self.nonce(ssrc, index.into());
+                let tag = gcm.seal(nonce, &rtcp_data(header, word), body);
+                trailer[..tag.len()].copy_from_slice(&tag);
+                trailer[tag.len()..].copy_from_slice(&word);
+            }
+        }
+    }
+
+    /// The word with the E bit and the index, from an SRTCP packet that is long enough.
+    pub(crate) fn rtcp_word(&self, buffer: &[u8]) -> u32 {
+        let at = match &self.transform {
+            Transform::Hmac(..) => buffer.len() - self.tag_len - RTCP_INDEX_LEN,
+            Transform::Gcm(_) => buffer.len() - RTCP_INDEX_LEN,
+        };
+        u32::from_be_bytes([buffer[at], buffer[at + 1], buffer[at + 2], buffer[at + 3]])
+    }
+
+    /// Verifies an SRTCP packet and decrypts it in place, when its E bit says so. `false`: it is not to be
+    /// believed.
+    #[must_use]
+    pub(crate) fn open_rtcp(&self, ssrc: Ssrc, buffer: &mut [u8]) -> bool {
+        let word = self.rtcp_word(buffer);
+        let index = u64::from(word & 0x7fff_ffff);
+        let encrypted = word >> 31 == 1;
+        match &self.transform {
+            Transform::Hmac(cipher, mac) => {
+                let signed = buffer.len() - self.tag_len;
+                let (packet, tag) = buffer.split_at_mut(signed);
+                let good = sign(mac, packet, &[]);
+                if !bool::from(good[..self.tag_len].ct_eq(tag)) {
+                    return false;
+                }
+                if encrypted {
+                    let end = signed - RTCP_INDEX_LEN;
+                    cipher.apply(self.counter(ssrc, index), &mut packet[8..end]);
+                }
+                true
+            }
+            Transform::Gcm(gcm) => {
+                // An unencrypted one is refused by the caller in any case: nothing needs its tag.
+                if !encrypted {
+                    return false;
+                }
+                let end = buffer.len() - RTCP_INDEX_LEN;
+                let (header, sealed) = buffer[..end].split_at_mut(8);
+                let nonce = self.nonce(ssrc, index);
+                gcm.open(nonce, &rtcp_data(header, word.to_be_bytes()), sealed)
+            }
+        }
+    }
+
+    /// The first counter block: `salt · 2¹⁶ ⊕ SSRC · 2⁶⁴ ⊕ index · 2¹⁶` (RFC 3711 §4.1.1).
+    #[inline]
+    fn counter(&self, ssrc: Ssrc, index: u64) -> [u8; 16] {
         let mut iv = *self.salt;
-        let ssrc = ssrc.0.to_be_bytes();
-        let index = index.to_be_bytes();
-        for n in 0..4 {
-            iv[4 + n] ^= ssrc[n];
-        }
-        for n in 0..6 {
-            iv[8 + n] ^= index[2 + n];
-        }
-        match &self.cipher {
+        mix(&mut iv[4..14], ssrc, index);
+        iv
+    }
+
+    /// The nonce: two zeros, SSRC, 48 bits of index, all ⊕ salt (RFC 7714 §8.1, §9.1).
+    #[inline]
+    fn nonce(&self, ssrc: Ssrc, index: u64) -> [u8; 12] {
+        let mut nonce = [0; 12];
+        nonce.copy_from_slice(&self.salt[..12]);
+        mix(&mut nonce[2..12], ssrc, index);
+        nonce
+    }
+}
+
+/// XORs SSRC and the lower 48 bits of the index into ten bytes.
+#[inline]
+fn mix(bytes: &mut [u8], ssrc: Ssrc, index: u64) {
+    let with = (u128::from(ssrc.0) << 48 | u128::from(index & 0xffff_ffff_ffff)).to_be_bytes();
+    for (byte, with) in bytes.iter_mut().zip(&with[6..]) {
+        *byte ^= with;
+    }
+}
+
+fn rollover(index: u64) -> [u8; 4] {
+    ((index >> 16) as u32).to_be_bytes()
+}
+
+/// What GCM signs beside the body of an SRTCP packet: its first eight bytes and the index word (§9.2).
+fn rtcp_data(header: &[u8], word: [u8; 4]) -> [u8; 12] {
+    let mut data = [0; 12];
+    data[..8].copy_from_slice(header);
+    data[8..].copy_from_slice(&word);
+    data
+}
+
+fn hmac(key: &[u8]) -> Hmac<Sha1> {
+    // HMAC takes keys of any length, so that this cannot fail.
+    <Hmac<Sha1> as KeyInit>::new_from_slice(key)
+        .unwrap_or_else(|_| <Hmac<Sha1> as KeyInit>::new(&Default::default()))
+}
+
+/// The tag over `message`, and over `tail` after it: the rollover counter in SRTP, nothing in SRTCP. Its
+/// first bytes go on the wire.
+#[inline]
+fn sign(mac: &Hmac<Sha1>, message: &[u8], tail: &[u8]) -> [u8; 20] {
+    let mut mac = mac.clone();
+    mac.update(message);
+    mac.update(tail);
+    mac.finalize().into_bytes().into()
+}
+
+impl Keyed {
+    /// Encrypts or decrypts in place: the operation is its own inverse (RFC 3711 §4.1.1).
+    #[inline]
+    fn apply(&self, iv: [u8; 16], data: &mut [u8]) {
+        match self {
             Keyed::Null => {}
             Keyed::Aes128(aes) => {
                 let core =
@@ -138,22 +296,6 @@ impl SessionKeys {
                 StreamCipherCoreWrapper::from_core(core).apply_keystream(data);
             }
         }
-    }
-
-    /// The tag over `message`, and over `tail` after it: the rollover counter in SRTP, nothing in SRTCP.
-    /// Its first [`SessionKeys::tag_len`] bytes go on the wire.
-    #[inline]
-    pub(crate) fn tag(&self, message: &[u8], tail: &[u8]) -> [u8; MAX_TAG] {
-        let mut mac = self.mac.clone();
-        mac.update(message);
-        mac.update(tail);
-        mac.finalize().into_bytes().into()
-    }
-
-    /// Whether `tag` is the right one, compared in constant time.
-    #[inline]
-    pub(crate) fn verify(&self, message: &[u8], tail: &[u8], tag: &[u8]) -> bool {
-        tag.len() == self.tag_len && self.tag(message, tail)[..self.tag_len].ct_eq(tag).into()
     }
 }
 
@@ -211,16 +353,12 @@ mod tests {
     /// RFC 3711 appendix B.2: the keystream under a session key and salt.
     #[test]
     fn makes_the_keystream_of_rfc_3711_b2() {
-        let mut salt = Zeroizing::new([0; 16]);
-        salt[..14].copy_from_slice(&hex("F0F1F2F3F4F5F6F7F8F9FAFBFCFD"));
-        let keys = SessionKeys {
-            cipher: Keyed::Aes128(aes128(&hex("2B7E151628AED2A6ABF7158809CF4F3C"))),
-            mac: <Hmac<Sha1> as KeyInit>::new(&Default::default()),
-            salt,
-            tag_len: 10,
-        };
+        // SSRC and index 0: the counter block is the salt and two zeros.
+        let mut iv = [0; 16];
+        iv[..14].copy_from_slice(&hex("F0F1F2F3F4F5F6F7F8F9FAFBFCFD"));
+        let cipher = Keyed::Aes128(aes128(&hex("2B7E151628AED2A6ABF7158809CF4F3C")));
         let mut stream = vec![0; 0xff02 * 16];
-        keys.apply(Ssrc(0), 0, &mut stream);
+        cipher.apply(iv, &mut stream);
         assert_eq!(
             stream[..48],
             hex(
@@ -251,5 +389,78 @@ mod tests {
         );
         assert_eq!(salt[..14], hex("FA31791685CA444A9E07C6C64E93"));
         assert_eq!(auth[..], hex("FD9C32D39ED5FBB5A9DC96B30818454D1313DC05"));
+    }
+
+    /// A GCM transform under session keys as RFC 7714 §16 and §17 give them.
+    fn gcm(key: &str) -> SessionKeys {
+        let mut salt = Zeroizing::new([0; 16]);
+        salt[..12].copy_from_slice(&hex("517569642070726f2071756f"));
+        SessionKeys {
+            transform: Transform::Gcm(Gcm::new(&hex(key))),
+            salt,
+            tag_len: 16,
+        }
+    }
+
+    const KEY_128: &str = "000102030405060708090a0b0c0d0e0f";
+    const KEY_256: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+
+    /// RFC 7714 §16.1.1 and §16.2.1: SSRC 4d617273, rollover counter 0, sequence number f17b.
+    #[test]
+    fn seals_the_rtp_packets_of_rfc_7714_s16() {
+        let plain = hex(
+            "8040f17b8041f8d35501a0b2 47616c6c696120657374206f6d6e69732064697669736120696e20706172746573207472
+             6573",
+        );
+        for (key, sealed) in [
+            (
+                KEY_128,
+                "f24de3a3fb34de6cacba861c9d7e4bcabe633bd50d294e6f42a5f47a51c7d19b36de3adf8833899d7f27beb16a9152cf
+                 765ee4390cce",
+            ),
+            (
+                KEY_256,
+                "32b1de78a822fe12ef9f78fa332e33aab18012389a58e2f3b50b2a0276ffae0f1ba63799b87b7aa3db36dfffd6b0f9bb
+                 7878d7a76c13",
+            ),
+        ] {
+            let keys = gcm(key);
+            let mut buffer = [&plain[..], &[0; 16]].concat();
+            let ssrc = Ssrc(0x5501_a0b2);
+            keys.seal_rtp(ssrc, 0xf17b, &mut buffer, 12);
+            assert_eq!(buffer[12..], hex(sealed), "{key}");
+            assert!(keys.open_rtp(ssrc, 0xf17b, &mut buffer, 12));
+            assert_eq!(buffer[..plain.len()], plain);
+        }
+    }
+
+    /// RFC 7714 §17.1 and §17.3: SRTCP, encrypted, index 5d4.
+    #[test]
+    fn seals_the_rtcp_packets_of_rfc_7714_s17() {
+        let plain = hex(
+            "81c8000d4d617273 4e5450314e545032525450200000042a0000e9304c756e61deadbeefdeadbeefdeadbeefdeadbeef
+             deadbeef",
+        );
+        for (key, sealed) in [
+            (
+                KEY_128,
+                "63e94885dcdab67ca727d7662f6b7e997ff5c0f76c06f32dc676a5f1730d6fda4ce09b4686303ded0bb9275bc84aa458
+                 96cf4d2fc5abf87245d9eade800005d4",
+            ),
+            (
+                KEY_256,
+                "d50ae4d1f5ce5d304ba297e47d470c282c3ece5dbffe0a50a2eaa5c1110555be8415f658c61de0476f1b6fad1d1eb30c
+                 4446839f57ff6f6cb26ac3be800005d4",
+            ),
+        ] {
+            let keys = gcm(key);
+            let mut buffer = [&plain[..], &[0; 20]].concat();
+            let ssrc = Ssrc(0x4d61_7273);
+            keys.seal_rtcp(ssrc, 0x5d4, &mut buffer, plain.len());
+            assert_eq!(buffer[8..], hex(sealed), "{key}");
+            assert_eq!(keys.rtcp_word(&buffer), 0x8000_05d4);
+            assert!(keys.open_rtcp(ssrc, &mut buffer));
+            assert_eq!(buffer[..plain.len()], plain);
+        }
     }
 }

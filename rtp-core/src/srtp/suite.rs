@@ -12,6 +12,8 @@ pub enum Cipher {
     Null,
     /// AES in counter mode with HMAC-SHA1 (RFC 3711 §4.1.1, §4.2.1).
     AesCm,
+    /// AES in Galois/counter mode, which makes its own tag (RFC 7714).
+    AesGcm,
 }
 
 /// A row of the table.
@@ -71,6 +73,10 @@ suites! {
     AesCm256HmacSha1_80 = "AES_256_CM_HMAC_SHA1_80", AesCm, key 32, salt 14, auth 20, tags 10 10, profile None;
     /// `AES_256_CM_HMAC_SHA1_32` (RFC 6188 §2). No DTLS profile is registered.
     AesCm256HmacSha1_32 = "AES_256_CM_HMAC_SHA1_32", AesCm, key 32, salt 14, auth 20, tags 4 10, profile None;
+    /// `AEAD_AES_128_GCM` (RFC 7714 §14).
+    AeadAes128Gcm = "AEAD_AES_128_GCM", AesGcm, key 16, salt 12, auth 0, tags 16 16, profile Some(0x0007);
+    /// `AEAD_AES_256_GCM` (RFC 7714 §14).
+    AeadAes256Gcm = "AEAD_AES_256_GCM", AesGcm, key 32, salt 12, auth 0, tags 16 16, profile Some(0x0008);
     /// `NULL_HMAC_SHA1_80`: authenticated, not encrypted (RFC 5764 §4.1.2). Not in [`Suite::ALL`].
     NullHmacSha1_80 = "NULL_HMAC_SHA1_80", Null, key 16, salt 14, auth 20, tags 10 10, profile Some(0x0005);
 }
