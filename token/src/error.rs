@@ -224,6 +224,9 @@ pub enum KeyError {
     /// An API key or its secret is empty, or the API key has characters that do not belong there.
     #[error("not an API key with its secret")]
     BadApiKey,
+    /// Not an API key of ours, or not the stored form of one.
+    #[error("not an API key")]
+    NotApiKey,
     /// Not a key path: one to eight segments of 1 to 255 bytes without control characters.
     #[error("not a key path")]
     BadPath,

@@ -30,11 +30,29 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Keys
+//!
+//! | type | algorithms | for |
+//! |---|---|---|
+//! | [`StaticSecret`] | HS256, HS384, HS512 | one value that mints and verifies |
+//! | [`KeyPair`], [`PublicKey`] | RS256, PS256, ES256, EdDSA | minting here, verifying anywhere; PEM, JWK, JWK sets |
+//! | [`DerivedSecret`] | HS256, HS384, HS512 | a tree of secrets (HKDF): cluster, application, session |
+//! | [`DelegatedKey`], [`TrustRoot`] | RS256, PS256, ES256, EdDSA | a tree of key pairs (signed delegations), verified by the root's public key |
+//! | [`T1Secret`] | HMAC-SHA1 | the legacy `T1==` texts of the OpenTok family |
+//! | [`ApiKey`] | SHA-256 | services that show a key rather than a token |
+//!
+//! # Families
+//!
+//! [`SessionClaims`] are our own. [`OpenTokConnect`], [`OpenTokProject`], [`VonageClaims`], [`Atm0sClaims`] and
+//! [`Atm0sLegacyClaims`] are those of others. [`Verifier::verify`] takes one family only; [`Verifier::verify_any`] takes
+//! each and says which it was.
+//!
 //! # How it refuses
 //!
 //! A key has one algorithm, and a token is only ever checked by the algorithm of a key that the verifier was given:
 //! neither `none` nor a public key taken for a secret has a path to follow. The signature is checked before anything
-//! in the claims is believed or even parsed. Texts are bounded before they are decoded.
+//! in the claims is believed or even parsed. Texts are bounded before they are decoded. A token of one family is never
+//! taken for another's, though their claims overlap, and the key of one session opens that session only.
 //!
 //! # What is left out
 //!
@@ -46,6 +64,7 @@
 //! No Cargo features. Rust 1.89. The cryptography is `ring`'s.
 #![forbid(unsafe_code)]
 
+mod api_key;
 mod claims;
 mod error;
 mod inspect;
@@ -56,6 +75,7 @@ mod t1;
 mod time;
 mod verify;
 
+pub use api_key::{ApiKey, ApiKeyHash, ApiKeyText};
 pub use claims::{
     AnyClaims, Atm0sClaims, Atm0sKind, Atm0sLegacyClaims, ClaimSet, OpenTokConnect, OpenTokProject,
     ParseRoleError, Role, SessionClaims, VonageClaims, VonageConnect,
