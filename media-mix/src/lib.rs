@@ -63,6 +63,7 @@ mod recorder;
 mod resample;
 mod simd;
 mod stretch;
+mod tap;
 mod tone;
 mod vad;
 pub mod wav;
@@ -82,6 +83,7 @@ pub use rate::Rate;
 pub use recorder::{Recorded, Recorder};
 pub use resample::Resampler;
 pub use stretch::{shrink, stretch};
+pub use tap::{TapReader, TapWriter, tap};
 pub use tone::Tone;
 pub use vad::VoiceDetector;
 

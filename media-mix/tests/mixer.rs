@@ -353,3 +353,59 @@ fn levels_and_speech_are_reported() {
     );
     assert!(speaking[30..].iter().all(|&s| !s));
 }
+
+#[test]
+fn who_is_too_quiet_to_be_mixed_need_not_be_decoded() {
+    let mut config = MixerConfig::default();
+    config.max_talkers = Some(2);
+    let mut mixer = Mixer::new(config);
+    let people: Vec<_> = (0..5)
+        .map(|_| mixer.add_participant(Rate::Khz8).unwrap())
+        .collect();
+    let levels = [20, 26, 40, 60, 127].map(Level::from_wire);
+    let mut decoded = [0; 5];
+    for _ in 0..20 {
+        for (n, (person, level)) in people.iter().zip(levels).enumerate() {
+            if mixer.worth_decoding(person.0, level) {
+                decoded[n] += 1;
+                let peak = (32_768.0 * 10_f32.powf(level.dbov() / 20.0)) as i16;
+                let _ = mixer.push(person.0, &[peak; 160]);
+            }
+        }
+        let tick = mixer.tick();
+        for (report, level) in tick.sources.iter().zip(levels) {
+            assert!(report.level.to_wire().abs_diff(level.to_wire()) <= 1);
+        }
+    }
+    assert_eq!(decoded[..2], [20, 20]);
+    assert!(
+        decoded[2] <= 2,
+        "{decoded:?}: only until two were found louder"
+    );
+    assert_eq!(decoded[3..], [0, 0], "nor is who does not speak at all");
+    assert_eq!(mixer.source_stats(people[3].0).unwrap().missing, 0);
+    // The quiet one raises its voice.
+    assert!(mixer.worth_decoding(people[2].0, Level::from_wire(10)));
+    let unlimited = &mut Mixer::default();
+    let source = unlimited.add_source(Rate::Khz8).unwrap();
+    assert!(unlimited.worth_decoding(source, Level::SILENCE));
+}
+
+#[test]
+fn each_track_is_what_its_source_contributed() {
+    let mut mixer = Mixer::default();
+    let (loud, muted) = (
+        mixer.add_source(Rate::Khz8).unwrap(),
+        mixer.add_source(Rate::Khz16).unwrap(),
+    );
+    assert!(mixer.said_by(loud).is_empty());
+    mixer.set_gain(loud, 0.5).unwrap();
+    mixer.set_muted(muted, true).unwrap();
+    for _ in 0..2 {
+        let _ = mixer.push(loud, &[1000; 160]);
+        let _ = mixer.push(muted, &[1000; 320]);
+        mixer.tick();
+    }
+    assert_eq!(mixer.said_by(loud), [500; 160]);
+    assert_eq!(mixer.said_by(muted), [0; 320]);
+}

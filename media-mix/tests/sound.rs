@@ -4,7 +4,8 @@
 mod common;
 
 use common::{Spectrum, rounded, sine};
-use media_mix::{CodecOptions, Mixer, Rate, Registry, Resampler, Tone};
+use media_mix::codec::opus::Opus;
+use media_mix::{Codec, CodecOptions, Mixer, Rate, Registry, Resampler, Tone};
 
 #[test]
 fn a_tone_is_where_and_as_loud_as_asked_and_alone() {
@@ -144,6 +145,44 @@ fn a_tone_survives_every_codec() {
         let worst = spectrum.worst_but(&[1020.0]) - spectrum.tone(1020.0);
         assert!(level.abs() < tolerance, "{name}: {level:.2} dB");
         assert!(worst < floor, "{name}: {worst:.1} dB");
+    }
+}
+
+#[test]
+fn opus_runs_at_every_rate_it_has_and_the_far_end_may_run_at_another() {
+    assert!(Opus::at(Rate::Khz32).is_err());
+    for (here, there) in [
+        (Rate::Khz8, Rate::Khz48),
+        (Rate::Khz16, Rate::Khz16),
+        (Rate::Khz48, Rate::Khz12),
+        (Rate::Khz24, Rate::Khz8),
+    ] {
+        let (near, far) = (Opus::at(here).unwrap(), Opus::at(there).unwrap());
+        let mut encoder = near.encoder(&CodecOptions::new()).unwrap();
+        let mut decoder = far.decoder(&CodecOptions::new()).unwrap();
+        let mut tone = Tone::new(here, 1020.0, -20.0);
+        let (mut pcm, mut payload, mut out) = (
+            vec![0; here.samples(20)],
+            vec![0; 1275],
+            vec![0; there.samples(20)],
+        );
+        let mut heard = Vec::new();
+        for n in 0..100 {
+            tone.fill(&mut pcm);
+            let bytes = encoder.encode(&pcm, &mut payload).unwrap();
+            if n % 20 == 15 {
+                decoder.conceal(&mut out);
+            } else {
+                assert_eq!(decoder.decode(&payload[..bytes], &mut out), Ok(out.len()));
+            }
+            heard.extend_from_slice(&out);
+        }
+        let spectrum = Spectrum::of_pcm(&heard[there.samples(1000)..], there.hz());
+        assert!(
+            (spectrum.tone(1020.0) + 20.0).abs() < 1.0,
+            "{here} to {there}: {}",
+            spectrum.tone(1020.0)
+        );
     }
 }
 

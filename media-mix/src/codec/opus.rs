@@ -1,7 +1,8 @@
 //! Opus (RFC 6716; RTP: RFC 7587) by `opus-pure`, a port of libopus to Rust.
 //!
 //! SDP says `opus/48000/2` whatever the packets hold. Here PCM is mono at 48 kHz: a stereo stream is mixed down by
-//! the decoder, and the encoder sends mono. The offer says so with `stereo=0`, which is also RFC 7587's default, so
+//! the decoder, and the encoder sends mono. ([`Opus::at`] gives another rate: the packets say what they hold, so both
+//! ends choose freely.) The offer says so with `stereo=0`, which is also RFC 7587's default, so
 //! it is left out of `fmtp`.
 //!
 //! `opus-pure` is young. Every call into it is therefore fenced: a payload is checked against RFC 6716 section 3.4
@@ -22,10 +23,8 @@ use crate::error::CodecError;
 const NAME: &str = "opus";
 /// RFC 6716 section 3.2.1: no frame is longer.
 const MAX_PAYLOAD: usize = 1275;
-/// 2.5 ms at 48 kHz: the unit of every Opus duration.
-const UNIT: usize = 120;
 /// 20 ms at 48 kHz.
-const FRAME: usize = 960;
+const LONGEST_FRAME: usize = 960;
 /// 32 kbit/s: the middle of what RFC 7587 section 3.1.1 recommends for full-band speech.
 const DEFAULT_BITRATE: u32 = 32_000;
 const DEFAULT_COMPLEXITY: u8 = 5;
@@ -45,13 +44,29 @@ impl Default for Opus {
 impl Opus {
     /// Mono PCM at 48 kHz; frames of 10, 20, 40 or 60 ms.
     pub fn new() -> Self {
-        let mut description = Description::new(NAME, 48_000, Rate::Khz48);
+        Self::with_rate(Rate::Khz48)
+    }
+
+    /// The same with PCM at another rate, for a room of narrower voices: 8, 12, 16, 24 or 48 kHz. SDP and RTP stay at
+    /// 48,000.
+    ///
+    /// # Errors
+    /// [`CodecError::Option`] for 32 kHz, which Opus does not have.
+    pub fn at(rate: Rate) -> Result<Self, CodecError> {
+        match rate {
+            Rate::Khz32 => Err(option("the rate must be 8, 12, 16, 24 or 48 kHz")),
+            _ => Ok(Self::with_rate(rate)),
+        }
+    }
+
+    fn with_rate(rate: Rate) -> Self {
+        let mut description = Description::new(NAME, 48_000, rate);
         description.rtp_channels = 2;
         description.fmtp = "useinbandfec=1";
         description.frame_ms = &[10, 20, 40, 60];
         description.bitrate = DEFAULT_BITRATE;
         // RFC 6716 section 2.1.4 and libopus: 6.5 ms of look-ahead in the voice mode.
-        description.delay_samples = 312;
+        description.delay_samples = rate.hz() * 65 / 10_000;
         description.fec = true;
         // G.113 has no entry for Opus. In the narrow-band E-model it impairs nothing that G.711 does not; the
         // robustness is an estimate from its concealment without FEC.
@@ -68,14 +83,17 @@ impl Codec for Opus {
 
     fn decoder(&self, _: &CodecOptions) -> Result<Box<dyn Decoder>, CodecError> {
         Ok(Box::new(Decode {
-            inner: new_decoder()?,
-            scratch: [0; FRAME],
+            rate: self.description.rate,
+            inner: new_decoder(self.description.rate)?,
+            scratch: [0; LONGEST_FRAME],
         }))
     }
 
     fn encoder(&self, options: &CodecOptions) -> Result<Box<dyn Encoder>, CodecError> {
-        let inner = new_encoder(options)?;
+        let rate = self.description.rate;
+        let inner = new_encoder(rate, options)?;
         Ok(Box::new(Encode {
+            rate,
             inner,
             options: options.clone(),
         }))
@@ -96,13 +114,13 @@ fn malformed(reason: &'static str) -> CodecError {
     }
 }
 
-fn new_decoder() -> Result<Box<OpusDecoder>, CodecError> {
-    OpusDecoder::new(48_000, 1)
+fn new_decoder(rate: Rate) -> Result<Box<OpusDecoder>, CodecError> {
+    OpusDecoder::new(rate.hz() as i32, 1)
         .map(Box::new)
         .map_err(|_| CodecError::Internal { codec: NAME })
 }
 
-fn new_encoder(options: &CodecOptions) -> Result<Box<OpusEncoder>, CodecError> {
+fn new_encoder(rate: Rate, options: &CodecOptions) -> Result<Box<OpusEncoder>, CodecError> {
     let bitrate = options.bitrate.unwrap_or(DEFAULT_BITRATE);
     if !(6_000..=510_000).contains(&bitrate) {
         return Err(option("bitrate must be 6,000 to 510,000 bit/s"));
@@ -114,7 +132,7 @@ fn new_encoder(options: &CodecOptions) -> Result<Box<OpusEncoder>, CodecError> {
     if options.expected_loss > 100 {
         return Err(option("expected_loss must be 0 to 100 percent"));
     }
-    let mut encoder = OpusEncoder::new(48_000, 1, Application::Voip)
+    let mut encoder = OpusEncoder::new(rate.hz() as i32, 1, Application::Voip)
         .map_err(|_| CodecError::Internal { codec: NAME })?;
     encoder.bitrate_bps = bitrate as i32;
     encoder.complexity = i32::from(complexity);
@@ -138,12 +156,18 @@ fn new_encoder(options: &CodecOptions) -> Result<Box<OpusEncoder>, CodecError> {
 }
 
 struct Decode {
+    rate: Rate,
     inner: Box<OpusDecoder>,
     /// Takes the whole 2.5 ms units of a concealment whose length is not a multiple of them.
-    scratch: [i16; FRAME],
+    scratch: [i16; LONGEST_FRAME],
 }
 
 impl Decode {
+    /// 2.5 ms: every Opus duration is a multiple of it.
+    fn unit(&self) -> usize {
+        self.rate.samples(5) / 2
+    }
+
     /// Run `call` inside the fence; whatever it does, the decoder is usable afterwards.
     fn fenced(
         &mut self,
@@ -154,7 +178,7 @@ impl Decode {
             Ok(Ok(samples)) => Ok(samples),
             Ok(Err(_)) => Err(malformed("the bit stream is not valid")),
             Err(_) => {
-                self.inner = new_decoder()?;
+                self.inner = new_decoder(self.rate)?;
                 Err(CodecError::Internal { codec: NAME })
             }
         }
@@ -163,7 +187,8 @@ impl Decode {
 
 impl Decoder for Decode {
     fn samples(&self, payload: &[u8]) -> Result<usize, CodecError> {
-        packet::samples(payload, 48_000).map_err(|_| malformed("no valid table of contents"))
+        packet::samples(payload, self.rate.hz() as i32)
+            .map_err(|_| malformed("no valid table of contents"))
     }
 
     fn decode(&mut self, payload: &[u8], out: &mut [i16]) -> Result<usize, CodecError> {
@@ -179,8 +204,8 @@ impl Decoder for Decode {
     }
 
     fn conceal(&mut self, out: &mut [i16]) {
-        for chunk in out.chunks_mut(FRAME) {
-            let whole = chunk.len().next_multiple_of(UNIT);
+        for chunk in out.chunks_mut(self.rate.samples(20)) {
+            let whole = chunk.len().next_multiple_of(self.unit());
             let mut scratch = self.scratch;
             let made = self.fenced(|decoder| decoder.decode_s16(&[], whole, &mut scratch[..whole]));
             match made {
@@ -200,8 +225,8 @@ impl Decoder for Decode {
         if !carries
             || !has_copy(next)
             || samples == 0
-            || !samples.is_multiple_of(UNIT)
-            || samples > FRAME * 3
+            || !samples.is_multiple_of(self.unit())
+            || samples > self.rate.samples(60)
         {
             self.conceal(out);
             return false;
@@ -219,7 +244,7 @@ impl Decoder for Decode {
         if self
             .fenced(|decoder| decoder.reset_state().map(|()| 0))
             .is_err()
-            && let Ok(fresh) = new_decoder()
+            && let Ok(fresh) = new_decoder(self.rate)
         {
             self.inner = fresh;
         }
@@ -247,7 +272,7 @@ fn has_copy(payload: &[u8]) -> bool {
         },
         _ => return true,
     };
-    let silk_frames = frame.div_ceil(FRAME).max(1) as u32;
+    let silk_frames = frame.div_ceil(LONGEST_FRAME).max(1) as u32;
     let stereo = toc & 4 != 0;
     let Some(&first) = payload.get(start) else {
         return false;
@@ -257,6 +282,7 @@ fn has_copy(payload: &[u8]) -> bool {
 }
 
 struct Encode {
+    rate: Rate,
     inner: Box<OpusEncoder>,
     options: CodecOptions,
 }
@@ -264,7 +290,10 @@ struct Encode {
 impl Encoder for Encode {
     fn encode(&mut self, pcm: &[i16], out: &mut [u8]) -> Result<usize, CodecError> {
         let samples = pcm.len();
-        if ![FRAME / 2, FRAME, FRAME * 2, FRAME * 3].contains(&samples) {
+        if ![10, 20, 40, 60]
+            .iter()
+            .any(|&ms| self.rate.samples(ms) == samples)
+        {
             return Err(CodecError::FrameSize {
                 codec: NAME,
                 samples,
@@ -284,7 +313,7 @@ impl Encoder for Encode {
             Ok(Ok(bytes)) if bytes <= 1 && self.options.dtx => Ok(0),
             Ok(Ok(bytes)) => Ok(bytes),
             _ => {
-                self.inner = new_encoder(&self.options)?;
+                self.inner = new_encoder(self.rate, &self.options)?;
                 Err(CodecError::Internal { codec: NAME })
             }
         }
@@ -301,7 +330,7 @@ impl Encoder for Encode {
 
     fn reset(&mut self) {
         if self.inner.reset_state().is_err()
-            && let Ok(fresh) = new_encoder(&self.options)
+            && let Ok(fresh) = new_encoder(self.rate, &self.options)
         {
             self.inner = fresh;
         }

@@ -13,9 +13,11 @@
 //! - **Who hears whom** is a table of exceptions to "everyone hears everyone", and costs nothing without exceptions.
 
 mod bus;
+mod config;
 mod encoding;
 mod limiter;
 mod listener;
+mod report;
 mod slots;
 mod source;
 
@@ -23,7 +25,9 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+pub use config::{MixerConfig, TickLength};
 pub use listener::Audience;
+pub use report::{SourceReport, Tick};
 pub use source::{Push, SourceStats};
 
 use self::bus::Bus;
@@ -62,91 +66,6 @@ pub enum MixerError {
     Codec(#[from] CodecError),
 }
 
-/// How often [`Mixer::tick`] is called.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TickLength {
-    /// Every 10 ms.
-    Ms10,
-    /// Every 20 ms.
-    #[default]
-    Ms20,
-}
-
-impl TickLength {
-    /// In milliseconds.
-    pub const fn ms(self) -> usize {
-        match self {
-            TickLength::Ms10 => 10,
-            TickLength::Ms20 => 20,
-        }
-    }
-}
-
-/// Bounds and habits of a mixer. Every field has a default.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct MixerConfig {
-    /// Default 20 ms.
-    pub tick: TickLength,
-    /// Sources at most. Default 1024; no more than 4096 are taken, so that sums cannot overflow.
-    pub max_sources: usize,
-    /// Listeners at most. Default 4096.
-    pub max_listeners: usize,
-    /// PCM that a source's ring holds, ms. Default 200: enough for three 60 ms packets, little enough to stay prompt.
-    pub ring_ms: usize,
-    /// How many talkers are mixed, the loudest first; the rest are not heard. Default `None`: all.
-    pub max_talkers: Option<usize>,
-    /// A source this loud or louder speaks. Default -50 dBov.
-    pub speaks_from: Level,
-    /// For how long it still speaks after it fell silent, ms. Default 400: a pause between words.
-    pub hangover_ms: usize,
-    /// For how long a listener keeps an encoder of its own after it last needed one, ms. Default 500.
-    pub own_encoder_ms: usize,
-}
-
-impl Default for MixerConfig {
-    fn default() -> Self {
-        MixerConfig {
-            tick: TickLength::Ms20,
-            max_sources: 1024,
-            max_listeners: 4096,
-            ring_ms: 200,
-            max_talkers: None,
-            speaks_from: Level::from_wire(50),
-            hangover_ms: 400,
-            own_encoder_ms: 500,
-        }
-    }
-}
-
-/// What a source did in one tick.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SourceReport {
-    /// Which source.
-    pub source: SourceId,
-    /// What it sent, before mute and gain.
-    pub level: Level,
-    /// It is loud enough, or was a moment ago, and is not muted.
-    pub speaking: bool,
-    /// It is part of the mix: not muted, and among the loudest if their number is limited.
-    pub mixed: bool,
-}
-
-/// What [`Mixer::tick`] found.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct Tick<'m> {
-    /// Ticks so far, this one included.
-    pub number: u64,
-    /// Every source, in no particular order.
-    pub sources: &'m [SourceReport],
-    /// Encoders that ran for more than one listener, or might have.
-    pub shared_encoders: usize,
-    /// Encoders that ran for one listener alone.
-    pub own_encoders: usize,
-}
-
 /// An N-way mixer, driven by its caller. See the [module](self).
 pub struct Mixer {
     config: MixerConfig,
@@ -156,6 +75,10 @@ pub struct Mixer {
     groups: Groups,
     reports: Vec<SourceReport>,
     loudest: Vec<(u8, u32)>,
+    /// The rank of the quietest that was mixed, if as many were as may be.
+    threshold: Option<u8>,
+    /// A tick of silence at the highest rate.
+    silence: Vec<i16>,
     number: u64,
 }
 
@@ -176,6 +99,8 @@ impl Mixer {
             groups: Groups::default(),
             reports: Vec::new(),
             loudest: Vec::new(),
+            threshold: None,
+            silence: vec![0; Rate::Khz48.samples(config.tick.ms())],
             number: 0,
             config,
         }
@@ -282,6 +207,24 @@ impl Mixer {
         Ok(())
     }
 
+    /// Let a listener hear at this rate and no other, and at the rate of what is encoded for it: rates that nobody takes
+    /// cost a mix each.
+    ///
+    /// # Errors
+    /// [`MixerError::Gone`].
+    pub fn listen_only_at(&mut self, listener: ListenerId, rate: Rate) -> Result<(), MixerError> {
+        self.listen_at(listener, rate)?;
+        let entry = self.listeners.get_mut(listener.0).ok_or(MixerError::Gone)?;
+        let encoded = entry
+            .stream
+            .as_ref()
+            .and_then(|stream| self.groups.rate(stream));
+        entry
+            .ears
+            .retain(|ear| ear.rate == rate || Some(ear.rate) == encoded);
+        Ok(())
+    }
+
     /// Make the converters that this listener's exceptions need, so that no tick has to.
     fn prepare(&mut self, listener: ListenerId) {
         let Some(entry) = self.listeners.get_mut(listener.0) else {
@@ -330,6 +273,26 @@ impl Mixer {
         self.sources
             .get_mut(source.0)
             .map_or(Push::Gone, |source| source.push(frame))
+    }
+
+    /// Ask, before decoding, whether a frame of this level would be mixed: the level that its packet carries (RFC 6464).
+    ///
+    /// If not, the source counts as heard at that level in the next tick, silently and without a missing frame, and
+    /// the frame need not be decoded. True whenever [`MixerConfig::max_talkers`] sets no limit.
+    pub fn worth_decoding(&mut self, source: SourceId, level: Level) -> bool {
+        let limited = self.config.max_talkers.is_some();
+        let Some(source) = self.sources.get_mut(source.0) else {
+            return false;
+        };
+        // Who is mixed now is decoded on: it fades out rather than breaks off.
+        let wanted = !limited
+            || source.is_mixed()
+            || !self.config.speaks_from.louder_than(level)
+                && self
+                    .threshold
+                    .is_none_or(|most| source.rank_with(level) < most);
+        source.skipped = (!wanted).then_some(level);
+        wanted
     }
 
     /// Samples that wait in a source's ring: less than a tick means that the next tick will run short. 0 for a source
@@ -552,11 +515,21 @@ impl Mixer {
                 self.loudest.push((source.rank(), id.index()));
             }
         }
+        self.threshold = None;
         if let Some(most) = self.config.max_talkers {
             if self.loudest.len() > most && most > 0 {
                 self.loudest.select_nth_unstable(most - 1);
             }
             self.loudest.truncate(most);
+            if self.loudest.len() == most {
+                self.threshold = Some(
+                    self.loudest
+                        .iter()
+                        .map(|&(rank, _)| rank)
+                        .max()
+                        .unwrap_or(0),
+                );
+            }
         }
         let limited = self.config.max_talkers.is_some();
         self.reports.clear();
@@ -618,6 +591,16 @@ impl Mixer {
             .get(listener.0)
             .and_then(|listener| listener.ear(rate))
             .map_or(&[], |ear| ear.heard(&self.bus))
+    }
+
+    /// What `source` contributed to this tick, after mute and gain, at its own rate: the track of a recording. Empty if
+    /// the source is gone, or there was no tick yet.
+    pub fn said_by(&self, source: SourceId) -> &[i16] {
+        match self.sources.get(source.0) {
+            Some(source) if self.number > 0 && source.live => &source.frame,
+            Some(source) if self.number > 0 => &self.silence[..source.frame.len()],
+            _ => &[],
+        }
     }
 
     /// The next payload of this tick for `listener`: `None` when there is no more, because the packet is not full

@@ -66,6 +66,8 @@ pub(super) struct Source {
     staged: bool,
     /// They are all zero.
     silent: bool,
+    /// Its frame was not decoded, being too quiet to be mixed; this was its level.
+    pub(super) skipped: Option<Level>,
     /// Ticks in a row that ran short.
     short_ticks: u64,
     /// The level with a slow release, in half dB below full scale: who is loudest should not flicker.
@@ -100,6 +102,7 @@ impl Source {
             last: 0,
             staged: true,
             silent: true,
+            skipped: None,
             short_ticks: 0,
             smooth: u8::MAX,
         }
@@ -139,7 +142,15 @@ impl Source {
     /// it is known that they are heard ([`Source::apply_gain`]).
     pub(super) fn pull(&mut self, idle_after: u64) {
         let tick = self.frame.len();
-        if self.len >= tick && !self.dry {
+        if let Some(level) = self.skipped.take() {
+            // What was pushed before it was skipped is out of date.
+            self.drop_front(self.len);
+            self.last = 0;
+            self.staged = true;
+            self.silent = true;
+            self.short_ticks = 0;
+            self.hear_level(level);
+        } else if self.len >= tick && !self.dry {
             let (first, second) = self.waiting(tick);
             let energy = simd::energy(first) + simd::energy(second);
             self.last = second.last().or(first.last()).copied().unwrap_or(0);
@@ -159,7 +170,11 @@ impl Source {
 
     fn measure(&mut self, energy: u64) {
         self.silent = energy == 0;
-        self.level = Level::of_energy(energy, self.frame.len());
+        self.hear_level(Level::of_energy(energy, self.frame.len()));
+    }
+
+    fn hear_level(&mut self, level: Level) {
+        self.level = level;
         // Rises at once, falls by half a dB a tick.
         self.smooth = (self.level.to_wire() * 2).min(self.smooth.saturating_add(1));
     }
@@ -228,9 +243,23 @@ impl Source {
         self.last = self.frame[tick - 1];
     }
 
+    /// It was part of the last mix, or fades out of it.
+    pub(super) fn is_mixed(&self) -> bool {
+        self.chosen && self.live
+    }
+
     /// For choosing the loudest: less is louder. Who was mixed keeps its place against one as loud, give or take 3 dB.
     pub(super) fn rank(&self) -> u8 {
-        self.smooth.saturating_sub(if self.chosen { 6 } else { 0 })
+        self.rank_at(self.smooth)
+    }
+
+    /// The rank that it would have at `level`.
+    pub(super) fn rank_with(&self, level: Level) -> u8 {
+        self.rank_at((level.to_wire() * 2).min(self.smooth.saturating_add(1)))
+    }
+
+    fn rank_at(&self, smooth: u8) -> u8 {
+        smooth.saturating_sub(if self.chosen { 6 } else { 0 })
     }
 
     /// Bring `frame` to its gain, ramping over the tick when it changed.
