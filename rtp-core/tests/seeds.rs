@@ -47,8 +47,9 @@ fn every_seed_passes() {
         for entry in fs::read_dir(folder().join(name)).unwrap() {
             let seed = fs::read(entry.unwrap().path()).unwrap();
             fuzz(&seed);
-            // Cut anywhere, and with any byte changed: the cheapest mutations find the cheapest mistakes.
-            for at in 0..seed.len() {
+            // Cut and changed all over: the cheapest mutations find the cheapest mistakes. Every byte of a
+            // short seed, some 300 places of a long one; the fuzzer does the rest.
+            for at in (0..seed.len()).step_by(1 + seed.len() / 300) {
                 fuzz(&seed[..at]);
                 let mut changed = seed.clone();
                 changed[at] ^= 1 << (at % 8);

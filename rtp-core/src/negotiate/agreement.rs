@@ -1,7 +1,7 @@
 //! What the two sides agreed on: all that a media path needs to know.
 
-use super::{Codec, LocalAddress, Refusal};
-use crate::sdp::{Direction, MediaKind};
+use super::{Codec, IceAgreed, LocalAddress, Refusal};
+use crate::sdp::{Direction, ExtMap, Fingerprint, MediaKind, Setup};
 use crate::srtp::MasterKey;
 use std::net::SocketAddr;
 
@@ -80,8 +80,16 @@ pub struct AudioStream {
     pub ptime: u32,
     /// The peer's `maxptime` in ms.
     pub max_ptime: Option<u32>,
-    /// SRTP keys, or RTP in the clear.
+    /// SRTP keys by SDES. Without these and without `dtls`, RTP goes in the clear.
     pub srtp: Option<SrtpKeys>,
+    /// The peer of the DTLS handshake that makes the SRTP keys.
+    pub dtls: Option<DtlsPeer>,
+    /// ICE finds the way; `remote_rtp` is then only the default until it has.
+    pub ice: Option<IceAgreed>,
+    /// The line's `a=mid`.
+    pub mid: Option<String>,
+    /// RTP header extensions that both know; the direction is ours.
+    pub extensions: Vec<ExtMap>,
     /// Whether RTCP shares the port of RTP.
     pub rtcp_mux: bool,
     /// How we hold the call.
@@ -120,6 +128,15 @@ pub struct SrtpKeys {
     pub remote: MasterKey,
     /// Packets after which the peer's key is used up, when it said so.
     pub remote_lifetime: Option<u64>,
+}
+
+/// What a DTLS handshake is to find at the other end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DtlsPeer {
+    /// Our role: [`Setup::Active`] is the DTLS client, [`Setup::Passive`] the server.
+    pub setup: Setup,
+    /// The peer's certificate must match one of these whose hash function we know (RFC 8122 §5).
+    pub fingerprints: Vec<Fingerprint>,
 }
 
 /// How we hold a call (RFC 3264 §8.4).

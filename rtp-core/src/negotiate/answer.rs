@@ -1,18 +1,18 @@
 //! Offers of the peer and our answers.
 
+use super::bundle::{answer_extensions, answer_group, mid};
 use super::offer::event;
 use super::remote::{RemoteAudio, RemoteFormat};
 use super::section::{Mux, Section, closed};
+use super::security::{Chosen, Profile, choose, dtls_attributes, sdes_attributes};
 use super::state::{KeySource, Line, Open, closed_stream};
 use super::streams::{Matched, stream_payloads};
 use super::{
-    AgreedLine, Agreement, AudioStream, Capabilities, Codec, Hold, LocalError, Negotiation,
-    NegotiationError, Payload, PeerHold, PeerIncompatible, PeerMisbehaved, Preference, Refusal,
-    RtcpMux, SdesPolicy, SrtpKeys, fmtp,
+    AgreedLine, Agreement, AudioStream, Capabilities, Codec, Hold, IceAgreed, IceDescription,
+    LocalError, Negotiation, NegotiationError, Payload, PeerHold, PeerIncompatible, PeerMisbehaved,
+    Preference, Refusal, RtcpMux, SrtpKeys, fmtp,
 };
-use crate::sdes::{self, Crypto};
-use crate::sdp::{Description, Direction, Media, MediaKind, Protocol};
-use crate::srtp::MasterKey;
+use crate::sdp::{Description, Direction, Media, MediaKind};
 use bytes::Bytes;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -29,6 +29,18 @@ pub struct ReceivedOffer {
 }
 
 impl ReceivedOffer {
+    /// Whether the peer starts ICE again on a line (RFC 8839 §4.4.1.1.1). Give that line's stream new
+    /// credentials by [`Negotiation::set_capabilities`] before answering.
+    #[must_use]
+    pub fn restarts_ice(&self, negotiation: &Negotiation, line: usize) -> bool {
+        let before = negotiation
+            .lines
+            .get(line)
+            .and_then(|line| line.ice.as_ref());
+        let now = IceDescription::read(&self.description, line);
+        matches!((before, now), (Some(before), Some(now)) if !before.remote.same_credentials(&now))
+    }
+
     /// What the peer sent.
     #[must_use]
     pub fn description(&self) -> &Description {
@@ -191,6 +203,9 @@ impl Negotiation {
                 kind: line.section.kind.clone(),
             };
         }
+        if let Some(group) = answer_group(&offered, &answer) {
+            answer.attributes.push(group);
+        }
         self.lines = lines;
         self.open = Open::None;
         self.give(&mut answer);
@@ -225,10 +240,8 @@ impl Answering<'_> {
         if media.kind != MediaKind::Audio {
             return Ok(Err(Refusal::Kind));
         }
-        let secure = match media.protocol {
-            Protocol::RtpAvp | Protocol::RtpAvpf => false,
-            Protocol::RtpSavp | Protocol::RtpSavpf => true,
-            _ => return Ok(Err(Refusal::Protocol)),
+        let Some(profile) = Profile::of(&media.protocol) else {
+            return Ok(Err(Refusal::Protocol));
         };
         if line.closed_by_us {
             return Ok(Err(Refusal::Closed));
@@ -238,7 +251,7 @@ impl Answering<'_> {
             return Ok(Err(Refusal::NoStream));
         };
         let local = self.capabilities.streams[stream];
-        let remote = RemoteAudio::read(self.offered, index)?;
+        let mut remote = RemoteAudio::read(self.offered, index)?;
         let mux = match self.capabilities.rtcp_mux {
             RtcpMux::Off if media.attributes.has("rtcp-mux-only") => {
                 return Ok(Err(Refusal::RtcpMuxOff));
@@ -247,7 +260,7 @@ impl Answering<'_> {
             RtcpMux::Off => false,
             RtcpMux::Allow | RtcpMux::Require => remote.mux,
         };
-        let chosen = match choose_key(&remote, secure, self.capabilities) {
+        let chosen = match choose(&remote, profile, self.capabilities, line) {
             Ok(chosen) => chosen,
             Err(why) => return Ok(Err(why)),
         };
@@ -260,17 +273,40 @@ impl Answering<'_> {
         line.stream = Some(stream);
         self.taken[stream] = true;
 
-        let mut crypto = Vec::new();
-        let srtp = chosen.map(|(offered, key)| {
-            line.set_remote_key(&key);
-            let local = line.key(key.suite(), self.keys);
-            crypto.push(Crypto::new(offered.tag, &local));
-            SrtpKeys {
-                local,
-                remote: key,
-                remote_lifetime: offered.keys.first().and_then(|key| key.lifetime),
+        let (mut srtp, mut dtls, mut transport) = (None, None, Vec::new());
+        match chosen {
+            Chosen::Clear => {}
+            Chosen::Sdes {
+                tag,
+                remote,
+                lifetime,
+            } => {
+                line.set_remote_key(&remote);
+                let local = line.key(remote.suite(), self.keys);
+                transport.extend(sdes_attributes([(tag, &local)]));
+                srtp = Some(SrtpKeys {
+                    local,
+                    remote,
+                    remote_lifetime: lifetime,
+                });
             }
-        });
+            Chosen::Dtls(peer) => {
+                transport.extend(dtls_attributes(self.capabilities, peer.setup));
+                dtls = Some(peer);
+            }
+        }
+        line.dtls.clone_from(&dtls);
+        let ice = match (self.capabilities.ice.get(stream), remote.ice.clone()) {
+            (Some(local), Some(theirs)) => Some(IceAgreed::new(local, theirs, line, false)),
+            _ => {
+                line.ice = None;
+                None
+            }
+        };
+        transport.extend(ice.iter().flat_map(|ice| ice.local.attributes()));
+        // With ICE, 0.0.0.0 only says that there is no default candidate yet (RFC 8840 §4.1.1).
+        remote.null_address &= ice.is_none();
+        let extensions = answer_extensions(media, &self.capabilities.extensions, line);
         let mut direction = remote.direction.reversed().and(self.wanted);
         if remote.null_address {
             direction = direction.and(Direction::RecvOnly);
@@ -281,7 +317,9 @@ impl Answering<'_> {
             session: self.session,
             protocol: media.protocol.clone(),
             payloads: &receive,
-            crypto: &crypto,
+            transport,
+            mid: mid(media),
+            extensions: &extensions,
             direction,
             ptime: self.capabilities.ptime,
             max_ptime: self.capabilities.max_ptime,
@@ -306,32 +344,14 @@ impl Answering<'_> {
             receive_dtmf: payloads.receive_dtmf,
             send_comfort_noise: payloads.send_comfort_noise,
             srtp,
+            dtls,
+            ice,
+            mid: mid(media).map(str::to_owned),
+            extensions: extensions.clone(),
             rtcp_mux: mux,
             held_by_us: self.hold,
         };
         Ok(Ok((section.media(), stream)))
-    }
-}
-
-/// The `a=crypto` line to answer, or `None` for a stream in the clear.
-fn choose_key<'r>(
-    remote: &'r RemoteAudio,
-    secure: bool,
-    capabilities: &Capabilities,
-) -> Result<Option<(&'r Crypto, MasterKey)>, Refusal> {
-    let policy = capabilities.sdes.policy;
-    if policy == SdesPolicy::Off {
-        return if secure {
-            Err(Refusal::EncryptionOff)
-        } else {
-            Ok(None)
-        };
-    }
-    match sdes::select(&remote.crypto, &capabilities.sdes.suites) {
-        Some(chosen) => Ok(Some(chosen)),
-        None if secure => Err(Refusal::NoUsableCrypto),
-        None if policy == SdesPolicy::Require => Err(Refusal::EncryptionRequired),
-        None => Ok(None),
     }
 }
 

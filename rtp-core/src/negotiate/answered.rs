@@ -1,12 +1,14 @@
 //! Answers to our offers.
 
+use super::bundle::settle_extensions;
 use super::offer::{OfferedAudio, OfferedLine};
 use super::remote::{RemoteAudio, RemoteFormat};
+use super::security::settle;
 use super::state::{Line, Open, closed_stream};
 use super::streams::{Matched, stream_payloads};
 use super::{
-    AgreedLine, Agreement, AudioStream, Negotiation, NegotiationError, Payload, PeerHold,
-    PeerIncompatible, PeerMisbehaved, Refusal, RtcpMux, SentOffer, SrtpKeys,
+    AgreedLine, Agreement, AudioStream, IceAgreed, Negotiation, NegotiationError, Payload,
+    PeerHold, PeerIncompatible, PeerMisbehaved, Refusal, RtcpMux, SentOffer,
 };
 use crate::sdp::{Description, Direction};
 
@@ -99,12 +101,12 @@ impl Negotiation {
         if ours.protocol != theirs.protocol {
             return Err(PeerMisbehaved::ProtocolChanged { line: index }.into());
         }
-        let remote = RemoteAudio::read(answer, index)?;
+        let mut remote = RemoteAudio::read(answer, index)?;
         let matched = matched(&remote.formats, offered, line);
         if !matched.iter().any(|matched| matched.send.codec.is_speech()) {
             return Err(PeerMisbehaved::NoOfferedFormat { line: index }.into());
         }
-        let srtp = keys(&remote, offered, index)?;
+        let (srtp, dtls) = settle(&remote, offered, index)?;
         if let Some(keys) = &srtp {
             // Our own key stays: it is in the offer that the peer has just taken.
             line.remote_key = Some(keys.remote.clone());
@@ -114,6 +116,17 @@ impl Negotiation {
             return Err(PeerIncompatible::RtcpMux { line: index }.into());
         }
         line.closed_by_peer = false;
+        line.dtls.clone_from(&dtls);
+        let ice = match (&offered.ice, remote.ice.clone()) {
+            (Some(local), Some(theirs)) => Some(IceAgreed::new(local, theirs, line, true)),
+            _ => {
+                line.ice = None;
+                None
+            }
+        };
+        // With ICE, 0.0.0.0 only says that there is no default candidate yet (RFC 8840 §4.1.1).
+        remote.null_address &= ice.is_none();
+        let extensions = settle_extensions(theirs, &offered.extensions, line);
         let held_by_peer = held(&remote, offered.direction);
         let mut direction = offered.direction.and(remote.direction.reversed());
         if remote.null_address {
@@ -140,6 +153,10 @@ impl Negotiation {
             receive_dtmf: payloads.receive_dtmf,
             send_comfort_noise: payloads.send_comfort_noise,
             srtp,
+            dtls,
+            ice,
+            mid: offered.mid.clone(),
+            extensions,
             rtcp_mux: mux,
             held_by_us: offer.hold,
             held_by_peer,
@@ -174,46 +191,6 @@ fn matched(formats: &[RemoteFormat], offered: &OfferedAudio, line: &mut Line) ->
         });
     }
     matched
-}
-
-/// The keys that the answer settles on (RFC 4568 §5.1.3).
-fn keys(
-    remote: &RemoteAudio,
-    offered: &OfferedAudio,
-    line: usize,
-) -> Result<Option<SrtpKeys>, NegotiationError> {
-    if offered.keys.is_empty() && !offered.secure {
-        return Ok(None);
-    }
-    let Some(crypto) = remote.crypto.first() else {
-        return if remote.crypto_malformed {
-            Err(PeerMisbehaved::CryptoMalformed { line }.into())
-        } else if offered.secure {
-            Err(PeerMisbehaved::CryptoMissing { line }.into())
-        } else if offered.encryption_required {
-            Err(PeerIncompatible::NotEncrypted { line }.into())
-        } else {
-            Ok(None)
-        };
-    };
-    let tag = crypto.tag;
-    let (_, local) = offered
-        .keys
-        .iter()
-        .find(|(ours, _)| *ours == tag)
-        .ok_or(PeerMisbehaved::CryptoTag { line, tag })?;
-    let key = crypto
-        .usable()
-        .map_err(|why| PeerMisbehaved::CryptoUnusable { line, why })?;
-    if key.suite() != local.suite() {
-        return Err(PeerMisbehaved::CryptoSuite { line, tag }.into());
-    }
-    let remote_lifetime = crypto.keys.first().and_then(|key| key.lifetime);
-    Ok(Some(SrtpKeys {
-        local: local.clone(),
-        remote: key,
-        remote_lifetime,
-    }))
 }
 
 /// Whether the answer holds. What we offered explains part of it: to `sendonly` the answer is `recvonly`,

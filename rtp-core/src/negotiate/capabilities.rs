@@ -1,7 +1,7 @@
 //! What our side can do and wants, as plain data.
 
-use super::Codec;
-use crate::sdp::Direction;
+use super::{Codec, IceDescription};
+use crate::sdp::{Direction, Fingerprint, Setup};
 use crate::srtp::Suite;
 use std::net::{IpAddr, SocketAddr};
 
@@ -33,6 +33,14 @@ pub struct Capabilities {
     pub single_codec: bool,
     /// SRTP keyed in SDP.
     pub sdes: Sdes,
+    /// SRTP keyed by DTLS.
+    pub dtls: Dtls,
+    /// ICE for the stream of the same index; a stream without an entry does without. It is offered with
+    /// DTLS, and answered when the peer offers it.
+    pub ice: Vec<IceDescription>,
+    /// The URIs of the RTP header extensions that we handle (RFC 8285). They are offered with DTLS, and of
+    /// an offer only these are answered.
+    pub extensions: Vec<String>,
     /// RTP and RTCP on one port.
     pub rtcp_mux: RtcpMux,
 }
@@ -51,6 +59,9 @@ impl Capabilities {
             preference: Preference::default(),
             single_codec: false,
             sdes: Sdes::default(),
+            dtls: Dtls::default(),
+            ice: Vec::new(),
+            extensions: Vec::new(),
             rtcp_mux: RtcpMux::default(),
         }
     }
@@ -146,6 +157,59 @@ pub enum SdesPolicy {
     #[default]
     Off,
     /// When the other side does too.
+    Allow,
+    /// Always, or no call.
+    Require,
+}
+
+/// SRTP keyed by DTLS (RFC 5763, RFC 5764): the handshake is the media path's, here is what SDP says of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Dtls {
+    /// Whether to use it.
+    pub policy: DtlsPolicy,
+    /// Of our certificate, one for each hash function; without any, DTLS is off.
+    pub fingerprints: Vec<Fingerprint>,
+    /// What we answer when the peer leaves it to us: `active`, as RFC 5763 §5 recommends, or `passive`.
+    pub answer_setup: Setup,
+}
+
+impl Default for Dtls {
+    fn default() -> Dtls {
+        Dtls {
+            policy: DtlsPolicy::Off,
+            fingerprints: Vec::new(),
+            answer_setup: Setup::Active,
+        }
+    }
+}
+
+impl Dtls {
+    /// This policy with the fingerprint of our certificate.
+    #[must_use]
+    pub fn new(policy: DtlsPolicy, fingerprint: Fingerprint) -> Dtls {
+        Dtls {
+            policy,
+            fingerprints: vec![fingerprint],
+            ..Dtls::default()
+        }
+    }
+}
+
+/// Whether to use DTLS-SRTP.
+///
+/// | policy | we offer | without DTLS is answered | DTLS is answered |
+/// |---|---|---|---|
+/// | `Off` | as [`SdesPolicy`] says | as [`SdesPolicy`] says | refused |
+/// | `Allow` | as [`SdesPolicy`] says | as [`SdesPolicy`] says | with DTLS |
+/// | `Require` | `UDP/TLS/RTP/SAVPF` | refused | with DTLS |
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum DtlsPolicy {
+    /// Never.
+    #[default]
+    Off,
+    /// When the peer offers it.
     Allow,
     /// Always, or no call.
     Require,

@@ -96,6 +96,18 @@ pub enum PeerMisbehaved {
         /// The tag.
         tag: u32,
     },
+    /// The answer to a DTLS offer has no `a=fingerprint` (RFC 5763 §5).
+    #[error("m= line {line} has no a=fingerprint")]
+    FingerprintMissing {
+        /// The line.
+        line: usize,
+    },
+    /// The answer's `a=setup` is neither `active` nor `passive` (RFC 5763 §5).
+    #[error("m= line {line} answers with an a=setup that settles nothing")]
+    Setup {
+        /// The line.
+        line: usize,
+    },
     /// The answer's `a=crypto` asks for what was not offered: session parameters, key identifiers, or a
     /// key of the wrong length.
     #[error("m= line {line} answers with an unusable a=crypto: {why}")]
@@ -167,6 +179,12 @@ pub enum Refusal {
     /// The line encrypts without an `a=crypto` that we can use.
     #[error("no a=crypto line is usable")]
     NoUsableCrypto,
+    /// The line is for DTLS and has no `a=fingerprint` that can be read.
+    #[error("it has no certificate fingerprint")]
+    NoFingerprint,
+    /// The line is for DTLS, and the peer holds the connection back (`a=setup:holdconn`).
+    #[error("its DTLS connection is held back")]
+    NoDtlsRole,
     /// The line is without rtcp-mux, which is required here.
     #[error("it is without rtcp-mux, which is required here")]
     RtcpMuxRequired,
@@ -199,4 +217,7 @@ pub enum LocalError {
     /// Encryption is wanted and no suite is listed.
     #[error("SDES is wanted without a suite")]
     NoSuite,
+    /// DTLS is required and no fingerprint is given.
+    #[error("DTLS is wanted without a fingerprint")]
+    NoFingerprint,
 }

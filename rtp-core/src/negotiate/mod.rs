@@ -56,27 +56,35 @@
 //!
 //! # Left out
 //!
-//! Video is refused with port 0. DTLS, ICE and BUNDLE profiles are refused as protocols that are not
-//! spoken. Multicast (RFC 3264 §5, §6.2), and preconditions (RFC 3312).
+//! Video is refused with port 0. DTLS and ICE are negotiated as values; the handshake and the checks are
+//! somebody else's. Multicast (RFC 3264 §5, §6.2), and preconditions (RFC 3312).
 
 mod agreement;
 mod answer;
 mod answered;
 mod bindings;
+mod bundle;
 mod capabilities;
 mod codec;
 mod error;
 mod fmtp;
+mod ice;
 mod offer;
 mod remote;
 mod section;
+mod security;
 mod state;
 mod streams;
 
-pub use agreement::{AgreedLine, Agreement, AudioStream, Hold, Payload, PeerHold, SrtpKeys};
+pub use agreement::{
+    AgreedLine, Agreement, AudioStream, DtlsPeer, Hold, Payload, PeerHold, SrtpKeys,
+};
 pub use answer::{Answer, ReceivedOffer};
-pub use capabilities::{Capabilities, LocalAddress, Preference, RtcpMux, Sdes, SdesPolicy};
+pub use capabilities::{
+    Capabilities, Dtls, DtlsPolicy, LocalAddress, Preference, RtcpMux, Sdes, SdesPolicy,
+};
 pub use codec::Codec;
 pub use error::{LocalError, NegotiationError, PeerIncompatible, PeerMisbehaved, Refusal};
+pub use ice::{IceAgreed, IceDescription};
 pub use offer::SentOffer;
 pub use state::{KeySource, Negotiation};

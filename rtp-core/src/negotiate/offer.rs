@@ -1,12 +1,14 @@
 //! Offers of ours.
 
+use super::bundle::{mid, offer_extensions};
 use super::section::{Mux, Section, closed};
+use super::security::{Profile, dtls_attributes, sdes_attributes};
 use super::state::{Line, Open};
 use super::{
-    Capabilities, Codec, Hold, LocalAddress, LocalError, Negotiation, Payload, RtcpMux, SdesPolicy,
+    Capabilities, Codec, DtlsPolicy, Hold, IceDescription, LocalAddress, LocalError, Negotiation,
+    Payload, RtcpMux, SdesPolicy,
 };
-use crate::sdes::Crypto;
-use crate::sdp::{Description, Direction, Media, MediaKind, Protocol};
+use crate::sdp::{Description, Direction, ExtMap, Media, MediaKind, Setup};
 use crate::srtp::MasterKey;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -32,7 +34,7 @@ pub struct SentOffer {
 pub(super) enum OfferedLine {
     /// Port 0.
     Closed,
-    Audio(OfferedAudio),
+    Audio(Box<OfferedAudio>),
 }
 
 #[derive(Debug, Clone)]
@@ -45,6 +47,11 @@ pub(super) struct OfferedAudio {
     pub(super) keys: Vec<(u32, MasterKey)>,
     /// The profile demands a key in the answer.
     pub(super) secure: bool,
+    /// A fingerprint stands for it.
+    pub(super) dtls: bool,
+    pub(super) ice: Option<IceDescription>,
+    pub(super) mid: Option<String>,
+    pub(super) extensions: Vec<ExtMap>,
     /// We demand a key in the answer, whatever the profile.
     pub(super) encryption_required: bool,
     pub(super) mux: RtcpMux,
@@ -95,10 +102,7 @@ impl Negotiation {
     /// stream has a line, later one for each stream that was added.
     fn add_lines(&mut self) {
         let first = self.lines.iter().all(|line| line.stream.is_none());
-        let protocol = match self.capabilities.sdes.policy {
-            SdesPolicy::Require => Protocol::RtpSavp,
-            SdesPolicy::Off | SdesPolicy::Allow => Protocol::RtpAvp,
-        };
+        let protocol = Profile::first_offer(&self.capabilities);
         for stream in 0..self.capabilities.streams.len() {
             let has_line = self.lines.iter().any(|line| line.stream == Some(stream));
             if !has_line && (first || self.added.contains(&stream)) {
@@ -114,9 +118,16 @@ impl Negotiation {
         if capabilities.streams.is_empty() || !capabilities.codecs.iter().any(Codec::is_speech) {
             return Err(LocalError::NothingToOffer);
         }
-        let secure = |line: &Line| line.stream.is_some() && is_secure(&line.section.protocol);
-        let encrypts = capabilities.sdes.policy != SdesPolicy::Off || self.lines.iter().any(secure);
-        if encrypts && capabilities.sdes.suites.is_empty() {
+        let has = |profile| {
+            let mut ours = self.lines.iter().filter(|line| line.stream.is_some());
+            ours.any(|line| Profile::of(&line.section.protocol) == Some(profile))
+        };
+        let dtls = capabilities.dtls.policy == DtlsPolicy::Require;
+        if (dtls || has(Profile::Dtls)) && capabilities.dtls.fingerprints.is_empty() {
+            return Err(LocalError::NoFingerprint);
+        }
+        let sdes = capabilities.sdes.policy != SdesPolicy::Off && !dtls;
+        if (sdes || has(Profile::Secure)) && capabilities.sdes.suites.is_empty() {
             return Err(LocalError::NoSuite);
         }
         let (exchange, token) = self.begin()?;
@@ -125,7 +136,7 @@ impl Negotiation {
         let mut description = self.description();
         let mut lines = Vec::with_capacity(self.lines.len());
         let (ours, keys) = self.lines_and_keys();
-        for line in ours {
+        for (index, line) in ours.iter_mut().enumerate() {
             let local = line
                 .stream
                 .and_then(|stream| Some((stream, *capabilities.streams.get(stream)?)));
@@ -140,23 +151,39 @@ impl Negotiation {
             };
             let payloads = payloads(line, &capabilities);
             let protocol = line.section.protocol.clone();
-            let secure = is_secure(&protocol);
+            // A line that was DTLS under an older name stays so.
+            let dtls = Profile::of(&protocol) == Some(Profile::Dtls) || line.dtls.is_some();
+            let secure = Profile::of(&protocol) == Some(Profile::Secure) && !dtls;
             let mut offered = Vec::new();
-            if secure || capabilities.sdes.policy != SdesPolicy::Off {
+            if secure || (!dtls && capabilities.sdes.policy != SdesPolicy::Off) {
                 for (tag, suite) in (1..).zip(&capabilities.sdes.suites) {
                     offered.push((tag, line.key(*suite, keys)));
                 }
             }
-            let crypto: Vec<Crypto> = offered
-                .iter()
-                .map(|(tag, key)| Crypto::new(*tag, key))
-                .collect();
+            let mut transport = sdes_attributes(offered.iter().map(|(tag, key)| (*tag, key)));
+            if dtls {
+                transport.extend(dtls_attributes(&capabilities, Setup::ActPass));
+            }
+            let ice = capabilities
+                .ice
+                .get(stream)
+                .filter(|_| dtls || line.ice.is_some());
+            transport.extend(ice.iter().flat_map(|ice| ice.attributes()));
+            let extensions = match dtls || !line.extensions.is_empty() {
+                true => offer_extensions(&capabilities.extensions, line),
+                false => Vec::new(),
+            };
+            let mid = mid(&line.section)
+                .map(str::to_owned)
+                .or_else(|| dtls.then(|| index.to_string()));
             let media = Section {
                 local,
                 session,
                 protocol,
                 payloads: &payloads,
-                crypto: &crypto,
+                transport,
+                mid: mid.as_deref(),
+                extensions: &extensions,
                 direction,
                 ptime: capabilities.ptime,
                 max_ptime: capabilities.max_ptime,
@@ -169,16 +196,20 @@ impl Negotiation {
             .media();
             line.section = media.clone();
             description.media.push(media);
-            lines.push(OfferedLine::Audio(OfferedAudio {
+            lines.push(OfferedLine::Audio(Box::new(OfferedAudio {
                 stream,
                 local,
                 direction,
                 payloads,
                 keys: offered,
                 secure,
+                dtls,
+                ice: ice.cloned(),
+                mid,
+                extensions,
                 encryption_required: capabilities.sdes.policy == SdesPolicy::Require,
                 mux: capabilities.rtcp_mux,
-            }));
+            })));
         }
         self.give(&mut description);
         self.open = Open::Sent(Arc::downgrade(&token));
@@ -190,10 +221,6 @@ impl Negotiation {
             hold,
         })
     }
-}
-
-fn is_secure(protocol: &Protocol) -> bool {
-    matches!(protocol, Protocol::RtpSavp | Protocol::RtpSavpf)
 }
 
 /// Every codec that we have with its payload type on this line, then DTMF at their clocks.

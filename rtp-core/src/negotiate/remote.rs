@@ -1,8 +1,8 @@
 //! The peer's audio section, read for what a negotiation needs.
 
-use super::{Codec, PeerMisbehaved};
+use super::{Codec, IceDescription, PeerMisbehaved};
 use crate::sdes::Crypto;
-use crate::sdp::{Description, Direction};
+use crate::sdp::{Attributes, Description, Direction, Fingerprint, Setup};
 use std::net::{IpAddr, SocketAddr};
 
 /// Crypto lines of one section that are looked at; nobody has more suites than this.
@@ -32,6 +32,9 @@ pub(super) struct RemoteAudio {
     pub(super) crypto: Vec<Crypto>,
     /// There was an `a=crypto` that could not be read.
     pub(super) crypto_malformed: bool,
+    pub(super) fingerprints: Vec<Fingerprint>,
+    pub(super) setup: Option<Setup>,
+    pub(super) ice: Option<IceDescription>,
 }
 
 impl RemoteAudio {
@@ -81,6 +84,11 @@ impl RemoteAudio {
             mux: attributes.has("rtcp-mux"),
             crypto_malformed: crypto.iter().any(Result::is_err),
             crypto: crypto.into_iter().flatten().collect(),
+            fingerprints: fingerprints(description, line),
+            setup: [attributes, &description.attributes]
+                .into_iter()
+                .find_map(|level| level.typed("setup").next()),
+            ice: IceDescription::read(description, line),
         })
     }
 
@@ -89,6 +97,22 @@ impl RemoteAudio {
         let wished = self.ptime.or(ours).unwrap_or(20);
         self.max_ptime.map_or(wished, |max| wished.min(max))
     }
+}
+
+/// Certificate fingerprints that are looked at, one for each hash function.
+const MAX_FINGERPRINTS: usize = 8;
+
+/// Of the section, else of the session (RFC 8122 §5).
+fn fingerprints(description: &Description, line: usize) -> Vec<Fingerprint> {
+    let media = description.media.get(line).map(|media| &media.attributes);
+    let levels = media.into_iter().chain([&description.attributes]);
+    let read = |level: &Attributes| -> Vec<_> {
+        level.typed("fingerprint").take(MAX_FINGERPRINTS).collect()
+    };
+    levels
+        .map(read)
+        .find(|fingerprints| !fingerprints.is_empty())
+        .unwrap_or_default()
 }
 
 /// A packet time above this, in ms, is a slip of the pen: no codec of RFC 3551 or Opus packs more.

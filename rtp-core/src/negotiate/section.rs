@@ -1,10 +1,10 @@
 //! Our `m=` sections.
 
+use super::bundle::{extension_attributes, mid};
 use super::{Codec, LocalAddress, Payload};
-use crate::sdes::Crypto;
 use crate::sdp::{
-    Address, Attribute, Attributes, Direction, Fmtp, Media, MediaKind, Protocol, RtcpAddress,
-    RtpMap,
+    Address, Attribute, Attributes, Direction, ExtMap, Fmtp, Media, MediaKind, Protocol,
+    RtcpAddress, RtpMap,
 };
 use std::net::IpAddr;
 
@@ -15,7 +15,10 @@ pub(super) struct Section<'a> {
     pub(super) session: IpAddr,
     pub(super) protocol: Protocol,
     pub(super) payloads: &'a [Payload],
-    pub(super) crypto: &'a [Crypto],
+    /// What protects and finds the stream: `a=crypto`, `a=fingerprint`, ICE.
+    pub(super) transport: Vec<Attribute>,
+    pub(super) mid: Option<&'a str>,
+    pub(super) extensions: &'a [ExtMap],
     pub(super) direction: Direction,
     pub(super) ptime: Option<u32>,
     pub(super) max_ptime: Option<u32>,
@@ -50,8 +53,11 @@ impl Section<'_> {
             media.connections.push(Address::from(self.local.ip()));
         }
         let attributes = &mut media.attributes;
-        for crypto in self.crypto {
-            attributes.add("crypto", crypto.to_string());
+        if let Some(mid) = self.mid {
+            attributes.add("mid", mid);
+        }
+        for attribute in &self.transport {
+            attributes.push(attribute.clone());
         }
         for payload in self.payloads {
             format(attributes, payload.payload_type, &payload.codec);
@@ -61,6 +67,9 @@ impl Section<'_> {
         }
         if let Some(max_ptime) = self.max_ptime {
             attributes.add("maxptime", max_ptime.to_string());
+        }
+        for attribute in extension_attributes(self.extensions) {
+            attributes.push(attribute);
         }
         attributes.push(Attribute::flag(self.direction.name()));
         if matches!(self.mux, Mux::No | Mux::Offered) {
@@ -118,5 +127,9 @@ fn format(attributes: &mut Attributes, payload_type: u8, codec: &Codec) {
 pub(super) fn closed(section: &Media) -> Media {
     let mut media = Media::new(section.kind.clone(), 0, section.protocol.clone());
     media.formats = section.formats.clone();
+    // Browsers match even a refused line by its name (RFC 9429 §5.3.1).
+    if let Some(mid) = mid(section) {
+        media.attributes.add("mid", mid);
+    }
     media
 }

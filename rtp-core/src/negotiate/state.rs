@@ -2,9 +2,10 @@
 
 use super::bindings::Bindings;
 use super::{
-    AgreedLine, Agreement, AudioStream, Capabilities, Hold, LocalAddress, LocalError, PeerHold,
+    AgreedLine, Agreement, AudioStream, Capabilities, DtlsPeer, Hold, IceAgreed, LocalAddress,
+    LocalError, PeerHold,
 };
-use crate::sdp::{Address, Description, Direction, Media, Origin};
+use crate::sdp::{Address, Attribute, Description, Direction, ExtMap, Media, Origin};
 use crate::srtp::{MasterKey, Suite};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
@@ -55,6 +56,12 @@ pub(super) struct Line {
     keys: Vec<MasterKey>,
     /// The peer's key of the last exchange.
     pub(super) remote_key: Option<MasterKey>,
+    /// The DTLS association of the last exchange.
+    pub(super) dtls: Option<DtlsPeer>,
+    /// ICE of the last exchange.
+    pub(super) ice: Option<IceAgreed>,
+    /// Header extensions of the last exchange, with their ids.
+    pub(super) extensions: Vec<ExtMap>,
     /// The peer set port 0: we do not open the line again, the peer may.
     pub(super) closed_by_peer: bool,
     /// We closed the stream for good; the peer may not open it either.
@@ -70,6 +77,9 @@ impl Line {
             bindings: Bindings::default(),
             keys: Vec::new(),
             remote_key: None,
+            dtls: None,
+            ice: None,
+            extensions: Vec::new(),
             closed_by_peer: false,
             closed_by_us: false,
             section,
@@ -231,6 +241,9 @@ impl Negotiation {
         let ip = self.session_ip();
         let mut description = Description::new(Origin::new(self.session_id, self.version, ip));
         description.connection = Some(Address::from(ip));
+        if self.capabilities.ice.iter().any(|ice| ice.lite) {
+            description.attributes.push(Attribute::flag("ice-lite"));
+        }
         description
     }
 

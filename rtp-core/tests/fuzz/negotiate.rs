@@ -1,10 +1,11 @@
 //! Offer and answer: whatever a peer says, nothing panics and no answer of ours is wrong.
 
 use rtp_core::negotiate::{
-    Answer, Capabilities, Codec, Hold, Negotiation, RtcpMux, Sdes, SdesPolicy,
+    Answer, Capabilities, Codec, Dtls, DtlsPolicy, Hold, IceDescription, Negotiation, RtcpMux,
+    Sdes, SdesPolicy,
 };
 use rtp_core::sdes::Crypto;
-use rtp_core::sdp::{Description, Direction, Media};
+use rtp_core::sdp::{Attributes, Description, Direction, ExtMap, Fingerprint, Media, Setup};
 use std::net::SocketAddr;
 
 /// One input: descriptions of the peer's, apart by a line of `=====`, for one call. The first byte picks our
@@ -69,6 +70,22 @@ fn capabilities(choice: u8) -> Capabilities {
         1 => SdesPolicy::Require,
         _ => SdesPolicy::Allow,
     });
+    if choice & 16 != 0 {
+        let policy = if choice & 32 == 0 {
+            DtlsPolicy::Allow
+        } else {
+            DtlsPolicy::Require
+        };
+        can.dtls = Dtls::new(
+            policy,
+            Fingerprint {
+                hash: "sha-256".to_owned(),
+                value: vec![7; 32],
+            },
+        );
+        can.ice = vec![IceDescription::new("ours", "apasswordoftwentytwochars")];
+        can.extensions = vec!["urn:ietf:params:rtp-hdrext:ssrc-audio-level".to_owned()];
+    }
     can.rtcp_mux = if choice & 4 == 0 {
         RtcpMux::Allow
     } else {
@@ -102,6 +119,20 @@ pub(crate) fn check(offer: &Description, answer: &Answer) {
         formats(theirs, ours);
         assert!(!ours.attributes.has("rtcp-mux") || theirs.attributes.has("rtcp-mux"));
         crypto(theirs, ours);
+        dtls(offer, theirs, ours);
+        let mid = theirs
+            .attributes
+            .value("mid")
+            .map(str::trim)
+            .filter(|mid| (1..=64).contains(&mid.len()));
+        assert_eq!(mid, ours.attributes.value("mid"));
+        for extension in ours.attributes.typed::<ExtMap>("extmap") {
+            let same = |theirs: ExtMap| theirs.id == extension.id && theirs.uri == extension.uri;
+            assert!(
+                theirs.attributes.typed("extmap").any(same),
+                "{extension} was offered"
+            );
+        }
     }
 }
 
@@ -143,6 +174,29 @@ fn formats(theirs: &Media, ours: &Media) {
     assert_eq!(numbers.len(), ours.formats.len(), "no number twice");
 }
 
+/// A fingerprint answers a fingerprint only, with a role that fits (RFC 5763 §5).
+fn dtls(offer: &Description, theirs: &Media, ours: &Media) {
+    let fingerprint = |media: &Attributes| media.typed::<Fingerprint>("fingerprint").next();
+    if fingerprint(&ours.attributes).is_none() {
+        return;
+    }
+    assert!(
+        fingerprint(&theirs.attributes)
+            .or_else(|| fingerprint(&offer.attributes))
+            .is_some()
+    );
+    assert!(!ours.attributes.has("crypto"));
+    let setup = |media: &Attributes| media.typed::<Setup>("setup").next();
+    let asked = setup(&theirs.attributes).or_else(|| setup(&offer.attributes));
+    match setup(&ours.attributes) {
+        Some(Setup::Active) => assert!(matches!(asked, Some(Setup::ActPass | Setup::Passive))),
+        Some(Setup::Passive) => {
+            assert!(matches!(asked, None | Some(Setup::ActPass | Setup::Active)))
+        }
+        other => panic!("{other:?} settles nothing"),
+    }
+}
+
 /// One line of crypto, of a tag and suite that were offered; none only where the profile allows it.
 fn crypto(theirs: &Media, ours: &Media) {
     let lines = |media: &Media| -> Vec<Crypto> {
@@ -161,6 +215,8 @@ fn crypto(theirs: &Media, ours: &Media) {
             });
             assert!(same.is_some(), "tag and suite were offered");
         }
-        None => assert!(!theirs.protocol.as_str().contains("SAVP")),
+        None => assert!(
+            !theirs.protocol.as_str().contains("SAVP") || ours.attributes.has("fingerprint")
+        ),
     }
 }

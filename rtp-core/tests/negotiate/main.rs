@@ -10,3 +10,4 @@ mod payload_types;
 mod peers;
 mod properties;
 mod support;
+mod webrtc;

@@ -3,10 +3,10 @@
 use crate::support::keys;
 use proptest::prelude::*;
 use rtp_core::negotiate::{
-    Capabilities, Codec, Hold, LocalAddress, Negotiation, NegotiationError, Payload, Preference,
-    RtcpMux, Sdes, SdesPolicy, SentOffer,
+    Capabilities, Codec, Dtls, DtlsPolicy, Hold, IceDescription, LocalAddress, Negotiation,
+    NegotiationError, Payload, Preference, RtcpMux, Sdes, SdesPolicy, SentOffer,
 };
-use rtp_core::sdp::{Description, Direction};
+use rtp_core::sdp::{Description, Direction, Fingerprint, Setup};
 use rtp_core::srtp::Suite;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -56,6 +56,16 @@ fn capabilities(host: u8) -> impl Strategy<Value = Capabilities> {
         prop::sample::subsequence(suites, 1..=3),
         prop::sample::select(vec![RtcpMux::Off, RtcpMux::Allow, RtcpMux::Require]),
         prop::option::weighted(0.3, 10u32..80),
+        (
+            prop::sample::select(vec![
+                DtlsPolicy::Off,
+                DtlsPolicy::Off,
+                DtlsPolicy::Allow,
+                DtlsPolicy::Require,
+            ]),
+            any::<(bool, bool, bool)>(),
+            prop::sample::subsequence(vec!["urn:a", "urn:b", "urn:c"], 0..=3).prop_shuffle(),
+        ),
     )
         .prop_map(
             move |(
@@ -67,6 +77,7 @@ fn capabilities(host: u8) -> impl Strategy<Value = Capabilities> {
                 suites,
                 mux,
                 max_ptime,
+                (dtls, (active, ice, lite), extensions),
             )| {
                 let codecs = codecs
                     .into_iter()
@@ -91,6 +102,25 @@ fn capabilities(host: u8) -> impl Strategy<Value = Capabilities> {
                 can.sdes.suites = suites;
                 can.rtcp_mux = mux;
                 can.max_ptime = max_ptime;
+                can.dtls = Dtls::new(
+                    dtls,
+                    Fingerprint {
+                        hash: "sha-256".to_owned(),
+                        value: vec![host; 32],
+                    },
+                );
+                can.dtls.answer_setup = if active {
+                    Setup::Active
+                } else {
+                    Setup::Passive
+                };
+                if ice {
+                    let mut ice =
+                        IceDescription::new(&format!("side{host}"), "apasswordoftwentytwochars");
+                    ice.lite = lite;
+                    can.ice = vec![ice];
+                }
+                can.extensions = extensions.into_iter().map(str::to_owned).collect();
                 can
             },
         )
@@ -112,6 +142,8 @@ fn section() -> impl Strategy<Value = String> {
         "RTP/AVPF",
         "RTP/SAVP",
         "UDP/TLS/RTP/SAVPF",
+        "UDP/TLS/RTP/SAVPF",
+        "RTP/SAVPF",
         "udptl",
     ]);
     let format = (
@@ -145,6 +177,15 @@ fn section() -> impl Strategy<Value = String> {
             "a=maxptime:20",
             "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz",
             "a=crypto:2 AES_CM_128_HMAC_SHA1_32 inline:PS1uQCVeeCFCanVmcjkpPywjNWhcYD0mXXtxaVBR|2^20",
+            "a=mid:0",
+            "a=mid:audio",
+            "a=ice-ufrag:abcd\r\na=ice-pwd:abcdefghijklmnopqrstuv",
+            "a=setup:actpass",
+            "a=setup:active",
+            "a=setup:holdconn",
+            "a=fingerprint:sha-256 12:34",
+            "a=extmap:1 urn:a",
+            "a=extmap:4/sendonly urn:c",
             "a=crypto:3 AES_CM_128_HMAC_SHA1_80 inline:bad",
             "a=fmtp:96 mode=30",
         ]),
@@ -313,6 +354,26 @@ fn exchange(
             (None, None) => {}
             _ => panic!("one side encrypts"),
         }
+        match (&ours.dtls, &theirs.dtls) {
+            (Some(a), Some(b)) => {
+                assert_ne!(a.setup, b.setup);
+                assert!([a.setup, b.setup].contains(&Setup::Active) && ours.srtp.is_none());
+                assert_ne!(a.fingerprints, b.fingerprints);
+            }
+            (None, None) => {}
+            _ => panic!("one side does DTLS"),
+        }
+        match (&ours.ice, &theirs.ice) {
+            (Some(a), Some(b)) => {
+                assert!(a.remote.same_credentials(&b.local) && b.remote.same_credentials(&a.local));
+                assert!(a.controlling != b.controlling || (a.local.lite && b.local.lite));
+                assert_eq!(a.restarted, b.restarted);
+            }
+            (None, None) => {}
+            _ => panic!("one side does ICE"),
+        }
+        assert_eq!(ours.mid, theirs.mid);
+        assert_eq!(ours.extensions, theirs.extensions);
         // What either may send, the other knows by that number.
         for (sender, receiver) in [(ours, theirs), (theirs, ours)] {
             let sent = [&sender.send]
@@ -408,6 +469,8 @@ proptest! {
                     can.streams.clone_from(&from.capabilities().streams);
                     can.sdes.clone_from(&from.capabilities().sdes);
                     can.rtcp_mux = from.capabilities().rtcp_mux;
+                    can.dtls.clone_from(&from.capabilities().dtls);
+                    can.ice.clone_from(&from.capabilities().ice);
                     from.set_capabilities(can);
                     continue;
                 }

@@ -1,0 +1,352 @@
+//! DTLS, ICE and BUNDLE as browsers speak them: values in, values out.
+
+use crate::support::{all, answer, exchange, lines, offered, side, stream};
+use rtp_core::negotiate::{
+    Capabilities, Dtls, DtlsPolicy, IceDescription, Negotiation, NegotiationError,
+    PeerIncompatible, PeerMisbehaved, Refusal, SdesPolicy,
+};
+use rtp_core::sdp::{Candidate, Direction, Fingerprint, Setup};
+
+const BROWSER: &str = include_str!("../fuzz/seeds/sdp/browser-offer.sdp");
+const LEVEL: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
+
+fn fingerprint(byte: u8) -> Fingerprint {
+    Fingerprint {
+        hash: "sha-256".to_owned(),
+        value: vec![byte; 32],
+    }
+}
+
+fn able(host: u8, policy: DtlsPolicy) -> Capabilities {
+    let mut can = all(host);
+    can.dtls = Dtls::new(policy, fingerprint(host));
+    let mut ice = IceDescription::new(&format!("user{host}"), "apasswordoftwentytwochars");
+    ice.candidates = vec![
+        "1 1 UDP 2130706431 192.0.2.1 4000 typ host"
+            .parse::<Candidate>()
+            .expect("a candidate"),
+    ];
+    can.ice = vec![ice];
+    can.extensions = vec![LEVEL.to_owned()];
+    can
+}
+
+fn webrtc(host: u8, policy: DtlsPolicy) -> Negotiation {
+    side(host, able(host, policy))
+}
+
+#[test]
+fn a_browser_is_answered_with_what_it_needs() {
+    let mut ours = webrtc(1, DtlsPolicy::Allow);
+    let (description, stream) = answer(&mut ours, BROWSER).unwrap();
+    let text = lines(&description);
+    for line in [
+        "a=group:BUNDLE 0",
+        "m=audio 4000 UDP/TLS/RTP/SAVPF 111 9 0 8 110 126",
+        "a=mid:0",
+        "a=ice-ufrag:user1",
+        "a=ice-pwd:apasswordoftwentytwochars",
+        "a=candidate:1 1 UDP 2130706431 192.0.2.1 4000 typ host",
+        "a=setup:active",
+        "a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level",
+        "a=rtcp-mux",
+        "m=video 0 UDP/TLS/RTP/SAVPF 96 97",
+        "a=mid:1",
+    ] {
+        assert_eq!(
+            text.iter().filter(|l| *l == line).count(),
+            1,
+            "{line} in {text:#?}"
+        );
+    }
+    assert_eq!(
+        text.iter()
+            .filter(|line| line.starts_with("a=extmap"))
+            .count(),
+        1,
+        "only what we know"
+    );
+    // 0.0.0.0 and port 9 are no hold with ICE: there is only no default candidate.
+    assert_eq!(
+        (stream.direction, stream.held_by_peer, stream.remote_rtp),
+        (Direction::SendRecv, None, None)
+    );
+    let dtls = stream.dtls.unwrap();
+    assert_eq!(
+        (
+            dtls.setup,
+            dtls.fingerprints.len(),
+            dtls.fingerprints[0].value.len()
+        ),
+        (Setup::Active, 1, 32)
+    );
+    let ice = stream.ice.unwrap();
+    assert_eq!(
+        (
+            ice.remote.ufrag.as_str(),
+            ice.remote.trickle,
+            ice.controlling,
+            ice.restarted
+        ),
+        ("EOFp", true, false, false)
+    );
+    assert_eq!(ice.remote.candidates.len(), 2);
+    assert_eq!((stream.mid.as_deref(), stream.srtp), (Some("0"), None));
+}
+
+#[test]
+fn policies_meet() {
+    use DtlsPolicy::{Allow, Off, Require};
+    for (caller, callee, expected) in [
+        (Require, Require, Ok(true)),
+        (Require, Allow, Ok(true)),
+        (Require, Off, Err(Refusal::Protocol)),
+        (Allow, Require, Err(Refusal::EncryptionRequired)),
+        (Allow, Allow, Ok(false)),
+        (Off, Require, Err(Refusal::EncryptionRequired)),
+    ] {
+        let (mut a, mut b) = (webrtc(1, caller), webrtc(2, callee));
+        let offer = a.offer().unwrap();
+        match (exchange(&offer, &mut a, &mut b), expected) {
+            (Ok((ours, theirs)), Ok(dtls)) => {
+                assert_eq!(
+                    (ours.dtls.is_some(), theirs.dtls.is_some()),
+                    (dtls, dtls),
+                    "{caller:?} {callee:?}"
+                );
+                assert_eq!((ours.ice.is_some(), theirs.ice.is_some()), (dtls, dtls));
+            }
+            (
+                Err(NegotiationError::PeerIncompatible(PeerIncompatible::Refused { why, .. })),
+                Err(expected),
+            ) => {
+                assert_eq!(why, expected, "{caller:?} {callee:?}");
+            }
+            (result, expected) => panic!("{caller:?} {callee:?}: {result:?}, not {expected:?}"),
+        }
+    }
+}
+
+#[test]
+fn the_roles_fit_and_stay() {
+    // What is offered; what is answered, at first and again.
+    for (theirs, prefer, expected) in [
+        ("actpass", Setup::Active, Ok(Setup::Active)),
+        ("actpass", Setup::Passive, Ok(Setup::Passive)),
+        ("active", Setup::Active, Ok(Setup::Passive)),
+        ("passive", Setup::Passive, Ok(Setup::Active)),
+        ("holdconn", Setup::Active, Err(Refusal::NoDtlsRole)),
+    ] {
+        let mut can = able(1, DtlsPolicy::Allow);
+        can.dtls.answer_setup = prefer;
+        let mut ours = side(1, can);
+        let offer = BROWSER.replace("setup:actpass", &format!("setup:{theirs}"));
+        match (answer(&mut ours, &offer), expected) {
+            (Ok((_, stream)), Ok(setup)) => {
+                assert_eq!(stream.dtls.map(|dtls| dtls.setup), Some(setup), "{theirs}");
+                let (_, again) = answer(&mut ours, BROWSER).unwrap();
+                assert_eq!(
+                    again.dtls.map(|dtls| dtls.setup),
+                    Some(setup),
+                    "an association keeps its roles"
+                );
+                let other = BROWSER.replace("19:E2", "E2:19");
+                let (_, new) = answer(&mut ours, &other).unwrap();
+                assert_eq!(
+                    new.dtls.map(|dtls| dtls.setup),
+                    Some(prefer),
+                    "another certificate, another association"
+                );
+            }
+            (
+                Err(NegotiationError::PeerIncompatible(PeerIncompatible::Refused { why, .. })),
+                Err(expected),
+            ) => {
+                assert_eq!(why, expected);
+            }
+            (result, _) => panic!("{theirs}: {result:?}"),
+        }
+    }
+}
+
+#[test]
+fn an_older_name_for_dtls_is_understood() {
+    let mut ours = webrtc(1, DtlsPolicy::Allow);
+    let offer = BROWSER.replace("UDP/TLS/RTP/SAVPF", "RTP/SAVPF");
+    let (description, first) = answer(&mut ours, &offer).unwrap();
+    assert_eq!(description.media[0].protocol.as_str(), "RTP/SAVPF");
+    assert!(first.dtls.is_some() && !description.media[0].attributes.has("crypto"));
+    // Our own next offer stays with it.
+    let refresh = ours.offer().unwrap();
+    let media = &refresh.description().media[0];
+    assert!(media.attributes.has("fingerprint") && !media.attributes.has("crypto"));
+    assert_eq!(media.attributes.value("setup"), Some("actpass"));
+    let reply = offer.replace("actpass", "passive");
+    let again = stream(ours.answered(&refresh, reply).unwrap());
+    assert_eq!(again.dtls.map(|dtls| dtls.setup), Some(Setup::Active));
+}
+
+#[test]
+fn wrong_answers_are_named() {
+    let reply =
+        |attributes: &str| offered(&format!("m=audio 5000 UDP/TLS/RTP/SAVPF 0\n{attributes}"));
+    let mark = "a=fingerprint:sha-256 12:34\n";
+    for (attributes, expected) in [
+        (
+            "a=setup:active\n".to_owned(),
+            Err(PeerMisbehaved::FingerprintMissing { line: 0 }),
+        ),
+        (
+            "a=setup:active\na=fingerprint:sha-256 xx\n".to_owned(),
+            Err(PeerMisbehaved::FingerprintMissing { line: 0 }),
+        ),
+        (
+            format!("{mark}a=setup:actpass\n"),
+            Err(PeerMisbehaved::Setup { line: 0 }),
+        ),
+        (
+            format!("{mark}a=setup:holdconn\n"),
+            Err(PeerMisbehaved::Setup { line: 0 }),
+        ),
+        (format!("{mark}a=setup:active\n"), Ok(Setup::Passive)),
+        (format!("{mark}a=setup:passive\n"), Ok(Setup::Active)),
+        (mark.to_owned(), Ok(Setup::Active)),
+    ] {
+        let mut ours = webrtc(1, DtlsPolicy::Require);
+        let offer = ours.offer().unwrap();
+        match (ours.answered(&offer, reply(&attributes)), expected) {
+            (Ok(agreed), Ok(setup)) => {
+                assert_eq!(
+                    stream(agreed).dtls.map(|dtls| dtls.setup),
+                    Some(setup),
+                    "{attributes}"
+                );
+                assert_eq!(stream(agreed).ice, None, "a peer without ICE");
+            }
+            (Err(error), Err(expected)) => assert_eq!(error, expected.into(), "{attributes}"),
+            (result, _) => panic!("{attributes}: {result:?}"),
+        }
+    }
+}
+
+#[test]
+fn ice_starts_again_with_new_credentials_only() {
+    let mut ours = webrtc(1, DtlsPolicy::Allow);
+    let received = ours.receive_offer(BROWSER).unwrap();
+    assert!(!received.restarts_ice(&ours, 0));
+    assert!(
+        !stream(ours.answer(received).unwrap().agreement())
+            .ice
+            .unwrap()
+            .restarted
+    );
+    let (_, same) = answer(&mut ours, BROWSER).unwrap();
+    assert!(!same.ice.unwrap().restarted);
+
+    let restart = BROWSER
+        .replace("EOFp", "nEWp")
+        .replace("t=0 0", "a=ice-lite\r\nt=0 0");
+    let received = ours.receive_offer(&restart).unwrap();
+    assert!(received.restarts_ice(&ours, 0) && !received.restarts_ice(&ours, 1));
+    let mut can = able(1, DtlsPolicy::Allow);
+    can.ice = vec![IceDescription::new("newer", "anotherpasswordoftwentytwo")];
+    ours.set_capabilities(can);
+    let answer = ours.answer(received).unwrap();
+    let ice = stream(answer.agreement()).ice.unwrap();
+    assert!(
+        ice.restarted && ice.remote.lite && ice.controlling,
+        "the only full agent controls"
+    );
+    assert!(lines(answer.description()).contains(&"a=ice-ufrag:newer".to_owned()));
+}
+
+#[test]
+fn credentials_that_are_none_are_no_ice() {
+    for (from, to) in [
+        ("ice-ufrag:EOFp", "ice-ufrag:EOF"),
+        ("ice-pwd:", "ice-pwd:x "),
+        ("ice-ufrag:EOFp", "ice-ufrag:EO p"),
+    ] {
+        let mut ours = webrtc(1, DtlsPolicy::Allow);
+        let (_, stream) = answer(&mut ours, &BROWSER.replace(from, to)).unwrap();
+        assert_eq!(stream.ice, None, "{to}");
+    }
+}
+
+#[test]
+fn extensions_keep_their_ids() {
+    let mut ours = webrtc(1, DtlsPolicy::Allow);
+    let mut can = able(1, DtlsPolicy::Allow);
+    can.extensions.insert(0, "urn:ours".to_owned());
+    ours.set_capabilities(can);
+    let (_, stream) = answer(
+        &mut ours,
+        &BROWSER.replace("extmap:1 ", "extmap:1/recvonly "),
+    )
+    .unwrap();
+    assert_eq!(stream.extensions.len(), 1);
+    assert_eq!(
+        (stream.extensions[0].id, stream.extensions[0].direction),
+        (1, Some(Direction::SendOnly))
+    );
+    let refresh = ours.offer().unwrap();
+    let text = lines(refresh.description());
+    for line in [
+        "a=extmap:2 urn:ours",
+        "a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level",
+        "a=mid:0",
+    ] {
+        assert!(text.contains(&line.to_owned()), "{line} in {text:#?}");
+    }
+}
+
+#[test]
+fn dtls_needs_a_fingerprint_on_both_sides() {
+    let mut can = able(1, DtlsPolicy::Require);
+    can.dtls.fingerprints.clear();
+    assert_eq!(
+        side(1, can).offer().unwrap_err(),
+        rtp_core::negotiate::LocalError::NoFingerprint
+    );
+    let bare: String = BROWSER
+        .lines()
+        .filter(|line| !line.contains("fingerprint"))
+        .flat_map(|line| [line, "\r\n"])
+        .collect();
+    let result = answer(&mut webrtc(1, DtlsPolicy::Allow), &bare).unwrap_err();
+    assert_eq!(
+        result,
+        PeerIncompatible::Refused {
+            line: 0,
+            why: Refusal::NoFingerprint
+        }
+        .into()
+    );
+}
+
+#[test]
+fn the_profile_follows_the_policies() {
+    for (dtls, sdes, protocol) in [
+        (DtlsPolicy::Allow, SdesPolicy::Off, "RTP/AVP"),
+        (DtlsPolicy::Allow, SdesPolicy::Require, "RTP/SAVP"),
+        (DtlsPolicy::Require, SdesPolicy::Off, "UDP/TLS/RTP/SAVPF"),
+        (
+            DtlsPolicy::Require,
+            SdesPolicy::Require,
+            "UDP/TLS/RTP/SAVPF",
+        ),
+    ] {
+        let mut can = able(1, dtls);
+        can.sdes.policy = sdes;
+        let mut ours = side(1, can);
+        let offer = ours.offer().unwrap();
+        let media = &offer.description().media[0];
+        assert_eq!(media.protocol.as_str(), protocol);
+        assert_eq!(media.attributes.has("crypto"), protocol == "RTP/SAVP");
+        assert_eq!(
+            media.attributes.has("fingerprint"),
+            dtls == DtlsPolicy::Require
+        );
+        assert!(!format!("{offer:?} {ours:?}").contains("apasswordof"));
+    }
+}
