@@ -219,3 +219,76 @@ fn a_listener_can_change_its_codec_and_stop() {
     mixer.stop_encoding(listener).unwrap();
     assert_eq!(round(&mut mixer), None);
 }
+
+#[test]
+fn opus_in_its_speech_mode_does_not_blow_up_when_a_listener_starts_to_talk() {
+    let run = |talks: bool| {
+        let mut mixer = limited(4);
+        let opus = codec("opus");
+        let options = CodecOptions::new().with_bitrate(16_000);
+        let mut add = || {
+            let person = mixer.add_participant(Rate::Khz48).unwrap();
+            mixer.encode(person.1, &opus, &options, 20).unwrap();
+            person
+        };
+        let (me, other, _silent) = (add(), add(), add());
+        let mut decoder = opus.decoder(&options).unwrap();
+        let (mut heard, mut phase, mut position) = (Vec::new(), 0.0_f64, 0);
+        for n in 0..700 {
+            // A buzz with a moving pitch and formant, in syllables, at about -26 dBov.
+            let frame: Vec<i16> = (0..960)
+                .map(|_| {
+                    let t = f64::from(position) / 48_000.0;
+                    position += 1;
+                    let pitch = 120.0 + 50.0 * (t * 3.0).sin();
+                    phase += pitch / 48_000.0;
+                    let formant = 600.0 + 500.0 * (t * 7.0).sin();
+                    let buzz: f64 = (1..25)
+                        .map(|k| {
+                            let distance = (pitch * f64::from(k) - formant) / 250.0;
+                            (phase * f64::from(k) * std::f64::consts::TAU).sin()
+                                / (1.0 + distance * distance)
+                        })
+                        .sum();
+                    (buzz * (0.55 + 0.45 * (t * 9.0).sin()) * 900.0) as i16
+                })
+                .collect();
+            let _ = mixer.push(other.0, &frame);
+            let mine = if talks && n % 61 < 3 { 3_000 } else { 0 };
+            let _ = mixer.push(
+                me.0,
+                &(0..960)
+                    .map(|i| if i % 100 < 50 { mine } else { -mine })
+                    .collect::<Vec<_>>(),
+            );
+            mixer.tick();
+            let mut out = [0; 960];
+            let payload = mixer.payload(me.1).unwrap();
+            decoder.decode(payload, &mut out).unwrap();
+            heard.extend_from_slice(&out);
+        }
+        heard
+    };
+    let (calm, switched) = (run(false), run(true));
+    let power = |pcm: &[i16]| {
+        pcm.iter()
+            .map(|&x| f64::from(x) * f64::from(x))
+            .sum::<f64>()
+            + 1.0
+    };
+    // From packet to packet: no louder than without the switches, give or take.
+    let mut worst = f64::MIN;
+    for (calm, switched) in calm.chunks(2_400).zip(switched.chunks(2_400)) {
+        let floor = 100.0 * 100.0 * 2_400.0;
+        worst = worst.max(10.0 * ((power(switched) + floor) / (power(calm) + floor)).log10());
+    }
+    let difference: Vec<i16> = calm
+        .iter()
+        .zip(&switched)
+        .map(|(c, s)| c.saturating_sub(*s))
+        .collect();
+    let ratio = 10.0 * (power(&calm) / power(&difference)).log10();
+    println!("worst packet {worst:+.1} dB, whole {ratio:.1} dB");
+    assert!(worst < 3.0, "a packet is {worst:.1} dB louder");
+    assert!(ratio > 10.0, "{ratio:.1} dB");
+}

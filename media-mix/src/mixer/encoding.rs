@@ -2,8 +2,8 @@
 //! same payload, encoded once. Whoever hears a mix of its own has an encoder of its own for as long.
 //!
 //! The far end's decoder must not notice the change. Leaving, the listener's own encoder takes over the state of the
-//! shared one where the codec allows that (G.711, G.722), or the shared stream itself if nobody else needs it. Coming
-//! back, the own encoder goes on for a while with the shared mix, so that both states have forgotten their difference.
+//! shared one where the codec allows that (G.711, G.722), or the shared stream itself if nobody else needs it; where it
+//! does not (Opus), it is first given the last packets' sound, so that it knows the voice it goes on with. Coming back, the own encoder goes on for a while with the shared mix, so that both states have forgotten their difference.
 
 use std::sync::Arc;
 
@@ -13,6 +13,9 @@ use crate::rate::Rate;
 
 /// Payloads a tick at most: 20 ms of tick in packets of 10 ms.
 const MOST_PAYLOADS: usize = 2;
+/// Packets of sound that an encoder hears before it takes over from one whose state it cannot have. One is worse than
+/// none, for its second packet leans on the first; from two on, more changes nothing.
+const PRIMING: usize = 3;
 
 /// One bit stream, with the payloads of this tick.
 pub(super) struct Stream {
@@ -20,6 +23,9 @@ pub(super) struct Stream {
     /// The packet in the making.
     frame: Vec<i16>,
     filled: usize,
+    /// The last packets' sound, newest last, if the encoder's state cannot be handed on; and how many packets it is of.
+    recent: Vec<i16>,
+    recent_packets: usize,
     bytes: Vec<u8>,
     payload_room: usize,
     ends: [usize; MOST_PAYLOADS],
@@ -29,10 +35,17 @@ pub(super) struct Stream {
 impl Stream {
     fn new(encoder: Box<dyn Encoder>, frame: usize) -> Self {
         let payload_room = encoder.max_payload(frame);
+        let remembers = if encoder.as_any().is_some() {
+            0
+        } else {
+            PRIMING
+        };
         Stream {
             encoder,
             frame: vec![0; frame],
             filled: 0,
+            recent: vec![0; frame * remembers],
+            recent_packets: 0,
             bytes: vec![0; payload_room * MOST_PAYLOADS],
             payload_room,
             ends: [0; MOST_PAYLOADS],
@@ -53,6 +66,12 @@ impl Stream {
                 break;
             }
             self.filled = 0;
+            if !self.recent.is_empty() {
+                let rest = self.recent.len() - self.frame.len();
+                self.recent.copy_within(self.frame.len().., 0);
+                self.recent[rest..].copy_from_slice(&self.frame);
+                self.recent_packets = (self.recent_packets + 1).min(PRIMING);
+            }
             let room = self
                 .bytes
                 .get_mut(used..used + self.payload_room)
@@ -80,7 +99,25 @@ impl Stream {
         self.encoder.reset();
         self.frame.fill(0);
         self.filled = filled;
+        self.recent_packets = 0;
         self.count = 0;
+    }
+
+    /// Go on, as a fresh stream, where `other` stands.
+    fn continue_from(&mut self, other: &Stream) {
+        self.frame.copy_from_slice(&other.frame);
+        self.filled = other.filled;
+        if self.encoder.continue_from(other.encoder.as_ref()) {
+            return;
+        }
+        self.recent.copy_from_slice(&other.recent);
+        self.recent_packets = other.recent_packets;
+        let known = self.frame.len() * self.recent_packets;
+        for packet in self.recent[self.recent.len() - known..].chunks_exact(self.frame.len()) {
+            let room = self.bytes.get_mut(..self.payload_room).unwrap_or_default();
+            // Only the state that it leaves is wanted; if it fails, the stream is as fresh as it was.
+            let _ = self.encoder.encode(packet, room);
+        }
     }
 }
 
@@ -263,8 +300,7 @@ impl Groups {
                 std::mem::swap(&mut own, &mut group.shared);
                 group.running = false;
             } else {
-                own.encoder.continue_from(group.shared.encoder.as_ref());
-                own.frame.copy_from_slice(&group.shared.frame);
+                own.continue_from(&group.shared);
             }
         }
         stream.own = Some(own);
