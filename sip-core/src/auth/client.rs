@@ -321,24 +321,30 @@ impl ClientAuth {
             });
         }
 
-        // A realm is judged once, where it first appears. As many as are remembered, so that the work is bounded.
+        // A realm is judged once, where it first appears; no more realms than are remembered, so that a response full
+        // of them costs little.
+        let most = self.options.max_realms.max(1);
+        let mut judged: Vec<(Challenger, &str)> = Vec::new();
         let mut answered: Vec<(Challenger, &str)> = Vec::new();
         let mut refused = None;
         for (challenger, challenge) in challenges {
-            let realm = challenge.realm.as_str();
-            if answered.len() >= self.options.max_realms || answered.contains(&(*challenger, realm))
-            {
+            let place = (*challenger, challenge.realm.as_str());
+            if judged.contains(&place) {
                 continue;
             }
-            let Some((challenge, algorithm, qop, ha1)) =
-                self.choose(*challenger, realm, challenges)
+            if judged.len() == most {
+                break;
+            }
+            judged.push(place);
+            let (challenger, realm) = place;
+            let Some((challenge, algorithm, qop, ha1)) = self.choose(challenger, realm, challenges)
             else {
-                refused.get_or_insert_with(|| self.why_unsupported(*challenger, realm, challenges));
+                refused.get_or_insert_with(|| self.why_unsupported(challenger, realm, challenges));
                 continue;
             };
-            self.judge(previous.find(*challenger, realm), challenge)?;
-            self.remember(*challenger, challenge, algorithm, qop, ha1, chance);
-            answered.push((*challenger, realm));
+            self.judge(previous.find(challenger, realm), challenge)?;
+            self.remember(challenger, challenge, algorithm, qop, ha1, chance);
+            answered.push(place);
         }
         if answered.is_empty() {
             return Err(refused.unwrap_or(AuthError::NoChallenge));

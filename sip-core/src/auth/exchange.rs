@@ -1,4 +1,5 @@
 //! Client and server against each other, every value over the wire's text.
+#![allow(clippy::disallowed_methods)]
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -419,6 +420,34 @@ fn remembered_realms_are_bounded() {
             .credentials()
             .count(),
         8
+    );
+}
+
+/// Also with sixteen thousand realms of which none can be answered.
+#[test]
+fn a_response_full_of_strange_realms_costs_little() {
+    let (mut chance, mut client) = (chance(), bob());
+    let strange = |n| {
+        let mut challenge = Challenge::new(format!("r{n}"), "n");
+        challenge.algorithm = AlgorithmParam::Other("NEW".into());
+        (Challenger::Server, challenge)
+    };
+    let many: Vec<_> = (0..16_000).map(strange).collect();
+    let begun = std::time::Instant::now();
+    let error = client
+        .retry(&Attempt::none(), &many, &INVITE, &mut chance)
+        .unwrap_err();
+    assert_eq!(
+        error,
+        AuthError::Unsupported {
+            realm: "r0".into(),
+            algorithm: "NEW".into()
+        }
+    );
+    assert!(
+        begun.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        begun.elapsed()
     );
 }
 
