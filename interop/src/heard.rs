@@ -66,12 +66,19 @@ impl Heard {
         self.seconds_where(|b| self.loud(b))
     }
 
-    /// Power at `hz` over the whole, in dB relative to a sine of full scale.
+    /// Power at `hz` over the whole, under a Hann window, in dB relative to a sine of full scale.
     pub fn level_db(&self, hz: f64) -> f64 {
         let n = self.samples.len().max(1) as f64;
-        10.0 * (self.tone_power(&self.samples, hz) / n / (32_768.0 * 32_768.0 / 2.0))
-            .max(1e-20)
-            .log10()
+        let (mut re, mut im) = (0.0, 0.0);
+        for (i, &v) in self.samples.iter().enumerate() {
+            let turn = std::f64::consts::TAU * i as f64;
+            let windowed = f64::from(v) * (1.0 - (turn / n).cos());
+            let phase = turn * hz / f64::from(self.rate);
+            re += windowed * phase.cos();
+            im += windowed * phase.sin();
+        }
+        let amplitude = 2.0 * re.hypot(im) / n;
+        20.0 * (amplitude / 32_768.0).max(1e-10).log10()
     }
 
     fn seconds_where(&self, wanted: impl Fn(&[i16]) -> bool) -> f64 {

@@ -1,0 +1,433 @@
+//! A phone that nobody here wrote joins a session: `signaling`'s gateway dials baresip.
+//!
+//! For each codec, in the clear and with SDES over UDP, and over TCP: the session's two tones are in baresip's
+//! recording and its own is not; what baresip plays is heard by both talkers and by nobody twice; keys go both ways,
+//! each once; hold and resume work from both ends, three ways from ours; the call ends from both ends.
+
+use interop::{Baresip, BaresipOptions, Codec, Heard, Ports, Security, Transport, installed};
+use media_mix::{Rate, Tone};
+use signaling::engine::{PcmReader, Voice};
+use signaling::net::{Event, Gateway, GatewayConfig, SessionId};
+use signaling::session::{Join, SessionOptions};
+use signaling::{CallId, DialRequest, Hold, Random, Secure};
+use sip_core::EndedBy;
+use sip_core::header::NameAddr;
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+use token::Role;
+
+const SOON: Duration = Duration::from_secs(10);
+const TALKERS: [f64; 2] = [440.0, 660.0];
+const PHONE: f64 = 1020.0;
+
+/// A gateway with one session: two talkers, who also listen.
+struct House {
+    runtime: tokio::runtime::Runtime,
+    gateway: Gateway,
+    session: SessionId,
+    ears: [PcmReader; 2],
+    heard: [Vec<i16>; 2],
+    /// Events that no wait has taken.
+    events: Vec<Event>,
+    _ports: Ports,
+}
+
+impl House {
+    fn new() -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let ports = Ports::take();
+        let random = Random::new(|out| {
+            use std::io::Read;
+            std::fs::File::open("/dev/urandom")
+                .and_then(|mut f| f.read_exact(out))
+                .expect("randomness");
+        });
+        let mut config = GatewayConfig::new((Ipv4Addr::LOCALHOST, 0).into(), random);
+        config.rtp_ports = ports.port(0)..=ports.port(39);
+        let mut gateway = runtime.block_on(Gateway::bind(config)).expect("a gateway");
+        let session = gateway
+            .open_session("room7", SessionOptions::default())
+            .expect("a session");
+        let ears = TALKERS.map(|hz| {
+            let voice = Voice::tone(Tone::new(Rate::Khz48, hz, -12.0));
+            let id = gateway
+                .join(session, Join::new(Role::Publisher), voice)
+                .expect("a talker");
+            gateway.listen(session, id, Rate::Khz16).expect("an ear")
+        });
+        Self {
+            runtime,
+            gateway,
+            session,
+            ears,
+            heard: Default::default(),
+            events: Vec::new(),
+            _ports: ports,
+        }
+    }
+
+    fn dial(&mut self, uri: &str, change: impl FnOnce(&mut DialRequest)) -> CallId {
+        let from = NameAddr::parse("\"Room 7\" <sip:room7@example.org>").expect("an address");
+        let mut request = DialRequest::new(uri.parse().expect("a URI"), from).header("X-Room", "7");
+        change(&mut request);
+        // A connection is opened where a runtime is.
+        let _inside = self.runtime.enter();
+        self.gateway.dial(self.session, &request).expect("a call")
+    }
+
+    fn turn(&mut self) {
+        let event = self.runtime.block_on(async {
+            tokio::time::timeout(Duration::from_millis(20), self.gateway.next_event())
+                .await
+                .ok()
+        });
+        self.events.extend(event);
+        for (ear, heard) in self.ears.iter_mut().zip(&mut self.heard) {
+            ear.drain_into(heard);
+        }
+    }
+
+    fn run_for(&mut self, time: Duration) {
+        let end = Instant::now() + time;
+        while Instant::now() < end {
+            self.turn();
+        }
+    }
+
+    /// Runs until an event is `wanted`, and takes it; the others stay.
+    fn wait_for<T>(&mut self, what: &str, mut wanted: impl FnMut(&Event) -> Option<T>) -> T {
+        let end = Instant::now() + SOON;
+        loop {
+            let found = self
+                .events
+                .iter()
+                .enumerate()
+                .find_map(|(i, e)| Some((i, wanted(e)?)));
+            if let Some((i, value)) = found {
+                self.events.remove(i);
+                return value;
+            }
+            assert!(
+                Instant::now() < end,
+                "not within {SOON:?}: {what}; events: {:#?}",
+                self.events
+            );
+            self.turn();
+        }
+    }
+
+    fn keys(&self) -> String {
+        self.events
+            .iter()
+            .filter_map(|e| {
+                if let Event::Key { digit, .. } = e {
+                    Some(*digit)
+                } else {
+                    None
+                }
+            })
+            .collect()
+    }
+
+    /// What each talker hears from now on, for so long.
+    fn hear(&mut self, time: Duration) -> [Heard; 2] {
+        // What is under way in queues and buffers was said before.
+        self.run_for(Duration::from_millis(100));
+        self.heard = Default::default();
+        self.run_for(time);
+        std::mem::take(&mut self.heard).map(|samples| Heard::new(16_000, samples))
+    }
+
+    /// Packets that baresip receives and sends in half a second.
+    fn flow(&mut self, baresip: &mut Baresip) -> (u64, u64) {
+        let before = baresip.packets();
+        self.run_for(Duration::from_millis(500));
+        let after = baresip.packets();
+        (after.received - before.received, after.sent - before.sent)
+    }
+
+    fn assert_flows(&mut self, baresip: &mut Baresip, when: &str) {
+        let (received, sent) = self.flow(baresip);
+        assert!(
+            (18..=34).contains(&received) && (18..=34).contains(&sent),
+            "{when}: {received} in, {sent} out"
+        );
+    }
+}
+
+/// How to make the call of one row of the matrix.
+struct Row {
+    codec: Codec,
+    security: Security,
+    transport: Transport,
+    /// Offer only the row's codec, not all that we have.
+    only: bool,
+    we_hang_up: bool,
+    /// Stay long enough for baresip's RTCP reports (it wants 5 s without a re-INVITE).
+    for_reports: bool,
+}
+
+impl Row {
+    fn new(codec: Codec, security: Security) -> Self {
+        Self {
+            codec,
+            security,
+            transport: Transport::Udp,
+            only: false,
+            we_hang_up: true,
+            for_reports: false,
+        }
+    }
+}
+
+fn call(row: Row) {
+    if !installed(&["baresip"]) {
+        return;
+    }
+    let mut options = BaresipOptions::new(row.codec);
+    options.security = row.security;
+    options.hz = PHONE;
+    let mut baresip = Baresip::start(&options);
+    let mut house = House::new();
+    let call = house.dial(&baresip.uri(row.transport), |request| {
+        request.secure = match row.security {
+            Security::Clear => Secure::Off,
+            Security::Sdes => Secure::Require,
+            Security::SdesOffered => Secure::Allow,
+        };
+        if row.only {
+            request.codecs = Some(vec![row.codec.name().to_owned()]);
+        }
+    });
+    house.wait_for("the answer", |e| {
+        matches!(e, Event::Answered { .. }).then_some(())
+    });
+    assert!(baresip.log().contains("X-Room: 7"), "the custom header");
+    let info = house.gateway.call(call).expect("the call's figures");
+    assert!(
+        info.codec.eq_ignore_ascii_case(row.codec.name()),
+        "{}",
+        info.codec
+    );
+    assert_eq!(info.suite.is_some(), row.security != Security::Clear);
+
+    // Sound both ways: each talker hears the other and the phone, and never itself.
+    house.run_for(Duration::from_millis(700));
+    let heard = house.hear(Duration::from_millis(2000));
+    for (i, heard) in heard.iter().enumerate() {
+        let both = heard.seconds_of_all(&[TALKERS[1 - i], PHONE]);
+        assert!(
+            both >= 1.7,
+            "talker {i} heard the other and the phone for {both} of {} s",
+            heard.seconds()
+        );
+        let own = heard.level_db(TALKERS[i]) - heard.level_db(PHONE);
+        assert!(own < -40.0, "talker {i} hears itself at {own:.1} dB");
+    }
+    let recorded = baresip.heard();
+    let both = recorded.seconds_of_all(&TALKERS);
+    assert!(
+        both >= 1.8,
+        "baresip heard the talkers for {both} of {} s",
+        recorded.seconds()
+    );
+    let steady = recorded.part(recorded.seconds() - 1.2, recorded.seconds() - 0.2);
+    let own = steady.level_db(PHONE) - steady.level_db(TALKERS[0]);
+    assert!(own < -35.0, "baresip hears itself at {own:.1} dB");
+
+    // Keys, each once.
+    house.gateway.send_dtmf(call, "12#").expect("keys");
+    baresip.control.command("sndcode", "4");
+    house.run_for(Duration::from_millis(500));
+    baresip.control.command("sndcode", "2");
+    house.run_for(Duration::from_millis(900));
+    assert_eq!(house.keys(), "42");
+    assert_eq!(
+        baresip.control.params_of("CALL_DTMF_START"),
+        ["1", "2", "#"].map(String::from)
+    );
+
+    // We hold three ways.
+    house.assert_flows(&mut baresip, "before the hold");
+    for how in [Hold::SendOnly, Hold::Inactive, Hold::PortZero] {
+        house.gateway.hold(call, how).expect("a hold");
+        house.wait_for("our hold", |e| {
+            matches!(e, Event::Held { .. }).then_some(())
+        });
+        house.run_for(Duration::from_millis(200));
+        let (received, sent) = house.flow(&mut baresip);
+        assert_eq!(sent, 0, "baresip sends although held by {how:?}");
+        assert!(
+            how == Hold::SendOnly || received == 0,
+            "{received} packets to baresip while held by {how:?}"
+        );
+        let silent = house.hear(Duration::from_millis(300));
+        let phone = silent[0].level_db(PHONE);
+        assert!(
+            phone < -70.0,
+            "the phone is heard at {phone:.1} dB while held by {how:?}"
+        );
+        house.gateway.resume(call).expect("a resume");
+        house.wait_for("our resume", |e| {
+            matches!(e, Event::Resumed { .. }).then_some(())
+        });
+        house.run_for(Duration::from_millis(300));
+        house.assert_flows(&mut baresip, &format!("after {how:?}"));
+    }
+    // baresip holds.
+    baresip.control.command("hold", "");
+    house.wait_for("baresip's hold", |e| {
+        matches!(e, Event::Held { .. }).then_some(())
+    });
+    house.run_for(Duration::from_millis(200));
+    assert_eq!(house.flow(&mut baresip), (0, 0), "while baresip holds");
+    baresip.control.command("resume", "");
+    house.wait_for("baresip's resume", |e| {
+        matches!(e, Event::Resumed { .. }).then_some(())
+    });
+    house.run_for(Duration::from_millis(400));
+    house.assert_flows(&mut baresip, "after baresip's resume");
+    let back = house.hear(Duration::from_millis(600));
+    assert!(
+        back[0].seconds_of_all(&[TALKERS[1], PHONE]) >= 0.4,
+        "the phone is heard again"
+    );
+    if row.for_reports {
+        house.run_for(Duration::from_millis(6500));
+        let reports = baresip
+            .control
+            .events()
+            .iter()
+            .rev()
+            .find(|e| e.kind == "CALL_RTCP")
+            .cloned()
+            .expect("RTCP");
+        let received = reports.number("/rtcp_stats/rx/sent").unwrap_or_default();
+        assert!(
+            received > 200,
+            "baresip read our sender reports: {}",
+            reports.json
+        );
+        assert_eq!(
+            reports.number("/rtcp_stats/rx/lost"),
+            Some(0),
+            "{}",
+            reports.json
+        );
+    }
+    let info = house.gateway.call(call).expect("the call's figures");
+    assert!(
+        info.loss() < 0.02 && info.mos().is_some_and(|mos| mos > 3.5),
+        "loss {}, MOS {:?}",
+        info.loss(),
+        info.mos()
+    );
+
+    if row.we_hang_up {
+        house.gateway.hang_up(call).expect("a BYE");
+    } else {
+        baresip.control.command("hangup", "");
+    }
+    let end = house.wait_for("the end", |e| {
+        if let Event::Ended { end, .. } = e {
+            Some(end.clone())
+        } else {
+            None
+        }
+    });
+    assert!(end.is_clean(), "{end}");
+    assert_eq!(
+        end.cause.by,
+        if row.we_hang_up {
+            EndedBy::Local
+        } else {
+            EndedBy::Remote
+        }
+    );
+    baresip.control.wait_for("CALL_CLOSED", SOON);
+    assert_eq!(
+        house
+            .gateway
+            .session(house.session)
+            .expect("the session")
+            .participants()
+            .len(),
+        2,
+        "the phone has left"
+    );
+}
+
+#[test]
+fn pcmu() {
+    call(Row {
+        for_reports: true,
+        ..Row::new(Codec::Pcmu, Security::Clear)
+    });
+}
+
+#[test]
+fn pcmu_sdes() {
+    call(Row {
+        only: true,
+        we_hang_up: false,
+        ..Row::new(Codec::Pcmu, Security::Sdes)
+    });
+}
+
+#[test]
+fn pcma() {
+    call(Row {
+        we_hang_up: false,
+        only: true,
+        ..Row::new(Codec::Pcma, Security::Clear)
+    });
+}
+
+#[test]
+fn pcma_sdes() {
+    call(Row {
+        for_reports: true,
+        ..Row::new(Codec::Pcma, Security::SdesOffered)
+    });
+}
+
+#[test]
+fn g722() {
+    call(Row::new(Codec::G722, Security::Clear));
+}
+
+#[test]
+fn g722_sdes() {
+    call(Row {
+        only: true,
+        we_hang_up: false,
+        ..Row::new(Codec::G722, Security::Sdes)
+    });
+}
+
+#[test]
+fn opus() {
+    call(Row {
+        we_hang_up: false,
+        ..Row::new(Codec::Opus, Security::Clear)
+    });
+}
+
+#[test]
+fn opus_sdes() {
+    call(Row {
+        only: true,
+        ..Row::new(Codec::Opus, Security::Sdes)
+    });
+}
+
+#[test]
+fn over_tcp() {
+    call(Row {
+        transport: Transport::Tcp,
+        ..Row::new(Codec::Pcmu, Security::Sdes)
+    });
+}
