@@ -58,7 +58,7 @@ mod uri;
 pub use endpoint::{
     Body, Bounds, CallHandle, CallId, CallState, Chance, CommandError, Config, ConnectionId, Counters, DigestPolicy,
     EndCause, EndKind, EndedBy, Endpoint, Epoch, Event, Flow, FlowError, Gone, Input, Invite, Local, Options, Question,
-    QuestionAnswer, QuestionId, RequestId, Target, Transmit, Transport, Uninvited, Users,
+    QuestionAnswer, QuestionId, Reliable, RequestId, SessionTimers, Target, Transmit, Transport, Uninvited, Users,
 };
 pub use framing::{Frame, FrameError, Framer, Refused};
 pub use header::{HeaderError, HeaderErrorReason, TypedHeader};

@@ -300,8 +300,7 @@ fn every_call_ends_once_and_nothing_is_left() {
             Err(_) => panic!("seed {seed} fails: SEED={seed} cargo test --test simulation"),
         }
     }
-    assert!(
-        answered > 0,
-        "a simulation in which nobody answers shows nothing"
-    );
+    // A simulation in which nobody answers and no offers meet would show nothing.
+    assert!(answered > all * CALLS / 8, "{answered} answered");
+    assert!(all < 10 || glares > 0, "no two offers met");
 }

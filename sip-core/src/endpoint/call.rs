@@ -10,10 +10,13 @@ use super::body::Body;
 use super::cause::EndCause;
 use super::command::Invite;
 use super::flow::{Flow, Target};
+use super::reliable::{Early, Sent};
+use super::session::{Demand, Grant, Session};
 use super::table::Key;
-use crate::Message;
+use super::wire;
 use crate::auth::ClientAuth;
 use crate::dialog::{Dialog, OfferAnswer, Repeat};
+use crate::{HeaderName, Message};
 
 /// Where a call stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,6 +53,8 @@ pub(crate) struct Outgoing {
     /// A provisional response came, so that CANCEL may go out (9.1).
     pub(crate) provisional: bool,
     pub(crate) cancelled: bool,
+    /// Early dialogs with reliable responses.
+    pub(crate) early: Vec<Early>,
     pub(crate) reason: Option<String>,
 }
 
@@ -62,6 +67,9 @@ pub(crate) struct Arrival {
     pub(crate) preview: Option<Body>,
     /// When the application has waited too long.
     pub(crate) until: Instant,
+    /// The session timer that our 2xx will grant.
+    pub(crate) grant: Option<Grant>,
+    pub(crate) sent: Sent,
     /// When the last provisional response is repeated.
     pub(crate) again: Option<Instant>,
 }
@@ -81,12 +89,13 @@ pub(crate) enum Reinvite {
     Out {
         client: Key,
         seq: u32,
+        /// Whether it carries an offer; an UPDATE that only refreshes does not.
+        offer: bool,
+        /// Whether a session timer sent it, not the application.
+        refresh: bool,
     },
     /// After 491: nothing is out until then (14.1).
-    Wait {
-        until: Instant,
-        reason: String,
-    },
+    Wait { until: Instant, reason: String },
 }
 
 /// The ACK with our answer that the application still owes after an INVITE without an offer.
@@ -119,6 +128,16 @@ pub(crate) struct Call {
     pub(crate) success: Option<Box<Success>>,
     pub(crate) ack_due: Option<Box<AckDue>>,
     pub(crate) reinvite: Option<Box<Reinvite>>,
+    /// The peer's UPDATE with an offer, until it is answered.
+    pub(crate) update: Option<Box<Arrival>>,
+    pub(crate) session: Option<Box<Session>>,
+    pub(crate) demand: Demand,
+    /// Whether the peer's Allow names UPDATE.
+    pub(crate) peer_updates: bool,
+    /// The last offer or answer that we sent, for a re-INVITE that only refreshes.
+    pub(crate) sent_body: Option<Body>,
+    /// The last one that the peer sent.
+    got_body: Option<Bytes>,
     /// Early dialogs, one a branch; exactly one once answered.
     pub(crate) dialogs: Vec<Dialog>,
     pub(crate) offers: OfferAnswer,
@@ -150,6 +169,12 @@ impl Call {
             success: None,
             ack_due: None,
             reinvite: None,
+            update: None,
+            session: None,
+            demand: Demand::default(),
+            peer_updates: false,
+            sent_body: None,
+            got_body: None,
             dialogs: Vec::new(),
             offers: OfferAnswer::new(),
             ending: None,
@@ -177,10 +202,34 @@ impl Call {
             Some(again) => again.min(arrival.until),
             None => arrival.until,
         });
-        [rings, repeat, ack, glare, arrival]
+        let prack = self
+            .arrival
+            .as_ref()
+            .and_then(|arrival| arrival.sent.deadline());
+        let update = self.update.as_ref().map(|update| update.until);
+        let session = self.session.as_ref().map(|session| session.deadline());
+        [rings, repeat, ack, glare, arrival, prack, update, session]
             .into_iter()
             .flatten()
             .min()
+    }
+
+    /// Notes what a message says about its sender.
+    pub(crate) fn note_peer(&mut self, message: &Message) {
+        if message.header(HeaderName::ALLOW).is_some() {
+            self.peer_updates = wire::lists(message, HeaderName::ALLOW, "UPDATE");
+        }
+    }
+
+    /// Notes an offer or answer of the peer's.
+    pub(crate) fn got(&mut self, body: Option<&Body>) {
+        if let Some(body) = body {
+            self.got_body = Some(body.bytes.clone());
+        }
+    }
+
+    pub(crate) fn has_got(&self, body: &Body) -> bool {
+        self.got_body.as_ref() == Some(&body.bytes)
     }
 
     pub(crate) fn dialog(&mut self) -> Option<&mut Dialog> {

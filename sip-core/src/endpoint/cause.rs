@@ -46,6 +46,8 @@ pub enum EndKind {
     TimedOut(Timer),
     /// The network said so.
     Transport(FlowError),
+    /// No refresh came in time (RFC 4028): the peer is gone.
+    SessionExpired,
     /// The host has no address.
     Unresolved,
     /// The peer lost the call: 481 or 408 to a request inside it (12.2.1.2).
@@ -134,6 +136,7 @@ impl fmt::Display for EndCause {
             EndKind::RingTimeout => write!(f, "not answered in time")?,
             EndKind::TimedOut(timer) => write!(f, "no answer from {host} ({timer})")?,
             EndKind::Transport(error) => write!(f, "cannot reach {host}: {error}")?,
+            EndKind::SessionExpired => write!(f, "the peer did not refresh the session in time")?,
             EndKind::Unresolved => write!(f, "cannot find an address of {host}")?,
             EndKind::Lost => write!(f, "the peer does not know this call any more")?,
             EndKind::Protocol(what) => write!(f, "protocol error: {what}")?,

@@ -21,7 +21,9 @@ use crate::{BuildError, HeaderName, Message, Method};
 pub(crate) enum Purpose {
     Invite,
     Reinvite,
+    Update,
     Bye,
+    Prack,
     Cancel,
     Info,
     Standalone,
@@ -341,7 +343,9 @@ impl Endpoint {
                 let gone = owner.is_none_or(|owner| {
                     self.with_call(owner, |endpoint, call| match purpose {
                         Purpose::Invite => endpoint.invite_response(now, call, &reply),
-                        Purpose::Reinvite => endpoint.reinvite_response(now, call, &reply),
+                        Purpose::Reinvite | Purpose::Update => {
+                            endpoint.reinvite_response(now, call, purpose, &reply);
+                        }
                         _ => endpoint.inside_response(now, call, purpose, &reply),
                     })
                     .is_none()

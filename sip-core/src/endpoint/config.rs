@@ -6,6 +6,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::callers::DigestPolicy;
 use super::flow::Transport;
+use super::reliable::Reliable;
+use super::session::SessionTimers;
 use crate::transaction::Timers;
 
 /// One pair of clocks read at the same moment. Where the wire needs a wall clock (nonces), the
@@ -155,6 +157,10 @@ pub struct Config {
     /// How often the last provisional response is repeated meanwhile, so that proxies do not give
     /// the call up; default one minute (13.3.1.1).
     pub progress_every: Duration,
+    /// Reliable provisional responses (RFC 3262).
+    pub reliable: Reliable,
+    /// Session timers (RFC 4028); on by default, so that no call outlives its peer.
+    pub session_timers: Option<SessionTimers>,
     /// Answer to requests that begin something here.
     pub uninvited: Uninvited,
     /// Digest authentication of callers; none by default.
@@ -172,6 +178,8 @@ impl Default for Config {
             limits: crate::Limits::default(),
             answer_within: Duration::from_secs(180),
             progress_every: Duration::from_secs(60),
+            reliable: Reliable::default(),
+            session_timers: Some(SessionTimers::default()),
             uninvited: Uninvited::default(),
             digest: None,
         }

@@ -55,8 +55,11 @@ pub enum Event {
         /// The branch that sent it (its To tag), when the INVITE was forked; empty when the
         /// response makes no dialog.
         branch: String,
-        /// A preview of the answer, for early media. It binds nobody until the 200.
+        /// A preview of the answer, for early media. It binds nobody until the 200, unless
+        /// `reliable`.
         preview: Option<Body>,
+        /// Whether the response came reliably (RFC 3262): then the first preview is the answer.
+        reliable: bool,
         /// The response.
         response: Message,
     },

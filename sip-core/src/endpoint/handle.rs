@@ -144,12 +144,23 @@ impl<'e> CallHandle<'e> {
         })
     }
 
+    /// Offers a change by UPDATE (RFC 3311), which asks nobody's user and needs no ACK; answered
+    /// like a re-INVITE. Refused when the peer's Allow does not name UPDATE.
+    pub fn update(self, now: Instant, offer: Body) -> Result<(), CommandError> {
+        self.command(now, |endpoint, now, call| {
+            endpoint.start_update(now, call, offer)
+        })
+    }
+
     /// Answers what [`Event::Offered`](crate::Event::Offered) brought, or the offer in the 200 of
     /// an INVITE that had none.
     pub fn accept(self, now: Instant, body: Body) -> Result<(), CommandError> {
         self.command(now, |endpoint, now, call| {
             if call.ack_due.is_some() {
                 return endpoint.send_due_ack(now, call, Some(body));
+            }
+            if call.update.is_some() {
+                return endpoint.accept_update(now, call, body);
             }
             match call.state {
                 CallState::Established | CallState::Accepted if call.arrival.is_some() => {
@@ -167,6 +178,7 @@ impl<'e> CallHandle<'e> {
             return Err(CommandError::Status(status.code()));
         }
         self.command(now, |endpoint, now, call| match call.state {
+            _ if call.update.is_some() => endpoint.refuse_update(now, call, status),
             CallState::Established | CallState::Accepted if call.arrival.is_some() => {
                 endpoint.refuse_invite(now, call, status, None)
             }

@@ -20,9 +20,6 @@ use crate::header::digest::Credentials;
 use crate::transaction::after;
 use crate::{HeaderName, Message, Method, StatusCode};
 
-/// Extensions that a Require may name (8.2.2.3): none yet.
-const SUPPORTED: [&str; 0] = [];
-
 impl Endpoint {
     /// A request that belongs to no transaction yet.
     pub(crate) fn request(&mut self, now: Instant, flow: Flow, request: &Message, method: &Method) {
@@ -107,12 +104,13 @@ impl Endpoint {
 
     /// Extensions that are required of us and that we lack (8.2.2.3).
     pub(crate) fn unsupported(&self, request: &Message) -> Option<String> {
+        let known = self.supported();
         let lacking: Vec<String> = request
             .values(HeaderName::REQUIRE)
             .map(|value| String::from_utf8_lossy(value).into_owned())
             .filter(|value| {
-                !SUPPORTED
-                    .iter()
+                !known
+                    .split(", ")
                     .any(|known| known.eq_ignore_ascii_case(value))
             })
             .collect();
@@ -138,11 +136,29 @@ impl Endpoint {
             );
             return;
         }
+        if let Err(min) = self.session_asked(request) {
+            self.respond_min_se(now, server, request, min);
+            return;
+        }
         if self.config.digest.is_some() {
             self.authenticate(now, server, flow, request);
         } else {
             self.incoming(now, server, flow, request, None);
         }
+    }
+
+    /// A session timer that is too short (RFC 4028 section 9).
+    pub(crate) fn respond_min_se(
+        &mut self,
+        now: Instant,
+        server: Key,
+        request: &Message,
+        min: u64,
+    ) {
+        let status = StatusCode::SESSION_INTERVAL_TOO_SMALL;
+        self.respond_status(now, server, request, status, |builder| {
+            builder.header_display(HeaderName::MIN_SE, min)
+        });
     }
 
     /// Challenges, or looks for whose HA1 is needed to judge.
@@ -306,7 +322,9 @@ impl Endpoint {
                 .unwrap_or_default(),
         };
         call.dialogs.push(dialog);
+        call.note_peer(request);
         let offer = wire::body(request);
+        call.got(offer.as_ref());
         if offer.is_some() {
             // A new machine takes an offer.
             let _ = call.offers.remote_offer();
@@ -329,11 +347,15 @@ impl Endpoint {
 
     pub(crate) fn arrival(&self, now: Instant, server: Key, request: &Message) -> Arrival {
         let until = after(now, self.config.answer_within);
+        // One that asks for too little was refused before.
+        let grant = self.session_asked(request).unwrap_or(None);
         Arrival {
             server,
             request: request.clone(),
             preview: None,
             until,
+            grant,
+            sent: Default::default(),
             again: None,
         }
     }
@@ -386,16 +408,41 @@ impl Endpoint {
         {
             return Err(OfferError::AnswerDiffers.into());
         }
+        let reliable = self.is_reliable(&arrival.request, body.is_some());
+        if reliable && arrival.sent.is_waiting() {
+            arrival.sent.queue(status, body);
+            return Ok(());
+        }
+        let answers = reliable && body.is_some() && !arrival.sent.answered;
+        if answers && call.offers.state() != OfferAnswerState::RemoteOffer {
+            return Err(CommandError::State("an INVITE with an offer"));
+        }
         let tag = self.server_tag(arrival.server);
         let mut builder = self
             .identify(arrival.request.reply(status))
             .to_tag(&tag)
             .header(HeaderName::CONTACT, contact)
             .header(HeaderName::ALLOW, wire::ALLOW);
+        let sequence = arrival.sent.next(1 + self.draw.below(0x7fff_0000));
+        if reliable {
+            builder = builder
+                .header(HeaderName::REQUIRE, "100rel")
+                .header_display(HeaderName::RSEQ, sequence);
+        }
         if let Some(body) = &body {
             builder = wire::response_with_body(builder, body);
         }
         let response = builder.build()?;
+        if let (true, Some(to)) = (reliable, self.server_target(arrival.server)) {
+            let t1 = self.config.timers.t1;
+            arrival
+                .sent
+                .sent(now, sequence, response.to_bytes(), to, t1);
+        }
+        if answers {
+            call.offers.local_answer()?;
+            arrival.sent.answered = true;
+        }
         arrival.again = Some(after(now, self.config.progress_every));
         if body.is_some() {
             arrival.preview = body;
@@ -433,8 +480,15 @@ impl Endpoint {
             (Some(preview), _) => Some(preview.clone()),
             (None, body) => body,
         };
+        if arrival.sent.is_waiting() {
+            // RFC 3262 section 3: not while the answer in a reliable response may be lost.
+            arrival.sent.hold_answer(body);
+            return Ok(());
+        }
         let mut offers = call.offers;
         match (offers.state(), &body) {
+            // The answer went out reliably; the 200 repeats it for those who look only there.
+            _ if arrival.sent.answered => {}
             (OfferAnswerState::RemoteOffer, Some(_)) => offers.local_answer()?,
             (OfferAnswerState::RemoteOffer, None) => return Err(OfferError::AnswerMissing.into()),
             (_, Some(_)) => offers.local_offer()?,
@@ -446,6 +500,12 @@ impl Endpoint {
             .to_tag(&tag)
             .header(HeaderName::CONTACT, contact)
             .header(HeaderName::ALLOW, wire::ALLOW);
+        let supported = self.supported();
+        if !supported.is_empty() {
+            builder = builder.header(HeaderName::SUPPORTED, supported);
+        }
+        let grant = arrival.grant;
+        builder = Self::session_response(builder, grant);
         if let Some(body) = &body {
             builder = wire::response_with_body(builder, body);
         }
@@ -468,6 +528,8 @@ impl Endpoint {
             repeat: Repeat::new(now, &self.config.timers),
         }));
         call.arrival = None;
+        call.sent_body = body;
+        self.session_granted(now, call, grant);
         if call.state == CallState::Incoming {
             call.state = CallState::Accepted;
         }
@@ -569,6 +631,7 @@ impl Endpoint {
             if call.offers.state() == OfferAnswerState::LocalOffer {
                 match &answer {
                     Some(_) => {
+                        call.got(answer.as_ref());
                         // The state was just seen to be right.
                         let _ = call.offers.remote_answer();
                     }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::body::Body;
-use super::call::{Call, CallState, Reinvite};
+use super::call::{Arrival, Call, CallState, Reinvite};
 use super::clients::{Failure, Purpose, Reply};
 use super::command::CommandError;
 use super::event::{CallId, Event};
@@ -12,8 +12,8 @@ use super::outgoing::with_digest_request;
 use super::table::Key;
 use super::{EndCause, EndKind, EndedBy, Endpoint, wire};
 use crate::auth::Attempt;
-use crate::dialog::{DialogError, Due};
-use crate::transaction::Timer;
+use crate::dialog::{DialogError, Due, OfferAnswerState};
+use crate::transaction::{Timer, after};
 use crate::{HeaderName, Message, Method, RequestBuilder, StatusCode};
 
 impl Endpoint {
@@ -70,6 +70,8 @@ impl Endpoint {
         match method {
             Method::Bye => self.bye(now, server, call, request),
             Method::Invite => self.reinvited(now, server, call, request),
+            Method::Update => self.updated(now, server, call, request),
+            Method::Prack => self.pracked(now, server, call, request),
             Method::Options => self.respond_options(now, server, request),
             Method::Info => {
                 self.respond_status(now, server, request, StatusCode::OK, |builder| builder);
@@ -97,6 +99,9 @@ impl Endpoint {
         self.respond_status(now, server, request, StatusCode::OK, |builder| builder);
         if call.arrival.is_some() {
             let _ = self.refuse_invite(now, call, StatusCode::REQUEST_TERMINATED, None);
+        }
+        if call.update.is_some() {
+            let _ = self.refuse_update(now, call, StatusCode::REQUEST_TERMINATED);
         }
         match call.state {
             // The other branches of our INVITE go on; only this early dialog ended.
@@ -127,7 +132,10 @@ impl Endpoint {
             _ => Some(StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST),
         };
         let pending = call.ack_due.is_some()
-            || matches!(call.reinvite.as_deref(), Some(Reinvite::Out { .. }));
+            || matches!(
+                call.reinvite.as_deref(),
+                Some(Reinvite::Out { offer: true, .. })
+            );
         let refused = refused.or_else(|| {
             if call.arrival.is_some() {
                 Some(StatusCode::SERVER_INTERNAL_ERROR)
@@ -152,7 +160,13 @@ impl Endpoint {
             });
             return;
         }
+        if let Err(min) = self.session_asked(request) {
+            self.respond_min_se(now, server, request, min);
+            return;
+        }
+        call.note_peer(request);
         let offer = wire::body(request);
+        call.got(offer.as_ref());
         if offer.is_some() {
             // Seen to be possible above.
             let _ = call.offers.remote_offer();
@@ -171,6 +185,136 @@ impl Endpoint {
                 offer,
                 request: request.clone(),
             });
+        }
+    }
+
+    /// The peer's UPDATE: a change, or only a refresh (RFC 3311 section 5.2).
+    fn updated(&mut self, now: Instant, server: Key, call: &mut Call, request: &Message) {
+        let grant = match self.session_asked(request) {
+            Ok(grant) => grant,
+            Err(min) => return self.respond_min_se(now, server, request, min),
+        };
+        if let Some(lacking) = self.unsupported(request) {
+            self.respond_status(now, server, request, StatusCode::BAD_EXTENSION, |builder| {
+                builder.header(HeaderName::UNSUPPORTED, lacking)
+            });
+            return;
+        }
+        let offer = wire::body(request);
+        if offer.is_some() {
+            let refused = match call.offers.state() {
+                _ if call.update.is_some() => Some(StatusCode::SERVER_INTERNAL_ERROR),
+                OfferAnswerState::RemoteOffer => Some(StatusCode::SERVER_INTERNAL_ERROR),
+                OfferAnswerState::LocalOffer => Some(StatusCode::REQUEST_PENDING),
+                OfferAnswerState::Idle => None,
+            };
+            if let Some(status) = refused {
+                let wait =
+                    (status == StatusCode::SERVER_INTERNAL_ERROR).then(|| self.draw.below(11));
+                self.respond_status(now, server, request, status, |builder| match wait {
+                    Some(wait) => builder.header_display(HeaderName::RETRY_AFTER, wait),
+                    None => builder,
+                });
+                return;
+            }
+        }
+        call.note_peer(request);
+        if let Some(dialog) = call.dialog() {
+            dialog.refresh_target(request);
+        }
+        let mut arrival = self.arrival(now, server, request);
+        arrival.grant = grant;
+        if offer.is_none() {
+            // Building it fails only for a request that could not be answered at all.
+            let _ = self.respond_update(now, call, &arrival, None);
+            return;
+        }
+        call.got(offer.as_ref());
+        // Seen to be possible above.
+        let _ = call.offers.remote_offer();
+        // The client gives up after timer F; half of that is left for the way.
+        arrival.until = arrival.until.min(after(now, self.config.timers.f / 2));
+        call.update = Some(Box::new(arrival));
+        if let Some(key) = call.key {
+            self.out.tell(Event::Offered {
+                call: CallId(key),
+                offer,
+                request: request.clone(),
+            });
+        }
+    }
+
+    fn respond_update(
+        &mut self,
+        now: Instant,
+        call: &mut Call,
+        arrival: &Arrival,
+        body: Option<&Body>,
+    ) -> Result<(), CommandError> {
+        let contact = self.local_contact(call);
+        let tag = self.server_tag(arrival.server);
+        let mut builder = self
+            .identify(arrival.request.reply(StatusCode::OK))
+            .to_tag(&tag)
+            .header(HeaderName::CONTACT, contact)
+            .header(HeaderName::ALLOW, wire::ALLOW);
+        builder = Self::session_response(builder, arrival.grant);
+        if let Some(body) = body {
+            builder = wire::response_with_body(builder, body);
+        }
+        let response = builder.build()?;
+        self.respond(now, arrival.server, &response);
+        if matches!(call.state, CallState::Established | CallState::Accepted) {
+            self.session_granted(now, call, arrival.grant);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn accept_update(
+        &mut self,
+        now: Instant,
+        call: &mut Call,
+        body: Body,
+    ) -> Result<(), CommandError> {
+        let Some(arrival) = call.update.take() else {
+            return Err(CommandError::State("an offer of the peer's"));
+        };
+        if let Err(error) = self.respond_update(now, call, &arrival, Some(&body)) {
+            call.update = Some(arrival);
+            return Err(error);
+        }
+        call.offers.local_answer()?;
+        call.sent_body = Some(body);
+        Ok(())
+    }
+
+    pub(crate) fn refuse_update(
+        &mut self,
+        now: Instant,
+        call: &mut Call,
+        status: StatusCode,
+    ) -> Result<(), CommandError> {
+        let Some(arrival) = call.update.take() else {
+            return Err(CommandError::State("an offer of the peer's"));
+        };
+        self.respond_status(now, arrival.server, &arrival.request, status, |builder| {
+            builder
+        });
+        call.offers.abandon();
+        Ok(())
+    }
+
+    fn update_due(&mut self, now: Instant, call: &mut Call) {
+        if call
+            .update
+            .as_ref()
+            .is_some_and(|update| update.until <= now)
+        {
+            // RFC 3311 section 5.2: what needs a person cannot be decided in an UPDATE.
+            let _ = self.refuse_update(now, call, StatusCode::SERVER_TIMEOUT);
+            if let Some(key) = call.key {
+                self.out.tell(Event::OfferWithdrawn { call: CallId(key) });
+            }
         }
     }
 
@@ -199,8 +343,21 @@ impl Endpoint {
         purpose: Purpose,
         finish: impl FnOnce(RequestBuilder) -> RequestBuilder,
     ) -> Result<(Key, u32), CommandError> {
+        self.send_request_at(now, call, 0, method, purpose, finish)
+    }
+
+    /// Sends a request in one of a call's dialogs.
+    pub(crate) fn send_request_at(
+        &mut self,
+        now: Instant,
+        call: &mut Call,
+        at: usize,
+        method: Method,
+        purpose: Purpose,
+        finish: impl FnOnce(RequestBuilder) -> RequestBuilder,
+    ) -> Result<(Key, u32), CommandError> {
         let (flow, sent, key) = (call.flow, call.target.clone(), call.key);
-        let Some(dialog) = call.dialogs.first_mut() else {
+        let Some(dialog) = call.dialogs.get_mut(at) else {
             return Err(CommandError::State("an answered call"));
         };
         let to = self.hop(&dialog.next_hop(), flow, sent.as_ref());
@@ -286,6 +443,10 @@ impl Endpoint {
         if call.arrival.is_some() {
             let _ = self.refuse_invite(now, call, StatusCode::REQUEST_TERMINATED, None);
         }
+        if call.update.is_some() {
+            let _ = self.refuse_update(now, call, StatusCode::REQUEST_TERMINATED);
+        }
+        call.session = None;
         let reason = call.bye_reason.take();
         let sent = self.send_inside(now, call, Method::Bye, |builder| match &reason {
             Some(reason) => builder.header(HeaderName::REASON, reason),
@@ -307,6 +468,7 @@ impl Endpoint {
     ) -> Result<(), CommandError> {
         if body.is_some() {
             call.offers.local_answer()?;
+            call.sent_body = body.clone();
         } else {
             call.offers.abandon();
         }
@@ -340,6 +502,9 @@ impl Endpoint {
             // 15.1.1: over, whatever the status says.
             let cause = self.take_ending(call, EndKind::HungUp);
             self.end(call, cause, Some(reply.response.clone()));
+            return;
+        }
+        if purpose == Purpose::Prack {
             return;
         }
         if let (Some(key), Some(method)) = (call.key, reply.request.method()) {
@@ -385,7 +550,10 @@ impl Endpoint {
             self.end(call, cause, None);
             return;
         }
-        if purpose == Purpose::Reinvite {
+        if purpose == Purpose::Prack {
+            return;
+        }
+        if matches!(purpose, Purpose::Reinvite | Purpose::Update) {
             self.reinvite_over(call, client);
         }
         if !matches!(call.state, CallState::Established | CallState::Accepted) {
@@ -438,6 +606,9 @@ impl Endpoint {
             }
             endpoint.glare_due(now, call);
             endpoint.arrival_due(now, call);
+            endpoint.reliable_due(now, call);
+            endpoint.update_due(now, call);
+            endpoint.session_due(now, call);
         })
         .is_some()
     }

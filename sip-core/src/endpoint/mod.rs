@@ -18,8 +18,8 @@
 #![doc = include_str!("../../examples/phone.rs")]
 //! ```
 //!
-//! What this leaves out so far: proxies, registration, reliable provisional responses (RFC 3262),
-//! UPDATE (RFC 3311), session timers (RFC 4028), REFER and SUBSCRIBE.
+//! With it go session timers (RFC 4028), UPDATE (RFC 3311) and reliable provisional responses
+//! (RFC 3262). What this leaves out so far: proxies, registration, REFER and SUBSCRIBE.
 
 mod body;
 mod call;
@@ -39,7 +39,9 @@ mod outgoing;
 mod questions;
 mod receive;
 mod reinvite;
+mod reliable;
 mod servers;
+mod session;
 mod table;
 mod wire;
 
@@ -58,6 +60,8 @@ pub use event::{CallId, Event, Question, QuestionAnswer, QuestionId, RequestId};
 pub use flow::{ConnectionId, Flow, FlowError, Input, Target, Transmit, Transport};
 pub use handle::CallHandle;
 pub use outbox::Chance;
+pub use reliable::Reliable;
+pub use session::SessionTimers;
 
 use call::Call;
 use clients::Client;

@@ -10,6 +10,7 @@ use super::clients::{Failure, Purpose, Reply, cancel};
 use super::command::{CommandError, Invite, Options};
 use super::event::{CallId, Event, Question, RequestId};
 use super::flow::{Flow, FlowError, Target, Transport};
+use super::reliable::Provisional;
 use super::table::Key;
 use super::{EndCause, EndKind, EndedBy, Endpoint, wire};
 use crate::auth::{Attempt, AuthError, Challenger, ClientAuth, DigestRequest};
@@ -69,6 +70,7 @@ impl Endpoint {
             seq: 1,
             provisional: false,
             cancelled: false,
+            early: Vec::new(),
             reason: None,
         }));
         let Some(key) = self.new_call(call) else {
@@ -285,6 +287,17 @@ impl Endpoint {
             .cseq(outgoing.seq)
             .header(HeaderName::CONTACT, contact)
             .header(HeaderName::ALLOW, wire::ALLOW);
+        let mut supported = self.supported();
+        if invite.body.is_none() {
+            // A reliable response would carry an offer, and PRACK our answer.
+            supported = supported.replace(", 100rel", "").replace("100rel", "");
+        }
+        if !supported.is_empty() {
+            builder = builder.header(HeaderName::SUPPORTED, supported);
+        }
+        for (name, value) in self.session_values(None, call.demand) {
+            builder = builder.header(name, value);
+        }
         builder = self.identify_request(builder);
         for (name, value) in &invite.headers {
             builder = builder.header(name, value);
@@ -306,6 +319,7 @@ impl Endpoint {
             outgoing.client = Some(client);
             outgoing.provisional = false;
             outgoing.cancelled = false;
+            outgoing.early.clear();
         }
         call.target = Some(target);
         call.state = CallState::Calling;
@@ -440,21 +454,28 @@ impl Endpoint {
             return;
         }
         let branch = wire::to_tag(reply.response).unwrap_or_default();
+        let mut at = None;
         if !branch.is_empty() {
-            match call
+            at = call
                 .dialogs
                 .iter()
-                .position(|dialog| dialog.remote_tag() == branch)
-            {
+                .position(|dialog| dialog.remote_tag() == branch);
+            match at {
                 Some(at) => call.dialogs[at].confirm(reply.response),
                 None if call.dialogs.len() >= self.config.bounds.forks => return,
                 None => {
                     if let Ok(dialog) = Dialog::uac(reply.request, reply.response) {
+                        at = Some(call.dialogs.len());
                         call.dialogs.push(dialog);
                     }
                 }
             }
         }
+        call.note_peer(reply.response);
+        let reliable = match self.provisional(now, call, at, reply) {
+            Provisional::Old => return,
+            reliable => reliable == Provisional::Fresh,
+        };
         if let Some(key) = call.key {
             self.out.tell(Event::Progress {
                 call: CallId(key),
@@ -462,6 +483,7 @@ impl Endpoint {
                 reason: reply.response.reason().into_owned(),
                 branch,
                 preview: wire::body(reply.response),
+                reliable,
                 response: reply.response.clone(),
             });
         }
@@ -505,13 +527,21 @@ impl Endpoint {
         let seq = wire::cseq(reply.request).map_or(1, |(seq, _)| seq);
         call.dialogs = vec![dialog];
         let cancelled = call.state == CallState::Cancelling;
+        call.note_peer(reply.response);
         let offered = call
             .outgoing
             .as_ref()
             .is_some_and(|o| o.invite.body.is_some());
-        call.outgoing = None;
+        let early = Self::early_answer(call, &branch);
+        call.sent_body = call
+            .outgoing
+            .take()
+            .and_then(|outgoing| outgoing.invite.body);
         call.state = CallState::Established;
-        let body = wire::body(reply.response);
+        self.session_answered(now, call, reply.response);
+        // What came reliably is the answer; the 200 may repeat it, but not change it.
+        let body = early.or_else(|| wire::body(reply.response));
+        call.got(body.as_ref());
         let broken = match (offered, &body) {
             (true, Some(_)) => call
                 .offers
@@ -593,11 +623,22 @@ impl Endpoint {
                         outgoing.seq = seq;
                         outgoing.provisional = false;
                         // Early dialogs belonged to the refused request.
+                        outgoing.early.clear();
                         call.dialogs.clear();
                         return;
                     }
                 }
                 Err(kind) => cause.kind = kind,
+            }
+        }
+        if status == StatusCode::SESSION_INTERVAL_TOO_SMALL
+            && self.raise_demand(call, reply.response)
+            && let Some(outgoing) = call.outgoing.as_deref_mut()
+        {
+            outgoing.seq = outgoing.seq.saturating_add(1);
+            call.dialogs.clear();
+            if self.send_invite(now, call, reply.target.clone()).is_ok() {
+                return;
             }
         }
         let message = Some(reply.response.clone());

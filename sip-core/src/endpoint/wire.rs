@@ -9,7 +9,7 @@ use super::body::Body;
 use super::flow::{Flow, Target, Transport};
 
 /// Methods that we understand, as Allow lists them.
-pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO";
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK";
 
 /// Headers that an application cannot set: the endpoint writes or computes them.
 pub(crate) fn is_reserved(name: HeaderName<'_>) -> bool {
@@ -79,6 +79,13 @@ pub(crate) fn branch(message: &Message) -> Option<String> {
         .typed::<Via<'_>>()
         .ok()
         .and_then(|via| via.branch().map(str::to_owned))
+}
+
+/// Whether a comma-separated header names this token.
+pub(crate) fn lists(message: &Message, name: HeaderName<'static>, token: &str) -> bool {
+    message
+        .values(name)
+        .any(|value| value.eq_ignore_ascii_case(token.as_bytes()))
 }
 
 pub(crate) fn reason(message: &Message) -> Option<String> {
