@@ -80,10 +80,11 @@ pub(crate) fn is(byte: u8, class: u8) -> bool {
 /// Length of the longest prefix that is of `class`.
 #[inline]
 pub(crate) fn span(bytes: &[u8], class: u8) -> usize {
-    bytes
-        .iter()
-        .position(|&b| !is(b, class))
-        .unwrap_or(bytes.len())
+    let mut at = 0;
+    while at < bytes.len() && is(bytes[at], class) {
+        at += 1;
+    }
+    at
 }
 
 #[inline]
@@ -91,24 +92,24 @@ pub(crate) fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|&b| is(b, TOKEN))
 }
 
+/// Where the run of bytes of `class` and of `%HH` escapes that starts at `at` ends.
+#[inline]
+pub(crate) fn escaped_end(bytes: &[u8], mut at: usize, class: u8) -> usize {
+    loop {
+        at += span(bytes.get(at..).unwrap_or_default(), class);
+        match bytes.get(at..) {
+            Some([b'%', high, low, ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+                at += 3;
+            }
+            _ => return at,
+        }
+    }
+}
+
 /// Whether every byte is of `class` or part of a `%HH` escape.
 #[inline]
 pub(crate) fn is_escaped(bytes: &[u8], class: u8) -> bool {
-    let mut i = 0;
-    while i < bytes.len() {
-        if is(bytes[i], class) && bytes[i] != b'%' {
-            i += 1;
-        } else if bytes[i] == b'%'
-            && i + 2 < bytes.len()
-            && bytes[i + 1].is_ascii_hexdigit()
-            && bytes[i + 2].is_ascii_hexdigit()
-        {
-            i += 3;
-        } else {
-            return false;
-        }
-    }
-    true
+    escaped_end(bytes, 0, class) == bytes.len()
 }
 
 /// Linear white space inside a value: a fold is CRLF followed by white space, and bare CR or LF is
@@ -155,6 +156,21 @@ pub(crate) fn decimal(bytes: &[u8]) -> Option<u32> {
         n = n.checked_mul(10)?.checked_add(u32::from(digit))?;
     }
     Some(n)
+}
+
+/// How many digits `bytes` starts with, and their number if there are any and it fits `u32`.
+#[inline]
+pub(crate) fn digits(bytes: &[u8]) -> (usize, Option<u32>) {
+    let (mut len, mut number) = (0, Some(0u32));
+    while let Some(digit) = bytes
+        .get(len)
+        .map(|b| b.wrapping_sub(b'0'))
+        .filter(|d| *d < 10)
+    {
+        number = number.and_then(|n| n.checked_mul(10)?.checked_add(u32::from(digit)));
+        len += 1;
+    }
+    (len, number.filter(|_| len > 0))
 }
 
 /// End (exclusive, behind the closing quote) of the quoted string that opens at `at`.
@@ -245,6 +261,15 @@ pub(crate) fn lossy(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
 /// A comma outside quotes and angle brackets, at or after `at`: where one list element ends.
 #[inline]
 pub(crate) fn list_end(bytes: &[u8], mut at: usize) -> usize {
+    // Most values have no comma, and most commas nothing in front that could hide them.
+    match memchr::memchr(b',', bytes.get(at..).unwrap_or_default()) {
+        None => return bytes.len(),
+        Some(comma) => {
+            if memchr::memchr2(b'"', b'<', &bytes[at..at + comma]).is_none() {
+                return at + comma;
+            }
+        }
+    }
     let mut angle = false;
     while at < bytes.len() {
         match bytes[at] {

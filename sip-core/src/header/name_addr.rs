@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{HeaderError, HeaderErrorReason, TypedHeader};
 use crate::message::{BuildError, HeaderName};
 use crate::text;
-use crate::uri::{Param, Params, Uri, UriError, UriRef, check_generic};
+use crate::uri::{Param, Params, Uri, UriError, UriRef, walk_generic};
 
 /// A URI with an optional display name and parameters.
 ///
@@ -27,6 +27,8 @@ pub struct NameAddrRef<'a> {
     uri: &'a [u8],
     uri_at: usize,
     params: &'a [u8],
+    /// The `tag` parameter, empty without one.
+    tag: &'a [u8],
 }
 
 impl<'a> NameAddrRef<'a> {
@@ -73,7 +75,11 @@ impl<'a> NameAddrRef<'a> {
 
     /// The `tag` parameter.
     pub fn tag(&self) -> Option<&'a str> {
-        self.param("tag").and_then(|p| p.value())
+        if self.tag.is_empty() {
+            None
+        } else {
+            std::str::from_utf8(self.tag).ok()
+        }
     }
 
     /// The whole value as it stands.
@@ -145,13 +151,20 @@ fn decode<'a>(value: &'a [u8], name: HeaderName<'static>) -> Result<NameAddrRef<
         return error(Uri, uri_at);
     }
     let params = &value[rest..];
-    check_generic(params).map_err(|at| fail(Parameter, rest + at))?;
+    let mut tag: &[u8] = &[];
+    walk_generic(params, false, |name, value| {
+        if name.len() == 3 && tag.is_empty() && name.eq_ignore_ascii_case(b"tag") {
+            tag = value;
+        }
+    })
+    .map_err(|at| fail(Parameter, rest + at))?;
     Ok(NameAddrRef {
         bytes: value,
         display,
         uri,
         uri_at,
         params,
+        tag,
     })
 }
 
@@ -206,6 +219,7 @@ impl NameAddr {
             uri: &[],
             uri_at: 0,
             params: &[],
+            tag: &[],
         })
     }
 

@@ -22,8 +22,8 @@ impl<'a> TypedHeader<'a> for CSeq<'a> {
     const LIST: bool = false;
 
     fn decode(value: &'a [u8]) -> Result<Self, HeaderError> {
-        let digits = value.iter().take_while(|b| b.is_ascii_digit()).count();
-        let Some(sequence) = text::decimal(&value[..digits]).filter(|n| *n < 1 << 31) else {
+        let (digits, number) = text::digits(value);
+        let Some(sequence) = number.filter(|n| *n < 1 << 31) else {
             return Err(HeaderError::new(Self::NAME, HeaderErrorReason::Number, 0));
         };
         let start = text::skip_ws(value, digits);

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use super::{HeaderError, HeaderErrorReason, TypedHeader, ascii};
 use crate::message::HeaderName;
 use crate::text;
-use crate::uri::{Host, Param, Params, check_generic, host_span};
+use crate::uri::{Host, Param, Params, host_span, walk_generic};
 
 /// One hop that the request took.
 ///
@@ -25,6 +25,8 @@ pub struct Via<'a> {
     host: &'a [u8],
     port: Option<u16>,
     params: &'a [u8],
+    /// The `branch` parameter, empty without one.
+    branch: &'a [u8],
 }
 
 impl<'a> TypedHeader<'a> for Via<'a> {
@@ -34,23 +36,28 @@ impl<'a> TypedHeader<'a> for Via<'a> {
     fn decode(value: &'a [u8]) -> Result<Self, HeaderError> {
         use HeaderErrorReason::*;
         let error = |reason, at| Err(HeaderError::new(Self::NAME, reason, at));
-        let token = |at: usize| text::span(&value[at..], text::TOKEN);
+        let token = |at: usize| at + text::span(&value[at..], text::TOKEN);
         let slash = |at: usize| {
             let at = text::skip_ws(value, at);
             (value.get(at) == Some(&b'/')).then(|| text::skip_ws(value, at + 1))
         };
-        let name = token(0);
-        if name == 0 {
-            return error(Grammar, 0);
-        }
-        let Some(version) = slash(name) else {
-            return error(Grammar, name);
+        let (version_end, transport) = if value.starts_with(b"SIP/2.0/") {
+            (7, 8)
+        } else {
+            let name = token(0);
+            if name == 0 {
+                return error(Grammar, 0);
+            }
+            let Some(version) = slash(name) else {
+                return error(Grammar, name);
+            };
+            let version_end = token(version);
+            let Some(transport) = slash(version_end).filter(|_| version_end > version) else {
+                return error(Grammar, version);
+            };
+            (version_end, transport)
         };
-        let version_end = version + token(version);
-        let Some(transport) = slash(version_end).filter(|_| version_end > version) else {
-            return error(Grammar, version);
-        };
-        let transport_end = transport + token(transport);
+        let transport_end = token(transport);
         let host = text::skip_ws(value, transport_end);
         if transport_end == transport || host == transport_end {
             return error(Grammar, transport);
@@ -73,7 +80,14 @@ impl<'a> TypedHeader<'a> for Via<'a> {
             at += digits;
         }
         let params = &value[at..];
-        check_via_params(params).map_err(|i| HeaderError::new(Self::NAME, Parameter, at + i))?;
+        let mut branch: &[u8] = &[];
+        // `received` may hold an IPv6 address without brackets.
+        walk_generic(params, true, |name, value| {
+            if name.len() == 6 && branch.is_empty() && name.eq_ignore_ascii_case(b"branch") {
+                branch = value;
+            }
+        })
+        .map_err(|i| HeaderError::new(Self::NAME, Parameter, at + i))?;
         Ok(Via {
             bytes: value,
             protocol: &value[..version_end],
@@ -81,30 +95,9 @@ impl<'a> TypedHeader<'a> for Via<'a> {
             host: &value[host..host + host_len],
             port,
             params,
+            branch,
         })
     }
-}
-
-/// A Via's parameters are generic, but `received` may hold a bare IPv6 address.
-fn check_via_params(params: &[u8]) -> Result<(), usize> {
-    check_generic(params).or_else(|at| {
-        for param in Params::new(params).iter() {
-            let bare = param.name().eq_ignore_ascii_case("received")
-                && param.value().is_some_and(|v| v.parse::<IpAddr>().is_ok());
-            if !bare && check_param(&param).is_err() {
-                return Err(at);
-            }
-        }
-        Ok(())
-    })
-}
-
-fn check_param(param: &Param<'_>) -> Result<(), usize> {
-    let value = match param.value_bytes() {
-        Some(value) => [b"=", value].concat(),
-        None => Vec::new(),
-    };
-    check_generic(&[b";", param.name().as_bytes(), &value].concat())
 }
 
 impl<'a> Via<'a> {
@@ -141,7 +134,11 @@ impl<'a> Via<'a> {
 
     /// The `branch` parameter.
     pub fn branch(&self) -> Option<&'a str> {
-        self.param("branch").and_then(|p| p.value())
+        if self.branch.is_empty() {
+            None
+        } else {
+            std::str::from_utf8(self.branch).ok()
+        }
     }
 
     /// Whether the branch starts with the magic cookie `z9hG4bK` (RFC 3261 section 8.1.1.7).

@@ -141,35 +141,62 @@ names! {
 
 const SLOTS: usize = 1024;
 
-/// Collision-free over the known names and compact forms; the constants were found by search, and
-/// building the table at compile time fails should a new name collide.
-const fn slot(name: &[u8]) -> usize {
+/// The first and the last eight bytes of a name, little-endian: all of it up to sixteen bytes. A
+/// shorter name stands in both with zeros behind it.
+#[inline(always)]
+const fn words(name: &[u8]) -> (u64, u64) {
     let n = name.len();
-    (n * 288
-        + (name[0] | 0x20) as usize * 764
-        + (name[n - 1] | 0x20) as usize * 183
-        + (name[n / 2] | 0x20) as usize * 562)
-        % SLOTS
+    if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
+        return (u64::from_le_bytes(*first), u64::from_le_bytes(*last));
+    }
+    let mut word = 0;
+    let mut i = 0;
+    while i < n {
+        word |= (name[i] as u64) << (8 * i);
+        i += 1;
+    }
+    (word, word)
+}
+
+/// Collision-free over the known names and compact forms, whatever their case; the factor was found
+/// by search, and building the table fails at compile time should a new name collide.
+#[inline(always)]
+const fn slot(first: u64, last: u64, len: usize) -> usize {
+    const LOWER: u64 = 0x2020_2020_2020_2020;
+    let mixed = ((first | LOWER) ^ (last | LOWER).rotate_left(21)).wrapping_add(len as u64);
+    (mixed.wrapping_mul(0x4365_a5da_a0fd_a499) >> 54) as usize
 }
 
 static TABLE: [u8; SLOTS] = table();
+static WORDS: [(u64, u64); NAMES.len()] = all_words();
+
+const fn all_words() -> [(u64, u64); NAMES.len()] {
+    let mut all = [(0, 0); NAMES.len()];
+    let mut id = 1;
+    while id < NAMES.len() {
+        all[id] = words(NAMES[id].0.as_bytes());
+        id += 1;
+    }
+    all
+}
 
 const fn table() -> [u8; SLOTS] {
     let mut table = [0; SLOTS];
     let mut id = 1;
     while id < NAMES.len() {
         let (name, compact) = NAMES[id];
-        let at = slot(name.as_bytes());
+        let (first, last) = words(name.as_bytes());
+        let at = slot(first, last, name.len());
         assert!(
             table[at] == 0,
-            "two header names share a slot: choose other constants"
+            "two header names share a slot: choose another factor"
         );
         table[at] = id as u8;
         if compact != 0 {
-            let at = slot(&[compact]);
+            let at = slot(compact as u64, compact as u64, 1);
             assert!(
                 table[at] == 0,
-                "two header names share a slot: choose other constants"
+                "two header names share a slot: choose another factor"
             );
             table[at] = id as u8;
         }
@@ -181,20 +208,76 @@ const fn table() -> [u8; SLOTS] {
 /// Id of the name, or [`EXTENSION`].
 #[inline]
 pub(crate) fn lookup(name: &[u8]) -> u8 {
-    if name.is_empty() {
-        return EXTENSION;
-    }
-    let id = TABLE[slot(name)];
+    let (first, last) = words(name);
+    lookup_words(name, first, last)
+}
+
+/// The same for a caller who has the words at hand.
+#[inline]
+fn lookup_words(name: &[u8], first: u64, last: u64) -> u8 {
+    let id = TABLE[slot(first, last, name.len())];
     let (canonical, compact) = NAMES[id as usize];
-    let canonical = canonical.as_bytes();
-    if name == canonical
-        || (name.len() == canonical.len() && name.eq_ignore_ascii_case(canonical))
-        || (name.len() == 1 && compact != 0 && name[0] | 0x20 == compact)
-    {
+    // As most senders spell it: two comparisons say it all.
+    if WORDS[id as usize] == (first, last) && name.len() == canonical.len() && name.len() <= 16 {
+        return id;
+    }
+    let matches = if name.len() == 1 {
+        name[0] | 0x20 == compact
+    } else {
+        name.eq_ignore_ascii_case(canonical.as_bytes())
+    };
+    if matches && id != EXTENSION {
         id
     } else {
         EXTENSION
     }
+}
+
+/// Finds the colon of a header line, and the id of the name in front of it, in as few steps as the
+/// name has words. `bytes` may go on behind the line.
+///
+/// Returns the colon's place, the name's length without white space in front of the colon, and the
+/// id; `None` without a colon in the line's first `len` bytes.
+#[inline(always)]
+pub(crate) fn scan(bytes: &[u8], len: usize) -> Option<(usize, usize, u8)> {
+    let colon = colon(bytes, len)?;
+    let mut name_len = colon;
+    while name_len > 0 && matches!(bytes[name_len - 1], b' ' | b'\t') {
+        name_len -= 1;
+    }
+    let name = &bytes[..name_len];
+    let id = match (bytes.first_chunk(), name.last_chunk()) {
+        (Some(first), Some(last)) => {
+            lookup_words(name, u64::from_le_bytes(*first), u64::from_le_bytes(*last))
+        }
+        (Some(first), None) => {
+            let word = u64::from_le_bytes(*first) & ((1 << (8 * name_len)) - 1);
+            lookup_words(name, word, word)
+        }
+        (None, _) => lookup(name),
+    };
+    Some((colon, name_len, id))
+}
+
+#[inline(always)]
+fn colon(bytes: &[u8], len: usize) -> Option<usize> {
+    const LOW: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let mut at = 0;
+    // Two words reach beyond most names.
+    while at < 24 {
+        let Some(chunk) = bytes.get(at..).and_then(|b| b.first_chunk()) else {
+            break;
+        };
+        let differs = u64::from_le_bytes(*chunk) ^ (LOW * b':' as u64);
+        let zeros = differs.wrapping_sub(LOW) & !differs & HIGH;
+        if zeros != 0 {
+            let colon = at + zeros.trailing_zeros() as usize / 8;
+            return (colon < len).then_some(colon);
+        }
+        at += 8;
+    }
+    memchr::memchr(b':', bytes.get(at..len)?).map(|i| at + i)
 }
 
 impl<'a> HeaderName<'a> {
@@ -205,6 +288,30 @@ impl<'a> HeaderName<'a> {
             HeaderName { id, text }
         } else {
             Self::known(id)
+        }
+    }
+
+    /// The name of a header of your own, for [`crate::TypedHeader::NAME`].
+    ///
+    /// ```
+    /// use sip_core::HeaderName;
+    /// const ROOM: HeaderName<'static> = HeaderName::from_static("X-Room");
+    /// assert_eq!(ROOM, HeaderName::from("x-room"));
+    /// ```
+    pub const fn from_static(text: &'static str) -> HeaderName<'static> {
+        let mut id = 1;
+        while id < NAMES.len() {
+            if NAMES[id].0.eq_ignore_ascii_case(text) {
+                return HeaderName {
+                    id: id as u8,
+                    text: NAMES[id].0.as_bytes(),
+                };
+            }
+            id += 1;
+        }
+        HeaderName {
+            id: EXTENSION,
+            text: text.as_bytes(),
         }
     }
 

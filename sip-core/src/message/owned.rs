@@ -12,7 +12,7 @@ use super::name::{HeaderName, MALFORMED};
 use super::reference::{
     HeaderField, HeaderFields, HeaderValues, MessageRef, StartLine, field, scan_datagram,
 };
-use super::scan::{Head, Span};
+use super::scan::{Head, Span, Spans, StackSpans};
 use super::status::StatusCode;
 use crate::header::{HeaderError, TypedHeader};
 use crate::uri::{Uri, UriError, UriRef};
@@ -37,13 +37,9 @@ impl Message {
     /// Parses one datagram or WebSocket frame.
     pub fn parse_with(bytes: impl Into<Bytes>, limits: &Limits) -> Result<Message, ParseError> {
         let bytes = bytes.into();
-        let mut spans = Vec::with_capacity(32);
+        let mut spans = StackSpans::new();
         let head = scan_datagram(&bytes, &mut spans, limits)?;
-        Ok(Message {
-            bytes,
-            head,
-            spans: Arc::from(spans),
-        })
+        Ok(Message::from_parts(bytes, head, spans.as_slice()))
     }
 
     pub(crate) fn from_parts(bytes: Bytes, head: Head, spans: &[Span]) -> Message {
@@ -125,18 +121,17 @@ impl Message {
     /// `None` for a line that is not a header field.
     pub(super) fn name_at(&self, index: usize) -> Option<HeaderName<'_>> {
         let span = &self.spans[index];
-        (span.id != MALFORMED).then(|| field(&self.bytes, span).name())
+        (span.id() != MALFORMED).then(|| field(&self.bytes, span).name())
     }
 
     pub(super) fn value_at(&self, index: usize) -> &[u8] {
-        let span = &self.spans[index];
-        &self.bytes[span.value_start as usize..span.value_end as usize]
+        self.spans[index].value(&self.bytes)
     }
 
     /// The line up to its value.
     pub(super) fn prefix_at(&self, index: usize) -> &[u8] {
         let span = &self.spans[index];
-        &self.bytes[span.start as usize..span.value_start as usize]
+        &self.bytes[span.start()..span.value_start()]
     }
 
     /// The whole line with its line end.
@@ -144,8 +139,8 @@ impl Message {
         let end = self
             .spans
             .get(index + 1)
-            .map_or(self.head.headers_end, |next| next.start);
-        &self.bytes[self.spans[index].start as usize..end as usize]
+            .map_or(self.head.headers_end as usize, Span::start);
+        &self.bytes[self.spans[index].start()..end]
     }
 }
 

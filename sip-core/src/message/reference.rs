@@ -5,7 +5,7 @@ use super::error::{ParseError, ParseErrorReason};
 use super::limits::Limits;
 use super::method::Method;
 use super::name::{EXTENSION, HeaderName, MALFORMED};
-use super::scan::{HOT, Head, Progress, Scanner, Span};
+use super::scan::{Head, Progress, Scanner, Span, Spans};
 use super::status::StatusCode;
 use crate::header::{self, HeaderError, TypedHeader};
 use crate::text;
@@ -150,7 +150,7 @@ pub(crate) fn skip_line_ends(bytes: &[u8]) -> usize {
 /// Scans one datagram or WebSocket frame.
 pub(crate) fn scan_datagram(
     bytes: &[u8],
-    spans: &mut Vec<Span>,
+    spans: &mut impl Spans,
     limits: &Limits,
 ) -> Result<Head, ParseError> {
     let start = skip_line_ends(bytes);
@@ -283,18 +283,20 @@ impl<'b> MessageRef<'b> {
     /// The first header field of this name.
     pub fn header<'n>(&self, name: impl Into<HeaderName<'n>>) -> Option<HeaderField<'b>> {
         let name = name.into();
-        let id = name.id();
-        if id == EXTENSION {
+        if name.id() == EXTENSION {
             return self.headers().find(|h| h.name == name);
         }
-        if (id as usize) < HOT {
-            let index = self.head.hot[id as usize];
-            return (index != 0).then(|| field(self.bytes, &self.spans[index as usize - 1]));
+        self.span(name.id()).map(|span| field(self.bytes, span))
+    }
+
+    /// The first span of a known header.
+    #[inline]
+    fn span(&self, id: u8) -> Option<&'b Span> {
+        match self.head.hot.get(id as usize) {
+            Some(0) => None,
+            Some(index) => self.spans.get(*index as usize - 1),
+            None => self.spans.iter().find(|s| s.id() == id),
         }
-        self.spans
-            .iter()
-            .find(|s| s.id == id)
-            .map(|s| field(self.bytes, s))
     }
 
     /// Every header field of this name, one a line.
@@ -324,17 +326,18 @@ impl<'b> MessageRef<'b> {
 
     /// The first value of a typed header, `None` when the message has none.
     pub fn typed_opt<T: TypedHeader<'b>>(&self) -> Result<Option<T>, HeaderError> {
-        match self.header(T::NAME) {
-            Some(field) => {
-                let value = if T::LIST {
-                    &field.value[..text::list_end(field.value, 0)]
-                } else {
-                    field.value
-                };
-                T::decode(text::trim_end(value)).map(Some)
-            }
-            None => Ok(None),
+        let value = match T::NAME.id() {
+            EXTENSION => self.header(T::NAME).map(|field| field.value),
+            id => self.span(id).map(|span| span.value(self.bytes)),
+        };
+        let Some(value) = value else {
+            return Ok(None);
+        };
+        if !T::LIST {
+            return T::decode(value).map(Some);
         }
+        let first = &value[..text::list_end(value, 0)];
+        T::decode(text::trim_end(first)).map(Some)
     }
 
     /// Every value of a typed header, in order, lists split.
@@ -385,9 +388,9 @@ impl<'b> Iterator for HeaderFields<'b, '_> {
         loop {
             let span = self.spans.next()?;
             match self.name {
-                _ if span.id == MALFORMED => {}
+                _ if span.id() == MALFORMED => {}
                 None => return Some(field(self.bytes, span)),
-                Some(name) if name.id() == span.id => {
+                Some(name) if name.id() == span.id() => {
                     let field = field(self.bytes, span);
                     if field.name == name {
                         return Some(field);
@@ -421,17 +424,17 @@ impl<'b> Iterator for HeaderValues<'b, '_> {
 
 #[inline]
 pub(crate) fn field<'b>(bytes: &'b [u8], span: &Span) -> HeaderField<'b> {
-    let raw_name = &bytes[span.start as usize..span.start as usize + span.name_len as usize];
+    let raw_name = &bytes[span.start()..span.start() + span.name_len()];
     HeaderField {
-        name: if span.id == EXTENSION {
+        name: if span.id() == EXTENSION {
             HeaderName::from_bytes(raw_name)
         } else {
-            HeaderName::known(span.id)
+            HeaderName::known(span.id())
         },
         raw_name,
-        value: &bytes[span.value_start as usize..span.value_end as usize],
-        at: span.value_start as usize,
-        folded: span.folded,
+        value: span.value(bytes),
+        at: span.value_start(),
+        folded: span.folded(),
     }
 }
 

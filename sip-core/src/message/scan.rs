@@ -10,23 +10,71 @@
 //! bytes came as a datagram, over a stream or in a WebSocket frame. What it finds wrong it flags
 //! and reads on, so that a 400 can carry the sender's Via, From, To, Call-ID and CSeq.
 
-use memchr::{memchr, memchr2};
+use memchr::{memchr2, memchr3};
 
 use super::error::{ParseError, ParseErrorReason};
 use super::limits::Limits;
 use super::name::{self, HeaderName, MALFORMED};
 use crate::text;
 
-/// One header field: where its name and value lie. 16 bytes.
+/// One header field: where its name and value lie. Two words, so that it stays in registers on its
+/// way into the index.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Span {
-    /// First byte of the line; the line ends where the next one, or the empty line, starts.
-    pub(crate) start: u32,
-    pub(crate) value_start: u32,
-    pub(crate) value_end: u32,
-    pub(crate) name_len: u16,
-    pub(crate) id: u8,
-    pub(crate) folded: bool,
+    /// Start of the line (32 bits) and of the value (32).
+    starts: u64,
+    /// End of the value (32 bits), length of the name (16), id (8), folded (8).
+    rest: u64,
+}
+
+impl Span {
+    #[inline(always)]
+    fn new(start: usize, value: (usize, usize), name_len: usize, id: u8, folded: bool) -> Span {
+        Span {
+            starts: start as u64 | (value.0 as u64) << 32,
+            rest: value.1 as u64
+                | (name_len as u64) << 32
+                | u64::from(id) << 48
+                | u64::from(folded) << 56,
+        }
+    }
+
+    /// First byte of the line; it ends where the next one, or the empty line, starts.
+    #[inline(always)]
+    pub(crate) fn start(&self) -> usize {
+        self.starts as u32 as usize
+    }
+
+    #[inline(always)]
+    pub(crate) fn value_start(&self) -> usize {
+        (self.starts >> 32) as usize
+    }
+
+    #[inline(always)]
+    pub(crate) fn value_end(&self) -> usize {
+        self.rest as u32 as usize
+    }
+
+    /// The value in the bytes that were scanned.
+    #[inline(always)]
+    pub(crate) fn value<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
+        &bytes[self.value_start()..self.value_end()]
+    }
+
+    #[inline(always)]
+    pub(crate) fn name_len(&self) -> usize {
+        (self.rest >> 32) as u16 as usize
+    }
+
+    #[inline(always)]
+    pub(crate) fn id(&self) -> u8 {
+        (self.rest >> 48) as u8
+    }
+
+    #[inline(always)]
+    pub(crate) fn folded(&self) -> bool {
+        self.rest >> 56 != 0
+    }
 }
 
 /// What is wrong with the framing or the lines of a message. A set of bits; empty for a clean one.
@@ -88,6 +136,66 @@ pub(crate) struct Head {
     pub(crate) hot: [u8; HOT],
 }
 
+/// Where the scanner puts what it finds.
+pub(crate) trait Spans {
+    fn push(&mut self, span: Span);
+    fn as_slice(&self) -> &[Span];
+}
+
+impl Spans for Vec<Span> {
+    #[inline]
+    fn push(&mut self, span: Span) {
+        Vec::push(self, span);
+    }
+
+    fn as_slice(&self) -> &[Span] {
+        self
+    }
+}
+
+const ON_STACK: usize = 40;
+
+/// Spans of a message that will have an index of its own: on the stack as far as most messages
+/// go, so that the one allocation is that of the index.
+pub(crate) struct StackSpans {
+    few: [Span; ON_STACK],
+    len: usize,
+    many: Vec<Span>,
+}
+
+impl StackSpans {
+    pub(crate) fn new() -> Self {
+        StackSpans {
+            few: [Span::default(); ON_STACK],
+            len: 0,
+            many: Vec::new(),
+        }
+    }
+}
+
+impl Spans for StackSpans {
+    #[inline]
+    fn push(&mut self, span: Span) {
+        if let Some(place) = self.few.get_mut(self.len) {
+            *place = span;
+            self.len += 1;
+            return;
+        }
+        if self.many.is_empty() {
+            self.many.extend_from_slice(&self.few);
+        }
+        self.many.push(span);
+    }
+
+    fn as_slice(&self) -> &[Span] {
+        if self.many.is_empty() {
+            &self.few[..self.len]
+        } else {
+            &self.many
+        }
+    }
+}
+
 /// Whether the header section is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
@@ -137,7 +245,7 @@ impl Scanner {
     pub(crate) fn advance(
         &mut self,
         bytes: &[u8],
-        spans: &mut Vec<Span>,
+        spans: &mut impl Spans,
         limits: &Limits,
     ) -> Result<Progress, ParseError> {
         if bytes.len() > u32::MAX as usize {
@@ -231,7 +339,7 @@ impl Scanner {
     pub(crate) fn finish_early(
         &mut self,
         bytes: &[u8],
-        spans: &mut Vec<Span>,
+        spans: &mut impl Spans,
         limits: &Limits,
     ) -> Result<(), ParseError> {
         self.head.flaws |= flaw::UNTERMINATED;
@@ -254,27 +362,27 @@ impl Scanner {
         bytes: &[u8],
         content: usize,
         end: usize,
-        spans: &mut Vec<Span>,
+        spans: &mut impl Spans,
         limits: &Limits,
     ) -> Result<(), ParseError> {
         self.examined += (content - self.line) as u64;
         if self.started {
-            if spans.len() >= limits.headers.min(250) {
+            if spans.as_slice().len() >= limits.headers.min(250) {
                 return Err(ParseError {
                     reason: ParseErrorReason::TooManyHeaders,
                     at: self.line,
                 });
             }
             let span = header_line(bytes, self.line, content, self.folded);
-            if span.id == MALFORMED {
+            if span.id() == MALFORMED {
                 self.head.flaws |= flaw::BAD_LINE;
             }
             spans.push(span);
-            let n = spans.len() as u8;
-            if let Some(hot) = self.head.hot.get_mut(span.id as usize) {
+            let n = spans.as_slice().len() as u8;
+            if let Some(hot) = self.head.hot.get_mut(span.id() as usize) {
                 if *hot == 0 {
                     *hot = n;
-                } else if span.id == HeaderName::CONTENT_LENGTH.id() {
+                } else if span.id() == HeaderName::CONTENT_LENGTH.id() {
                     self.head.flaws |= flaw::DUPLICATE_LENGTH;
                 }
             }
@@ -288,13 +396,13 @@ impl Scanner {
         Ok(())
     }
 
-    fn finish(&mut self, bytes: &[u8], body: usize, spans: &[Span]) {
+    fn finish(&mut self, bytes: &[u8], body: usize, spans: &impl Spans) {
         let head = &mut self.head;
         head.body = (body as u32, body as u32);
         let index = head.hot[HeaderName::CONTENT_LENGTH.id() as usize];
         if index != 0 {
-            let span = spans[index as usize - 1];
-            match text::decimal(&bytes[span.value_start as usize..span.value_end as usize]) {
+            let span = spans.as_slice()[index as usize - 1];
+            match text::decimal(span.value(bytes)) {
                 Some(length) => head.content_length = Some(length),
                 None => head.flaws |= flaw::BAD_LENGTH,
             }
@@ -305,40 +413,25 @@ impl Scanner {
 /// Reads one header line, `line..content`.
 #[inline]
 fn header_line(bytes: &[u8], line: usize, content: usize, folded: bool) -> Span {
-    let field = &bytes[line..content];
-    let malformed = Span {
-        start: line as u32,
-        value_start: line as u32,
-        value_end: content as u32,
-        name_len: 0,
-        id: MALFORMED,
-        folded,
-    };
-    let Some(colon) = field.iter().position(|&b| b == b':') else {
+    let malformed = Span::new(line, (line, content), 0, MALFORMED, folded);
+    let Some((colon, name_len, id)) = name::scan(&bytes[line..], content - line) else {
         return malformed;
     };
-    let mut name_len = colon;
-    while name_len > 0 && matches!(field[name_len - 1], b' ' | b'\t') {
-        name_len -= 1;
-    }
-    let name = &field[..name_len];
-    let id = name::lookup(name);
-    if name_len > u16::MAX as usize || (id == name::EXTENSION && !text::is_token(name)) {
+    if id == name::EXTENSION
+        && (name_len > u16::MAX as usize || !text::is_token(&bytes[line..line + name_len]))
+    {
         return malformed;
     }
-    let start = text::skip_ws(field, colon + 1);
-    let mut end = field.len();
+    let field = &bytes[..content];
+    let mut start = line + colon + 1;
+    while start < content && text::is_ws(field[start]) {
+        start += 1;
+    }
+    let mut end = content;
     while end > start && text::is_ws(field[end - 1]) {
         end -= 1;
     }
-    Span {
-        start: line as u32,
-        value_start: (line + start) as u32,
-        value_end: (line + end) as u32,
-        name_len: name_len as u16,
-        id,
-        folded,
-    }
+    Span::new(line, (start, end), name_len, id, folded)
 }
 
 /// ```text
@@ -386,21 +479,21 @@ fn start_line(
     // The version is what stands behind the last space; trailing white space is a flaw.
     let trimmed = text::trim_end(field).len();
     let (Some(method), Some(last)) = (
-        memchr(b' ', field),
-        memchr::memrchr(b' ', &field[..trimmed]),
+        field.iter().position(|&b| b == b' '),
+        field[..trimmed].iter().rposition(|&b| b == b' '),
     ) else {
         return error(ParseErrorReason::StartLine, 0);
     };
     let version = &field[last + 1..trimmed];
-    if version_len(version) != Some(version.len()) || !text::is_token(&field[..method]) {
+    let known = version == b"SIP/2.0" || version_len(version) == Some(version.len());
+    if !known || !text::is_token(&field[..method]) {
         return error(ParseErrorReason::StartLine, 0);
     }
     if trimmed != field.len() || last <= method + 1 {
         head.flaws |= flaw::START_LINE;
     }
     let (from, to) = (method + 1, last.max(method + 1));
-    let uri = &field[from..to];
-    if uri.iter().any(|&b| text::is_ws(b)) {
+    if memchr3(b' ', b'\t', b'\r', &field[from..to]).is_some() {
         head.flaws |= flaw::START_LINE;
     }
     head.method_end = at(method);

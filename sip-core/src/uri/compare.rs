@@ -9,12 +9,15 @@ impl UriRef<'_> {
     /// RFC 3966 section 4 for tel, and byte for byte for others and for URIs of more than 64
     /// parameters. The relation is not transitive.
     pub fn equivalent(&self, other: &UriRef<'_>) -> bool {
+        if self.as_bytes() == other.as_bytes() {
+            return true;
+        }
         if self.scheme() != other.scheme() {
             return false;
         }
         match self.scheme() {
-            _ if has_many(self) || has_many(other) => self.as_bytes() == other.as_bytes(),
-            Scheme::Other => self.as_bytes() == other.as_bytes(),
+            _ if has_many(self) || has_many(other) => false,
+            Scheme::Other => false,
             Scheme::Tel => tel(self, other),
             Scheme::Sip | Scheme::Sips => sip(self, other),
         }

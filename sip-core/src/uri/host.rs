@@ -81,3 +81,14 @@ pub(crate) fn span(bytes: &[u8]) -> Option<usize> {
     let len = text::span(bytes, HOST);
     (len > 0 && !matches!(bytes[0], b'.' | b'-')).then_some(len)
 }
+
+/// Length of the IPv6 address without brackets at the start of `bytes`.
+pub(super) fn bare_v6_span(bytes: &[u8]) -> Option<usize> {
+    let part = |b: &&u8| b.is_ascii_hexdigit() || matches!(b, b':' | b'.');
+    let len = bytes.iter().take(46).take_while(part).count();
+    std::str::from_utf8(&bytes[..len])
+        .ok()?
+        .parse::<Ipv6Addr>()
+        .ok()?;
+    Some(len)
+}

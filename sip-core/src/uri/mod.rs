@@ -15,8 +15,8 @@ use thiserror::Error;
 
 pub use host::Host;
 pub(crate) use host::span as host_span;
-pub(crate) use params::check_generic;
 pub use params::{Param, Params, UriHeaders};
+pub(crate) use params::{check_generic, walk_generic};
 
 use crate::text::{self, HNV, PARAM, URI, USER};
 
@@ -265,25 +265,29 @@ fn parse(bytes: &[u8]) -> Result<Parts, UriError> {
 fn sip(bytes: &[u8], start: usize, parts: &mut Parts) -> Result<(), UriError> {
     let fail = |reason, at| Err(UriError { reason, at });
     let mut at = start;
-    // "@" cannot stand unescaped in host, parameters or headers, so the first one ends the user part.
-    if let Some(i) = memchr::memchr(b'@', &bytes[start..]) {
-        let info = &bytes[start..start + i];
-        let user = memchr::memchr(b':', info).unwrap_or(info.len());
-        if user == 0 || !text::is_escaped(&info[..user], USER) {
+    // "@" cannot stand unescaped in host, parameters or headers, so the first one ends the user
+    // part; without one, what looks like a user is the host.
+    let user = text::escaped_end(bytes, start, USER);
+    let end = match bytes.get(user) {
+        Some(b'@') => Some(user),
+        Some(_) => memchr::memchr(b'@', &bytes[user..]).map(|i| user + i),
+        None => None,
+    };
+    if let Some(end) = end {
+        if user == start || (user < end && bytes[user] != b':') {
             return fail(UriErrorReason::User, start);
         }
-        parts.user = (start as u32, (start + user) as u32);
-        if user < info.len() {
-            if !info[user + 1..]
-                .iter()
-                .all(|&b| b == b'%' || (text::is(b, USER) && !matches!(b, b';' | b'?' | b'/')))
-                || !text::is_escaped(&info[user + 1..], USER)
+        parts.user = (start as u32, user as u32);
+        if user < end {
+            let password = &bytes[user + 1..end];
+            if !text::is_escaped(password, USER)
+                || password.iter().any(|b| matches!(b, b';' | b'?' | b'/'))
             {
-                return fail(UriErrorReason::User, start + user + 1);
+                return fail(UriErrorReason::User, user + 1);
             }
-            parts.password = ((start + user + 1) as u32, (start + i) as u32);
+            parts.password = ((user + 1) as u32, end as u32);
         }
-        at = start + i + 1;
+        at = end + 1;
     }
     let host = host::span(&bytes[at..]).ok_or(UriError {
         reason: UriErrorReason::Host,
@@ -302,8 +306,8 @@ fn sip(bytes: &[u8], start: usize, parts: &mut Parts) -> Result<(), UriError> {
         }
         at += 1 + digits;
     }
-    let query = memchr::memchr(b'?', &bytes[at..]).map_or(bytes.len(), |i| at + i);
     if bytes.get(at) == Some(&b';') {
+        let query = memchr::memchr(b'?', &bytes[at..]).map_or(bytes.len(), |i| at + i);
         params::check(&bytes[at..query], PARAM).map_err(|i| UriError {
             reason: UriErrorReason::Parameter,
             at: at + i,

@@ -185,22 +185,28 @@ impl<'a> UriHeaders<'a> {
 /// other-param     =  pname [ "=" pvalue ]
 /// pname           =  1*paramchar
 /// ```
+///
+/// `bytes` starts with `;`.
+#[inline]
 pub(crate) fn check(bytes: &[u8], class: u8) -> Result<(), usize> {
-    let mut at = 0;
-    for part in bytes[1..].split(|&b| b == b';') {
-        at += 1;
-        let eq = part.iter().position(|&b| b == b'=');
-        let (name, value) = (
-            &part[..eq.unwrap_or(part.len())],
-            eq.map(|e| &part[e + 1..]),
-        );
-        if name.is_empty() || !text::is_escaped(name, class) {
-            return Err(at);
+    let mut i = 0;
+    while i < bytes.len() {
+        // A name must follow `;`, and a value `=`, which may stand once.
+        let start = i + 1;
+        i = text::escaped_end(bytes, start, class);
+        if i == start {
+            return Err(i);
         }
-        if value.is_some_and(|v| v.is_empty() || !text::is_escaped(v, class)) {
-            return Err(at + name.len() + 1);
+        if bytes.get(i) == Some(&b'=') {
+            let value = i + 1;
+            i = text::escaped_end(bytes, value, class);
+            if i == value {
+                return Err(i);
+            }
         }
-        at += part.len();
+        if i < bytes.len() && bytes[i] != b';' {
+            return Err(i);
+        }
     }
     Ok(())
 }
@@ -234,29 +240,47 @@ pub(crate) fn check_headers(bytes: &[u8], class: u8) -> Result<(), usize> {
 /// `bytes` is empty or starts with `;`.
 #[inline]
 pub(crate) fn check_generic(bytes: &[u8]) -> Result<(), usize> {
+    walk_generic(bytes, false, |_, _| {})
+}
+
+/// The same, showing each parameter on the way. With `bare_v6`, a value may be an IPv6 address
+/// without its brackets.
+#[inline(always)]
+pub(crate) fn walk_generic<'a>(
+    bytes: &'a [u8],
+    bare_v6: bool,
+    mut found: impl FnMut(&'a [u8], &'a [u8]),
+) -> Result<(), usize> {
     let mut i = text::skip_ws(bytes, 0);
     while i < bytes.len() {
         if bytes[i] != b';' {
             return Err(i);
         }
-        i = text::skip_ws(bytes, i + 1);
-        let name = text::span(&bytes[i..], TOKEN);
-        if name == 0 {
-            return Err(i);
+        let start = text::skip_ws(bytes, i + 1);
+        let end = start + text::span(&bytes[start..], TOKEN);
+        if end == start {
+            return Err(start);
         }
-        i = text::skip_ws(bytes, i + name);
+        i = text::skip_ws(bytes, end);
+        let mut value: &[u8] = &[];
         if bytes.get(i) == Some(&b'=') {
             i = text::skip_ws(bytes, i + 1);
-            let value = match bytes.get(i) {
+            let len = match bytes.get(i) {
                 Some(b'"') => text::quoted_end(bytes, i).ok_or(i)? - i,
                 Some(b'[') => super::host::span(&bytes[i..]).ok_or(i)?,
                 _ => text::span(&bytes[i..], TOKEN),
             };
-            if value == 0 {
+            let len = match bytes.get(i + len) {
+                Some(b':') if bare_v6 => super::host::bare_v6_span(&bytes[i..]).ok_or(i)?,
+                _ => len,
+            };
+            if len == 0 {
                 return Err(i);
             }
-            i = text::skip_ws(bytes, i + value);
+            value = &bytes[i..i + len];
+            i = text::skip_ws(bytes, i + len);
         }
+        found(&bytes[start..end], value);
     }
     Ok(())
 }

@@ -129,9 +129,9 @@ fn flaws(message: &MessageRef<'_>, judge: &mut Judge<'_>) {
         for span in message
             .spans
             .iter()
-            .filter(|s| s.id == crate::message::name::MALFORMED)
+            .filter(|s| s.id() == crate::message::name::MALFORMED)
         {
-            judge.bad(span.start as usize, What::BadLine, "RFC 3261 section 7.3.1");
+            judge.bad(span.start(), What::BadLine, "RFC 3261 section 7.3.1");
         }
     }
 }
