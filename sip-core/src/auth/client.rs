@@ -1,111 +1,8 @@
 //! The client's side: from challenges to credentials (RFC 3261 sections 22.1 to 22.3, RFC 8760 section 2.4).
 
-use core::fmt;
-
-use zeroize::Zeroizing;
-
-use super::Ha1;
 use super::response::{DigestRequest, response, write_hex};
+use super::{Account, Challenger, Ha1};
 use crate::header::digest::{Algorithm, AlgorithmParam, Challenge, Credentials, Protection, Qop};
-
-/// Who asks for credentials.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Challenger {
-    /// A user agent server, registrar or redirect server: 401, `WWW-Authenticate`, `Authorization`.
-    Server,
-    /// A proxy: 407, `Proxy-Authenticate`, `Proxy-Authorization`.
-    Proxy,
-}
-
-impl Challenger {
-    /// The status of a challenge: 401 or 407.
-    #[must_use]
-    pub const fn status(self) -> u16 {
-        match self {
-            Self::Server => 401,
-            Self::Proxy => 407,
-        }
-    }
-
-    /// The header field that carries the challenge.
-    #[must_use]
-    pub const fn challenge_header(self) -> &'static str {
-        match self {
-            Self::Server => "WWW-Authenticate",
-            Self::Proxy => "Proxy-Authenticate",
-        }
-    }
-
-    /// The header field that carries the credentials.
-    #[must_use]
-    pub const fn credentials_header(self) -> &'static str {
-        match self {
-            Self::Server => "Authorization",
-            Self::Proxy => "Proxy-Authorization",
-        }
-    }
-}
-
-/// A user name and what proves it. `Debug` shows the name only.
-#[derive(Clone)]
-pub struct Account {
-    username: String,
-    secret: Secret,
-}
-
-#[derive(Clone)]
-enum Secret {
-    Password(Zeroizing<String>),
-    Ha1(Vec<Ha1>),
-}
-
-impl Account {
-    /// An account with its password, for whatever realm asks.
-    pub fn with_password(username: impl Into<String>, password: impl Into<String>) -> Self {
-        Self {
-            username: username.into(),
-            secret: Secret::Password(Zeroizing::new(password.into())),
-        }
-    }
-
-    /// An account of which only HA1s are known: challenges are answered for their realms and hashes alone.
-    pub fn with_ha1(username: impl Into<String>, ha1: impl IntoIterator<Item = Ha1>) -> Self {
-        Self {
-            username: username.into(),
-            secret: Secret::Ha1(ha1.into_iter().collect()),
-        }
-    }
-
-    /// The user name.
-    #[must_use]
-    pub fn username(&self) -> &str {
-        &self.username
-    }
-
-    fn ha1(&self, algorithm: Algorithm, realm: &str) -> Option<Ha1> {
-        match &self.secret {
-            Secret::Password(password) => Some(Ha1::from_password(
-                algorithm.hash,
-                &self.username,
-                realm,
-                password,
-            )),
-            Secret::Ha1(known) => known
-                .iter()
-                .find(|ha1| ha1.hash() == algorithm.hash && ha1.realm() == realm)
-                .cloned(),
-        }
-    }
-}
-
-impl fmt::Debug for Account {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Account")
-            .field("username", &self.username)
-            .finish_non_exhaustive()
-    }
-}
 
 /// Which of several challenges for one realm is answered, among those that can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -287,7 +184,7 @@ impl ClientAuth {
     /// Use it towards those who have challenged before (in a dialog, for a registration's refresh). A request to a
     /// stranger starts from [`Attempt::none`]: credentials let whoever receives them guess the password offline.
     pub fn attempt(&mut self, request: &DigestRequest<'_>) -> Attempt {
-        let username = &self.account.username;
+        let username = self.account.username();
         let carried = self
             .realms
             .iter_mut()
@@ -350,7 +247,7 @@ impl ClientAuth {
             return Err(refused.unwrap_or(AuthError::NoChallenge));
         }
 
-        let username = &self.account.username;
+        let username = self.account.username();
         let carried = self
             .realms
             .iter_mut()
@@ -380,7 +277,7 @@ impl ClientAuth {
         if same_nonce || (carried.uses == 1 && !challenge.stale) {
             return Err(AuthError::Rejected {
                 realm: challenge.realm.clone(),
-                username: self.account.username.clone(),
+                username: self.account.username().to_owned(),
             });
         }
         Ok(())
@@ -455,7 +352,7 @@ impl ClientAuth {
         if offered.clone().any(answerable) {
             return AuthError::NoSecret {
                 realm,
-                username: self.account.username.clone(),
+                username: self.account.username().to_owned(),
             };
         }
         let algorithm = offered

@@ -45,15 +45,22 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! Beside digest there is `Bearer` (RFC 8898), for tokens that another crate mints and verifies: [`bearer_token`] takes
+//! one out of a request, [`BearerChallenge`] asks for one.
+//!
 //! Left out: `Authentication-Info` (nothing here proves the server to the client), `userhash`, and AKA.
 
+mod account;
+mod bearer;
 mod client;
 mod ha1;
 mod nonce;
 mod response;
 mod server;
 
-pub use client::{Account, Attempt, AuthError, Challenger, ClientAuth, ClientAuthOptions, Preference};
+pub use account::{Account, Challenger};
+pub use bearer::{BearerChallenge, BearerError, bearer_token};
+pub use client::{Attempt, AuthError, ClientAuth, ClientAuthOptions, Preference};
 pub use ha1::{Ha1, Ha1Error};
 pub use response::DigestRequest;
 pub use server::{Lookup, Malformed, ServerAuth, ServerAuthConfig, StaleReason, UriCheck, Verdict};

@@ -1,26 +1,26 @@
-//! The parameters behind `Digest`: one pass, no copy unless a value is escaped or folded.
+//! The parameters behind `Digest` and `Bearer`: one pass, no copy unless a value is escaped or folded.
 
 use std::borrow::Cow;
 
 use super::{DigestParseError, DigestParseErrorKind};
 
 /// Walks `name = value` pairs.
-pub(super) struct Params<'a> {
+pub(crate) struct Params<'a> {
     text: &'a str,
     at: usize,
     first: bool,
 }
 
 /// One parameter.
-pub(super) struct Param<'a> {
-    pub(super) name: &'a str,
-    pub(super) value: Cow<'a, str>,
+pub(crate) struct Param<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) value: Cow<'a, str>,
     offset: usize,
 }
 
 impl<'a> Param<'a> {
     /// The entry of `names` that this is; parameter names are case-insensitive.
-    pub(super) fn known(&self, names: &[&'static str]) -> Option<&'static str> {
+    pub(crate) fn known(&self, names: &[&'static str]) -> Option<&'static str> {
         names
             .iter()
             .copied()
@@ -28,7 +28,7 @@ impl<'a> Param<'a> {
     }
 
     /// Keeps the value, once.
-    pub(super) fn store(self, slot: &mut Option<Cow<'a, str>>) -> Result<(), DigestParseError> {
+    pub(crate) fn store(self, slot: &mut Option<Cow<'a, str>>) -> Result<(), DigestParseError> {
         if slot.is_some() {
             return Err(self.error(DigestParseErrorKind::Duplicate));
         }
@@ -36,7 +36,7 @@ impl<'a> Param<'a> {
         Ok(())
     }
 
-    pub(super) fn error(&self, kind: DigestParseErrorKind) -> DigestParseError {
+    pub(crate) fn error(&self, kind: DigestParseErrorKind) -> DigestParseError {
         DigestParseError {
             kind,
             offset: self.offset,
@@ -45,9 +45,8 @@ impl<'a> Param<'a> {
 }
 
 impl<'a> Params<'a> {
-    /// Checks and steps over `"Digest" LWS`.
-    pub(super) fn new(value: &'a [u8]) -> Result<Self, DigestParseError> {
-        const SCHEME: &[u8] = b"Digest";
+    /// Checks and steps over `scheme LWS`.
+    pub(crate) fn new(value: &'a [u8], scheme: &[u8]) -> Result<Self, DigestParseError> {
         let text = core::str::from_utf8(value).map_err(|error| DigestParseError {
             kind: DigestParseErrorKind::NotUtf8,
             offset: error.valid_up_to(),
@@ -58,25 +57,25 @@ impl<'a> Params<'a> {
             first: true,
         };
         params.skip_whitespace();
-        let scheme = params.at..params.at + SCHEME.len();
+        let name = params.at..params.at + scheme.len();
         if !value
-            .get(scheme.clone())
-            .is_some_and(|name| name.eq_ignore_ascii_case(SCHEME))
+            .get(name.clone())
+            .is_some_and(|found| found.eq_ignore_ascii_case(scheme))
         {
             return Err(params.error(DigestParseErrorKind::OtherScheme));
         }
-        params.at = scheme.end;
-        // `Digestx` is another scheme; `Digest` alone is ours with everything missing.
+        params.at = name.end;
+        // `Digestx` is another scheme than `Digest`; `Digest` alone is ours with everything missing.
         if params.at < value.len() && params.skip_whitespace() == 0 {
             return Err(DigestParseError {
                 kind: DigestParseErrorKind::OtherScheme,
-                offset: scheme.start,
+                offset: name.start,
             });
         }
         Ok(params)
     }
 
-    pub(super) fn error(&self, kind: DigestParseErrorKind) -> DigestParseError {
+    pub(crate) fn error(&self, kind: DigestParseErrorKind) -> DigestParseError {
         DigestParseError {
             kind,
             offset: self.at,
@@ -93,7 +92,7 @@ impl<'a> Params<'a> {
     ///
     /// Empty list elements (`a=b,,c=d`, a comma at the end) are stepped over, as RFC 9110 section 5.6.1 has
     /// recipients do.
-    pub(super) fn next_param(&mut self) -> Result<Option<Param<'a>>, DigestParseError> {
+    pub(crate) fn next_param(&mut self) -> Result<Option<Param<'a>>, DigestParseError> {
         self.skip_whitespace();
         let mut commas = 0;
         while self.peek() == Some(b',') {
@@ -238,7 +237,7 @@ fn is_control(byte: u8) -> bool {
 }
 
 /// `token = 1*(alphanum / "-" / "." / "!" / "%" / "*" / "_" / "+" / "`" / "'" / "~" )`
-pub(super) fn is_token(byte: u8) -> bool {
+pub(crate) fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
             byte,
