@@ -4,6 +4,7 @@
 //! Specifications 1.0"; `WAVE_FORMAT_EXTENSIBLE` as of 2001). Readers and writers take any `std::io` stream: opening
 //! files is the caller's.
 
+mod convert;
 mod reader;
 mod writer;
 

@@ -3,6 +3,7 @@
 use std::io::{ErrorKind, Read};
 
 use super::WavError;
+use super::convert::Converter;
 use crate::codec::g711::{a_law_decode, mu_law_decode};
 use crate::rate::Rate;
 
@@ -58,16 +59,19 @@ impl Coding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WavSpec {
-    /// Sample rate.
+    /// Rate of the samples that are given.
     pub rate: Rate,
+    /// Rate of the samples in the file, Hz: another one only for 11025, 22050 and 44100, which are given at 12, 24 and
+    /// 48 kHz.
+    pub file_hz: u32,
     /// 1 or 2.
     pub channels: u8,
-    /// Samples of each channel, if the header says; a file that was still being written may not.
+    /// Samples of each channel that will be given, if the header says; a file that was still being written may not.
     pub frames: Option<u64>,
 }
 
-/// Reads PCM of 8, 16, 24 and 32 bits, float of 32 and 64, A-law and µ-law, mono and stereo, at the rates of [`Rate`],
-/// as 16-bit samples.
+/// Reads PCM of 8, 16, 24 and 32 bits, float of 32 and 64, A-law and µ-law, mono and stereo, as 16-bit samples at the
+/// rates of [`Rate`]. Files at 11.025, 22.05 and 44.1 kHz are converted as they are read.
 #[derive(Debug)]
 pub struct WavReader<R> {
     inner: R,
@@ -77,6 +81,7 @@ pub struct WavReader<R> {
     left: u64,
     buffer: Vec<u8>,
     filled: usize,
+    converter: Option<Converter>,
 }
 
 /// Bytes that were read, and where in the stream we are.
@@ -151,7 +156,7 @@ impl<R: Read> WavReader<R> {
             match &chunk {
                 b"fmt " => format = Some(read_format(&mut at, len)?),
                 b"data" => {
-                    let Some((rate, channels, coding)) = format else {
+                    let Some((hz, channels, coding)) = format else {
                         return Err(WavError::Malformed {
                             what: "data before fmt",
                             offset,
@@ -166,9 +171,17 @@ impl<R: Read> WavReader<R> {
                         u64::MAX
                     };
                     let frames = known.then_some(left / block);
+                    let (rate, converted) = delivered(hz)?;
+                    let frames = if converted {
+                        frames.map(Converter::frames)
+                    } else {
+                        frames
+                    };
+                    let converter = converted.then(|| Converter::new(usize::from(channels)));
                     let buffer = vec![0; 4096 * block as usize];
                     let spec = WavSpec {
                         rate,
+                        file_hz: hz,
                         channels,
                         frames,
                     };
@@ -179,6 +192,7 @@ impl<R: Read> WavReader<R> {
                         left,
                         buffer,
                         filled: 0,
+                        converter,
                     });
                 }
                 // Chunks are padded to even lengths.
@@ -197,6 +211,27 @@ impl<R: Read> WavReader<R> {
     /// # Errors
     /// [`WavError::Io`]. A file that ends early simply ends.
     pub fn read(&mut self, out: &mut [i16]) -> Result<usize, WavError> {
+        let Some(mut converter) = self.converter.take() else {
+            return self.read_file(out);
+        };
+        let whole = out.len() / usize::from(self.spec.channels) * usize::from(self.spec.channels);
+        let mut done = 0;
+        let result = loop {
+            done += converter.give(&mut out[done..whole]);
+            if done == whole || converter.ended {
+                break Ok(done);
+            }
+            match self.read_file(converter.block()) {
+                Ok(samples) => converter.convert(samples),
+                Err(error) => break Err(error),
+            }
+        };
+        self.converter = Some(converter);
+        result
+    }
+
+    /// Samples as they are in the file.
+    fn read_file(&mut self, out: &mut [i16]) -> Result<usize, WavError> {
         let channels = usize::from(self.spec.channels);
         let size = self.coding.bytes();
         let whole = out.len() / channels * channels;
@@ -263,7 +298,7 @@ impl<R: Read> WavReader<R> {
     }
 }
 
-fn read_format<R: Read>(at: &mut Cursor<R>, len: u32) -> Result<(Rate, u8, Coding), WavError> {
+fn read_format<R: Read>(at: &mut Cursor<R>, len: u32) -> Result<(u32, u8, Coding), WavError> {
     let start = at.offset;
     let cut = "a short fmt chunk";
     if len < 16 {
@@ -346,14 +381,9 @@ fn read_format<R: Read>(at: &mut Cursor<R>, len: u32) -> Result<(Rate, u8, Codin
             "mono and stereo are read",
         ));
     }
-    let rate = Rate::try_from(hz).map_err(|_| {
-        unsupported(
-            "sample rate",
-            hz,
-            4,
-            "8000, 12000, 16000, 24000, 32000 and 48000 Hz are read",
-        )
-    })?;
+    if delivered(hz).is_err() {
+        return Err(unsupported("sample rate", hz, 4, RATES));
+    }
     if usize::from(block) != coding.bytes() * usize::from(channels) {
         return Err(WavError::Malformed {
             what: "a block size that does not fit the format",
@@ -361,5 +391,24 @@ fn read_format<R: Read>(at: &mut Cursor<R>, len: u32) -> Result<(Rate, u8, Codin
         });
     }
     at.skip(u64::from(len) + u64::from(len & 1) - (at.offset - start))?;
-    Ok((rate, channels as u8, coding))
+    Ok((hz, channels as u8, coding))
+}
+
+const RATES: &str = "8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100 and 48000 Hz are read";
+
+/// The rate at which a file is given, and whether it must be converted to it.
+fn delivered(hz: u32) -> Result<(Rate, bool), WavError> {
+    match hz {
+        11_025 => Ok((Rate::Khz12, true)),
+        22_050 => Ok((Rate::Khz24, true)),
+        44_100 => Ok((Rate::Khz48, true)),
+        _ => Rate::try_from(hz)
+            .map(|rate| (rate, false))
+            .map_err(|_| WavError::Unsupported {
+                what: "sample rate",
+                value: hz,
+                offset: 0,
+                supported: RATES,
+            }),
+    }
 }

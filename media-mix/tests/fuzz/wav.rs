@@ -10,9 +10,11 @@ pub(crate) fn fuzz(data: &[u8]) {
         return;
     };
     let spec = reader.spec();
-    let mut pcm = vec![0; data.len() + 2];
+    // A converted file is a little longer, and ends with what its filter still held.
+    let most = data.len() * 12 / 11 + 2_000;
+    let mut pcm = vec![0; most];
     let samples = reader.read(&mut pcm).expect("memory does not fail");
-    assert!(samples < data.len() && samples % usize::from(spec.channels) == 0);
+    assert!(samples < most && samples % usize::from(spec.channels) == 0);
     let mut writer =
         WavWriter::new(Cursor::new(Vec::new()), spec.rate, spec.channels).expect("as it was read");
     writer.write(&pcm[..samples]).expect("memory does not fail");
