@@ -51,6 +51,30 @@
 //! # Hold
 //!
 //! [`Negotiation::offer_hold`] and [`Negotiation::offer_resume`]; while we hold, our answers keep holding.
+//!
+//! ```
+//! # use rtp_core::negotiate::{Capabilities, Codec, Negotiation};
+//! # use std::net::SocketAddr;
+//! # let side = |n: u8| Negotiation::new(u64::from(n), Capabilities::new(vec![Codec::new("PCMU", 8_000)],
+//! #     SocketAddr::from(([192, 0, 2, n], 4000))), Box::new(|key| key.fill(7)));
+//! # let (mut caller, mut callee) = (side(1), side(2));
+//! # let offer = caller.offer()?;
+//! # let received = callee.receive_offer(offer.to_bytes())?;
+//! # caller.answered(&offer, callee.answer(received)?.to_bytes())?;
+//! use rtp_core::negotiate::{Hold, PeerHold};
+//!
+//! let offer = caller.offer_hold(Hold::SendOnly)?;         // the re-INVITE
+//! let received = callee.receive_offer(offer.to_bytes())?;
+//! let answer = callee.answer(received)?;                  // its 200 says recvonly
+//! let held = answer.agreement().audio().next().expect("one stream");
+//! assert_eq!(held.held_by_peer, Some(PeerHold::SendOnly));
+//! assert!(!held.direction.sends());
+//!
+//! caller.answered(&offer, answer.to_bytes())?;
+//! assert_eq!(caller.held(), Some(Hold::SendOnly));
+//! # Ok::<(), rtp_core::negotiate::NegotiationError>(())
+//! ```
+//!
 //! The peer's hold is read in its four forms ([`PeerHold`]) and mirrored as RFC 3264 §6.1 wants it. A
 //! refresh of ours says what we want ourselves, not the peer's hold back at it (RFC 6337 §5.3).
 //!
@@ -75,6 +99,7 @@ mod section;
 mod security;
 mod state;
 mod streams;
+mod take;
 
 pub use agreement::{
     AgreedLine, Agreement, AudioStream, DtlsPeer, Hold, Payload, PeerHold, SrtpKeys,

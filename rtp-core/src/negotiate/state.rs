@@ -164,6 +164,12 @@ impl Negotiation {
         }
     }
 
+    /// Draws new SDES keys for the next offer or answer, for instance when the lifetime of the old ones is
+    /// nearly used up (RFC 4568 §6.1).
+    pub fn renew_keys(&mut self) {
+        self.lines.iter_mut().for_each(|line| line.keys.clear());
+    }
+
     /// What the last completed exchange agreed on.
     #[must_use]
     pub fn agreement(&self) -> Option<&Agreement> {

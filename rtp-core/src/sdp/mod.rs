@@ -30,6 +30,8 @@ mod error;
 mod extmap;
 mod format;
 mod grouping;
+mod limits;
+mod line;
 mod media;
 mod parse;
 mod print;
@@ -46,8 +48,8 @@ pub use error::{ParseError, ParseErrorKind};
 pub use extmap::{ExtMap, RtcpFeedback};
 pub use format::{Fmtp, RtpMap};
 pub use grouping::{Group, Msid};
+pub use limits::Limits;
 pub use media::{Media, MediaKind, Protocol};
-pub use parse::Limits;
 pub use rtcp::RtcpAddress;
 pub use text::Text;
 

@@ -1,34 +1,10 @@
 //! From bytes to a description, in one pass.
 
+use super::line::{Line, decimal};
 use super::{
-    Address, Attribute, Bandwidth, Description, Media, Origin, ParseError, ParseErrorKind, Text,
-    Timing,
+    Address, Attribute, Bandwidth, Description, Limits, Media, Origin, ParseError, ParseErrorKind,
+    Text, Timing,
 };
-
-/// How much a description may hold. Every bound is checked before memory is spent on what passes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Limits {
-    /// Bytes in all; default 65,536: what a UDP datagram can carry, ten times a browser's offer.
-    pub bytes: usize,
-    /// Lines in all; default 2,048.
-    pub lines: u32,
-    /// `m=` sections; default 64.
-    pub media: usize,
-    /// Formats of one `m=` line; default 128, one for each RTP payload type.
-    pub formats: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits {
-            bytes: 65_536,
-            lines: 2_048,
-            media: 64,
-            formats: 128,
-        }
-    }
-}
 
 impl Description {
     /// Reads a description within the default [`Limits`]. The module's page says what is forgiven.
@@ -59,92 +35,6 @@ struct Parser<'l> {
     origin: Option<Origin>,
     /// Of a placeholder origin until the end, when a missing `o=` is an error.
     description: Description,
-}
-
-/// One line and what is left of it.
-struct Line<'a> {
-    number: u32,
-    /// Where `rest` begins in the whole input.
-    offset: usize,
-    rest: &'a [u8],
-}
-
-impl<'a> Line<'a> {
-    fn error(&self, kind: ParseErrorKind) -> ParseError {
-        ParseError {
-            line: self.number,
-            offset: self.offset,
-            kind,
-        }
-    }
-
-    fn expected(&self, what: &'static str) -> ParseError {
-        self.error(ParseErrorKind::Expected(what))
-    }
-
-    fn skip_spaces(&mut self) {
-        let spaces = self
-            .rest
-            .iter()
-            .take_while(|byte| matches!(byte, b' ' | b'\t'))
-            .count();
-        self.offset += spaces;
-        self.rest = &self.rest[spaces..];
-    }
-
-    /// The next field, up to a space; `None` at the end.
-    fn next(&mut self, what: &'static str) -> Result<Option<&'a str>, ParseError> {
-        self.skip_spaces();
-        let rest = self.rest;
-        let len = rest
-            .iter()
-            .position(|byte| matches!(byte, b' ' | b'\t'))
-            .unwrap_or(rest.len());
-        if len == 0 {
-            return Ok(None);
-        }
-        let (field, rest) = rest.split_at(len);
-        let field = std::str::from_utf8(field).map_err(|_| self.expected(what))?;
-        self.offset += len;
-        self.rest = rest;
-        Ok(Some(field))
-    }
-
-    fn field(&mut self, what: &'static str) -> Result<&'a str, ParseError> {
-        self.next(what)?.ok_or_else(|| self.expected(what))
-    }
-
-    fn number<T: std::str::FromStr>(&mut self, what: &'static str) -> Result<T, ParseError> {
-        self.skip_spaces();
-        let (at, field) = (self.offset, self.field(what)?);
-        decimal(field).ok_or(ParseError {
-            line: self.number,
-            offset: at,
-            kind: ParseErrorKind::Expected(what),
-        })
-    }
-
-    fn end(&mut self) -> Result<(), ParseError> {
-        self.skip_spaces();
-        if self.rest.is_empty() {
-            Ok(())
-        } else {
-            Err(self.expected("the end of the line"))
-        }
-    }
-
-    fn text(&self) -> Text {
-        Text::from(self.rest)
-    }
-}
-
-/// Digits only: `FromStr` alone would take a sign.
-fn decimal<T: std::str::FromStr>(field: &str) -> Option<T> {
-    field
-        .bytes()
-        .all(|byte| byte.is_ascii_digit())
-        .then(|| field.parse().ok())
-        .flatten()
 }
 
 impl<'l> Parser<'l> {

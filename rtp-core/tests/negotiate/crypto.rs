@@ -257,3 +257,24 @@ fn nothing_that_is_formatted_shows_a_key() {
         assert!(!shown.contains(&key[..8]), "{shown}");
     }
 }
+
+#[test]
+fn new_keys_come_when_asked_for() {
+    let (mut a, mut b) = (with(1, Require), with(2, Require));
+    let offer = a.offer().unwrap();
+    let (first, _) = exchange(&offer, &mut a, &mut b).unwrap();
+    a.renew_keys();
+    let offer = a.offer().unwrap();
+    let (second, theirs) = exchange(&offer, &mut a, &mut b).unwrap();
+    let (first, second, theirs) = (
+        first.srtp.unwrap(),
+        second.srtp.unwrap(),
+        theirs.srtp.unwrap(),
+    );
+    assert_ne!(first.local, second.local);
+    assert_ne!(
+        first.remote, second.remote,
+        "the other side answers a new key with a new key"
+    );
+    assert_eq!((second.local, second.remote), (theirs.remote, theirs.local));
+}
