@@ -60,7 +60,7 @@ fn every_codec_in_the_clear_and_encrypted_carries_both_voices() {
 }
 
 #[test]
-fn hold_is_silent_both_ways_it_should_be_and_resume_brings_sound_back() {
+fn hold_is_silent_both_ways_and_resume_brings_sound_back() {
     for (ours, how) in [true, false]
         .into_iter()
         .flat_map(|side| [Hold::SendOnly, Hold::Inactive, Hold::PortZero].map(|how| (side, how)))
@@ -96,8 +96,11 @@ fn hold_is_silent_both_ways_it_should_be_and_resume_brings_sound_back() {
             heard(&mut holder.hears, other).1 < -80.0,
             "{how:?}: the holder hears nothing"
         );
-        let hears_holder = heard(&mut held.hears, own).1 > -20.0;
-        assert_eq!(hears_holder, how == Hold::SendOnly, "{how:?}");
+        // While it sends, it sends silence: what the holder's room says is not for a phone on hold.
+        assert!(
+            heard(&mut held.hears, own).1 < -80.0,
+            "{how:?}: the held side hears nothing"
+        );
         let now = world.now;
         let holder = if ours {
             &mut world.ours

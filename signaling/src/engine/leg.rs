@@ -1,9 +1,9 @@
 //! One call in a room: its media path, jitter buffer, decoder, DTMF, and its place in the mixer.
 
 use media_mix::codec::{Codec, CodecOptions, Decoder, Registry};
-use media_mix::{Level, ListenerId, Mixer, MixerError, Rate, SourceId};
+use media_mix::{Audience, ComfortNoise, Level, ListenerId, Mixer, MixerError, Rate, SourceId};
 use rtp_core::dtmf::{DtmfConfig, DtmfError, DtmfOut, DtmfReceiver, DtmfSender, KeyPress};
-use rtp_core::jitter::{JitterBuffer, JitterConfig, JitterStats, Playout};
+use rtp_core::jitter::{Frame, JitterBuffer, JitterConfig, JitterStats, Playout};
 use rtp_core::negotiate::{AudioStream, Payload};
 use rtp_core::rtcp::Epoch;
 use rtp_core::rtp::Rtp;
@@ -19,6 +19,9 @@ const MAX_PULLS: usize = 8;
 
 /// The longest frame that is decoded, ms (Opus, RFC 6716 section 2.1.4).
 const MAX_FRAME_MS: usize = 120;
+
+/// The static payload type of comfort noise (RFC 3389).
+const COMFORT_NOISE: u8 = 13;
 
 /// What a leg needs to know for as long as it lives.
 #[derive(Debug, Clone)]
@@ -110,6 +113,8 @@ pub(super) struct Leg {
     config: LegConfig,
     pub(super) source: SourceId,
     pub(super) listener: ListenerId,
+    /// Whom the phone hears while nobody holds it.
+    audience: Audience,
     path: Option<MediaPath>,
     jitter: JitterBuffer,
     incoming: Vec<Incoming>,
@@ -128,6 +133,8 @@ pub(super) struct Leg {
     keys: Option<Keypad>,
     payload: Box<[u8]>,
     pcm: Box<[i16]>,
+    bent: Box<[i16]>,
+    comfort: Option<ComfortNoise>,
     undecodable: u64,
     /// Frames are being played.
     playing: bool,
@@ -136,9 +143,10 @@ pub(super) struct Leg {
 impl Leg {
     pub(super) fn new(config: LegConfig, mixer: &mut Mixer, hears: bool) -> Result<Self, LegError> {
         let source = mixer.add_source(Rate::Khz8)?;
-        let audience = match hears {
-            true => media_mix::Audience::Everyone,
-            false => media_mix::Audience::Nobody,
+        let audience = if hears {
+            Audience::Everyone
+        } else {
+            Audience::Nobody
         };
         let listener = match mixer.add_listener_to(Rate::Khz8, Some(source), audience) {
             Ok(listener) => listener,
@@ -150,6 +158,7 @@ impl Leg {
         Ok(Self {
             source,
             listener,
+            audience,
             path: None,
             jitter: JitterBuffer::new(JitterConfig::new(8000)),
             incoming: Vec::new(),
@@ -165,6 +174,8 @@ impl Leg {
             keys: None,
             payload: vec![0; 1500].into(),
             pcm: vec![0; Rate::Khz48.samples(MAX_FRAME_MS)].into(),
+            bent: vec![0; Rate::Khz48.samples(MAX_FRAME_MS)].into(),
+            comfort: None,
             undecodable: 0,
             playing: false,
             config,
@@ -214,6 +225,13 @@ impl Leg {
         if let Some(path) = &mut self.path {
             path.set_direction(now, sends, receives);
         }
+        // A phone that we hold is not to hear what the session says meanwhile.
+        let audience = if stream.held_by_us.is_some() {
+            Audience::Nobody
+        } else {
+            self.audience
+        };
+        mixer.set_audience(self.listener, audience)?;
         self.marker |= sends && !self.sending;
         self.sending = sends;
         self.send_with(mixer, stream, codec)?;
@@ -361,6 +379,11 @@ impl Leg {
             let _ = self.jitter.skip(now, rtp);
             return;
         }
+        if rtp.payload_type == COMFORT_NOISE {
+            // Phones send it whether it was negotiated or not; it describes silence of the stream that is there.
+            let _ = self.jitter.push(now, rtp);
+            return;
+        }
         self.sound(now, rtp);
     }
 
@@ -389,20 +412,20 @@ impl Leg {
                 break;
             }
             let samples = match self.jitter.pull(now, &mut self.payload) {
-                Playout::Frame(frame)
-                | Playout::Stretch { frame, .. }
-                | Playout::Shrink { frame, .. } => {
-                    self.decode(frame.payload_type, frame.len, frame.samples, mixer)
+                Playout::Frame(frame) => self.play(frame, mixer),
+                Playout::Stretch { frame, by } => {
+                    let samples = self.play(frame, mixer);
+                    self.bend(samples, by, mixer, media_mix::stretch)
+                }
+                Playout::Shrink { frame, by } => {
+                    let samples = self.play(frame, mixer);
+                    self.bend(samples, by, mixer, media_mix::shrink)
                 }
                 Playout::Recover(next) => {
                     self.recover(next.payload_type, next.len, next.samples, mixer)
                 }
                 Playout::Conceal { samples } => self.conceal(samples, mixer),
-                Playout::Comfort { samples } => {
-                    let samples = self.pcm_samples(samples, mixer);
-                    self.pcm[..samples].fill(0);
-                    samples
-                }
+                Playout::Comfort { samples } => self.rest(samples, mixer),
                 _ => {
                     self.stopped();
                     break;
@@ -437,19 +460,60 @@ impl Leg {
         (samples as usize).min(self.pcm.len())
     }
 
-    fn decode(&mut self, payload_type: u8, len: usize, ticks: u32, mixer: &mut Mixer) -> usize {
+    /// A frame of sound, or of how the silence sounds.
+    fn play(&mut self, frame: Frame, mixer: &mut Mixer) -> usize {
+        if frame.payload_type == COMFORT_NOISE {
+            let noise = self.comfort.get_or_insert_with(ComfortNoise::new);
+            noise.update(&self.payload[..frame.len]);
+            return self.rest(frame.samples, mixer);
+        }
         self.playing = true;
-        let decoded = match decoder(&mut self.incoming, payload_type) {
+        let decoded = match decoder(&mut self.incoming, frame.payload_type) {
             None => None,
             Some((decoder, rate)) => {
                 let _ = mixer.set_source_rate(self.source, rate);
-                decoder.decode(&self.payload[..len], &mut self.pcm).ok()
+                decoder
+                    .decode(&self.payload[..frame.len], &mut self.pcm)
+                    .ok()
             }
         };
         decoded.unwrap_or_else(|| {
             self.undecodable += 1;
-            self.conceal(ticks, mixer)
+            self.conceal(frame.samples, mixer)
         })
+    }
+
+    /// Plays the frame a pitch period longer or shorter, if that is no more than `by` ticks.
+    fn bend(
+        &mut self,
+        samples: usize,
+        by: u32,
+        mixer: &Mixer,
+        how: fn(Rate, &[i16], &mut [i16]) -> usize,
+    ) -> usize {
+        let most = self.pcm_samples(by, mixer);
+        let rate = mixer.wanted(self.source) / mixer.tick_length().ms() * 1000;
+        let Ok(rate) = Rate::try_from(rate as u32) else {
+            return samples;
+        };
+        let bent = how(rate, &self.pcm[..samples], &mut self.bent);
+        if bent.abs_diff(samples) > most {
+            return samples;
+        }
+        self.pcm[..bent].copy_from_slice(&self.bent[..bent]);
+        bent
+    }
+
+    /// The phone is silent on purpose: its own description of that silence (RFC 3389), or its codec's idea of it.
+    fn rest(&mut self, ticks: u32, mixer: &Mixer) -> usize {
+        let samples = self.pcm_samples(ticks, mixer);
+        match &mut self.comfort {
+            Some(noise) => {
+                noise.fill(&mut self.pcm[..samples]);
+                samples
+            }
+            None => self.conceal(ticks, mixer),
+        }
     }
 
     fn recover(&mut self, payload_type: u8, len: usize, ticks: u32, mixer: &Mixer) -> usize {

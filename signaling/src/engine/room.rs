@@ -4,7 +4,9 @@ use super::leg::{Leg, LegConfig, LegError, LegReport};
 use super::tap::{PcmReader, TapSink, tap};
 use super::voice::Voice;
 use crate::session::ParticipantId;
-use media_mix::{Audience, Level, ListenerId, Mixer, MixerConfig, MixerError, Rate, SourceId};
+use media_mix::{
+    Audience, Level, ListenerId, Mixer, MixerConfig, MixerError, Rate, Resampler, SourceId,
+};
 use rtp_core::dtmf::{DtmfError, KeyPress};
 use rtp_core::negotiate::AudioStream;
 use rtp_core::transport::{Event, PacketBuf, Path, Transmit};
@@ -76,13 +78,18 @@ struct Local {
     rate: Rate,
 }
 
-/// A tap: a listener of its own in the mixer, or somebody else's ear.
+/// Sound that is copied out of the room.
 struct Tap {
     who: Who,
-    listener: ListenerId,
-    /// The listener was made for the tap and goes with it.
-    private: bool,
+    what: Tapped,
     sink: TapSink,
+}
+
+enum Tapped {
+    /// What this listener hears.
+    Heard(ListenerId),
+    /// What this source says, with what brings it to the sink's rate.
+    Said(SourceId, Option<Resampler>),
 }
 
 /// Somebody in a room.
@@ -313,8 +320,7 @@ impl Room {
         self.mixer.listen_at(listener, sink.rate())?;
         self.taps.push(Tap {
             who,
-            listener,
-            private: false,
+            what: Tapped::Heard(listener),
             sink,
         });
         Ok(())
@@ -323,14 +329,9 @@ impl Room {
     /// Copies what somebody says into `sink`, at its rate, from the next tick on: the sound as it is mixed.
     pub(crate) fn tap_said(&mut self, who: Who, sink: TapSink) -> Result<(), RoomError> {
         let source = self.source(who)?.ok_or(RoomError::Unknown)?;
-        let listener = self
-            .mixer
-            .add_listener_to(sink.rate(), None, Audience::Nobody)?;
-        self.mixer.whisper(source, listener, true)?;
         self.taps.push(Tap {
             who,
-            listener,
-            private: true,
+            what: Tapped::Said(source, None),
             sink,
         });
         Ok(())
@@ -363,8 +364,7 @@ impl Room {
                 .map(|report| (report.source, report.level)),
         );
         for tap in &mut self.taps {
-            tap.sink
-                .write(self.mixer.heard_by(tap.listener, tap.sink.rate()));
+            tap.take(&self.mixer, &mut self.scratch);
         }
         for (id, leg) in &mut self.legs {
             leg.ticked(now);
@@ -472,20 +472,40 @@ impl Room {
     }
 
     fn untap(&mut self, who: Who) {
-        let mixer = &mut self.mixer;
-        self.taps.retain(|tap| {
-            if tap.who == who && tap.private {
-                // The listener was made with the tap, so it is there.
-                let _ = mixer.remove_listener(tap.listener);
-            }
-            tap.who != who
-        });
+        self.taps.retain(|tap| tap.who != who);
     }
 
     /// So that no tick has to allocate.
     fn reserve(&mut self) {
         let sources = self.locals.len() + self.legs.len();
         self.levels.reserve(sources);
+    }
+}
+
+impl Tap {
+    /// Copies this tick's sound.
+    fn take(&mut self, mixer: &Mixer, scratch: &mut [i16]) {
+        let rate = self.sink.rate();
+        let (source, resampler) = match &mut self.what {
+            Tapped::Heard(listener) => return self.sink.write(mixer.heard_by(*listener, rate)),
+            Tapped::Said(source, resampler) => (*source, resampler),
+        };
+        let said = mixer.said_by(source);
+        let hz = (said.len() / mixer.tick_length().ms() * 1000) as u32;
+        match Rate::try_from(hz) {
+            Ok(from) if from == rate => self.sink.write(said),
+            Ok(from) => {
+                // Made anew only when the source's codec changed.
+                if resampler.as_ref().is_none_or(|known| known.from() != from) {
+                    *resampler = Some(Resampler::new(from, rate));
+                }
+                if let Some(resampler) = resampler {
+                    let samples = resampler.process(said, scratch);
+                    self.sink.write(&scratch[..samples]);
+                }
+            }
+            Err(_) => {}
+        }
     }
 }
 

@@ -1,9 +1,9 @@
 //! Sound between an application and a media thread: bounded, wait-free, never a reason for the mixer to wait.
 //!
-//! A [`PcmReader`] that is read too slowly loses what does not fit, a [`PcmWriter`] that is fed too slowly gives silence;
-//! both are counted. Samples are mono, 16 bit.
+//! A [`PcmReader`] that is read too slowly loses its oldest samples, a [`PcmWriter`] that is fed too slowly gives
+//! silence; both are counted. Samples are mono, 16 bit.
 
-use media_mix::Rate;
+use media_mix::{Rate, TapReader, TapWriter};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,9 +13,8 @@ pub(crate) const TAP_SECONDS: usize = 2;
 /// Takes sound out of a session.
 #[derive(Debug)]
 pub struct PcmReader {
-    ring: rtrb::Consumer<i16>,
+    ring: TapReader,
     rate: Rate,
-    lost: Arc<AtomicU64>,
 }
 
 /// Brings sound into a session, as the voice of a participant.
@@ -29,9 +28,8 @@ pub struct PcmWriter {
 /// The media thread's end of a [`PcmReader`].
 #[derive(Debug)]
 pub(crate) struct TapSink {
-    ring: rtrb::Producer<i16>,
+    ring: TapWriter,
     rate: Rate,
-    lost: Arc<AtomicU64>,
 }
 
 /// The media thread's end of a [`PcmWriter`].
@@ -43,19 +41,10 @@ pub(crate) struct FeedSource {
 }
 
 pub(crate) fn tap(rate: Rate) -> (TapSink, PcmReader) {
-    let (write, read) = rtrb::RingBuffer::new(rate.samples(1000 * TAP_SECONDS));
-    let lost = Arc::new(AtomicU64::new(0));
+    let (write, read) = media_mix::tap(rate.samples(1000 * TAP_SECONDS));
     (
-        TapSink {
-            ring: write,
-            rate,
-            lost: lost.clone(),
-        },
-        PcmReader {
-            ring: read,
-            rate,
-            lost,
-        },
+        TapSink { ring: write, rate },
+        PcmReader { ring: read, rate },
     )
 }
 
@@ -84,26 +73,26 @@ impl PcmReader {
 
     /// Moves what has come, oldest first, into the front of `out`; returns how many samples that were.
     pub fn read(&mut self, out: &mut [i16]) -> usize {
-        self.ring.pop_partial_slice(out).0.len()
+        self.ring.read(out)
     }
 
     /// Appends all that has come to `out`; returns how many samples that were.
     pub fn drain_into(&mut self, out: &mut Vec<i16>) -> usize {
         let from = out.len();
-        out.resize(from + self.ring.slots(), 0);
+        out.resize(from + self.ring.available(), 0);
         let read = self.read(&mut out[from..]);
         out.truncate(from + read);
         read
     }
 
-    /// Samples that were lost because nobody read them in time.
+    /// Samples that were lost because nobody read them in time: the oldest make room.
     pub fn lost(&self) -> u64 {
-        self.lost.load(Ordering::Relaxed)
+        self.ring.lost()
     }
 
     /// Whether the session will never give more: the participant or the call is gone.
     pub fn is_ended(&self) -> bool {
-        self.ring.is_abandoned()
+        self.ring.is_ended()
     }
 }
 
@@ -140,10 +129,7 @@ impl TapSink {
     }
 
     pub(crate) fn write(&mut self, samples: &[i16]) {
-        let left = self.ring.push_partial_slice(samples).1.len();
-        if left > 0 {
-            self.lost.fetch_add(left as u64, Ordering::Relaxed);
-        }
+        self.ring.write(samples);
     }
 }
 
@@ -170,11 +156,15 @@ mod tests {
     fn a_slow_reader_loses_and_knows_how_much() {
         let (mut sink, mut reader) = tap(Rate::Khz8);
         let capacity = 8000 * TAP_SECONDS;
-        sink.write(&vec![7; capacity + 5]);
-        assert_eq!(reader.lost(), 5);
+        sink.write(&[1; 5]);
+        sink.write(&vec![7; capacity]);
         let mut out = Vec::new();
         assert_eq!(reader.drain_into(&mut out), capacity);
-        assert!(out.iter().all(|&sample| sample == 7));
+        assert_eq!(reader.lost(), 5);
+        assert!(
+            out.iter().all(|&sample| sample == 7),
+            "the oldest made room"
+        );
         assert!(!reader.is_ended());
         drop(sink);
         assert!(reader.is_ended());

@@ -1,9 +1,7 @@
 //! What a participant of the application says: nothing, tones, a clip, or what the application writes as it goes.
 
 use super::tap::{FeedSource, PcmWriter, feed};
-use media_mix::Rate;
-use media_mix::Tone;
-use std::sync::Arc;
+use media_mix::{Clip, Player, Rate, Tone};
 
 /// The voice of a participant that is not a phone.
 #[derive(Debug)]
@@ -13,12 +11,7 @@ pub struct Voice(pub(crate) Kind);
 pub(crate) enum Kind {
     Silent,
     Tone(Tone),
-    Clip {
-        samples: Arc<[i16]>,
-        rate: Rate,
-        at: usize,
-        repeat: bool,
-    },
+    Player(Rate, Player),
     Feed(FeedSource),
 }
 
@@ -33,14 +26,13 @@ impl Voice {
         Self(Kind::Tone(tone))
     }
 
-    /// Plays mono samples once, or again and again.
-    pub fn clip(samples: impl Into<Arc<[i16]>>, rate: Rate, repeat: bool) -> Self {
-        Self(Kind::Clip {
-            samples: samples.into(),
-            rate,
-            at: 0,
-            repeat,
-        })
+    /// Plays a clip once, or again and again.
+    pub fn clip(clip: Clip, repeat: bool) -> Self {
+        let rate = clip.rate();
+        let mut player = Player::new(rate, 1);
+        // Cannot be refused: the queue is empty.
+        let _ = player.repeat(clip, if repeat { None } else { Some(1) });
+        Self(Kind::Player(rate, player))
     }
 
     /// Says what the application writes.
@@ -54,7 +46,7 @@ impl Voice {
         match &self.0 {
             Kind::Silent => None,
             Kind::Tone(tone) => Some(tone.rate()),
-            Kind::Clip { rate, .. } => Some(*rate),
+            Kind::Player(rate, _) => Some(*rate),
             Kind::Feed(source) => Some(source.rate()),
         }
     }
@@ -65,24 +57,8 @@ impl Voice {
             Kind::Silent => out.fill(0),
             Kind::Tone(tone) => tone.fill(out),
             Kind::Feed(source) => source.fill(out),
-            Kind::Clip {
-                samples,
-                at,
-                repeat,
-                ..
-            } => {
-                let mut filled = 0;
-                while filled < out.len() {
-                    if *at == samples.len() && (!*repeat || samples.is_empty()) {
-                        out[filled..].fill(0);
-                        break;
-                    }
-                    *at %= samples.len();
-                    let piece = (samples.len() - *at).min(out.len() - filled);
-                    out[filled..filled + piece].copy_from_slice(&samples[*at..*at + piece]);
-                    *at += piece;
-                    filled += piece;
-                }
+            Kind::Player(_, player) => {
+                player.fill(out);
             }
         }
     }
@@ -100,10 +76,13 @@ mod tests {
 
     #[test]
     fn a_clip_ends_in_silence_or_begins_again() {
-        let clip = |repeat| Voice::clip(vec![1, 2, 3], Rate::Khz8, repeat);
+        let clip = |repeat| Voice::clip(Clip::new(Rate::Khz8, vec![1, 2, 3]), repeat);
         assert_eq!(heard(clip(false), 5), [1, 2, 3, 0, 0]);
         assert_eq!(heard(clip(true), 7), [1, 2, 3, 1, 2, 3, 1]);
-        assert_eq!(heard(Voice::clip(Vec::new(), Rate::Khz8, true), 2), [0, 0]);
+        assert_eq!(
+            heard(Voice::clip(Clip::new(Rate::Khz8, Vec::new()), true), 2),
+            [0, 0]
+        );
     }
 
     #[test]
