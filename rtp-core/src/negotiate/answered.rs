@@ -89,14 +89,15 @@ impl Negotiation {
             }
         };
         if theirs.port == 0 {
-            line.closed_by_peer = true;
+            // A line that was never taken is not offered again and again. One that was may be: the peer has
+            // perhaps only its own way to answer a hold.
+            let before = closed_stream(self.agreed.as_ref(), index, offer.hold, true);
+            line.closed_by_peer = before.is_none();
             let refused = AgreedLine::Refused {
                 kind,
                 why: Refusal::ByPeer,
             };
-            return Ok(
-                closed_stream(self.agreed.as_ref(), index, offer.hold, true).unwrap_or(refused)
-            );
+            return Ok(before.unwrap_or(refused));
         }
         if ours.protocol != theirs.protocol {
             return Err(PeerMisbehaved::ProtocolChanged { line: index }.into());

@@ -163,3 +163,43 @@ fn a_refused_hold_changes_nothing() {
     let refresh = a.offer().unwrap();
     assert_eq!(refresh.description().direction_of(0), SendRecv);
 }
+
+#[test]
+fn a_hold_that_is_answered_with_port_zero_can_be_resumed() {
+    let (mut a, mut b) = pair();
+    let offer = a.offer().unwrap();
+    let (before, _) = exchange(&offer, &mut a, &mut b).unwrap();
+    let offer = a.offer_hold(Hold::SendOnly).unwrap();
+    let held = stream(
+        a.answered(&offer, offered("m=audio 0 RTP/AVP 0\n"))
+            .unwrap(),
+    );
+    assert_eq!(
+        (held.direction, held.held_by_us, held.held_by_peer),
+        (Inactive, Some(Hold::SendOnly), Some(PeerHold::PortZero))
+    );
+    let offer = a.offer_resume().unwrap();
+    assert_eq!(offer.description().media[0].port, 4000);
+    let (after, _) = exchange(&offer, &mut a, &mut b).unwrap();
+    assert_eq!(before, after);
+}
+
+#[test]
+fn a_line_that_the_peer_closed_in_an_offer_is_its_own_to_open() {
+    let (mut ours, _) = pair();
+    answer(&mut ours, &offered("m=audio 5000 RTP/AVP 0\n")).unwrap();
+    let (_, held) = answer(&mut ours, &offered("m=audio 0 RTP/AVP 0\n")).unwrap();
+    assert_eq!(held.held_by_peer, Some(PeerHold::PortZero));
+    let refresh = ours.offer().unwrap();
+    assert_eq!(refresh.description().media[0].port, 0);
+    let still = stream(
+        ours.answered(&refresh, offered("m=audio 0 RTP/AVP 0\n"))
+            .unwrap(),
+    );
+    assert_eq!(still.held_by_peer, Some(PeerHold::PortZero));
+    let (description, open) = answer(&mut ours, &offered("m=audio 5000 RTP/AVP 0\n")).unwrap();
+    assert_eq!(
+        (description.media[0].port, open.direction),
+        (4000, SendRecv)
+    );
+}
