@@ -84,8 +84,7 @@
 //!
 //! # What is left out
 //!
-//! Sound itself (codecs, mixing, concealment: `media-mix`), SIP (`sip-core`), and for now DTLS-SRTP, ICE and
-//! MKI.
+//! Sound itself (codecs, mixing, concealment: `media-mix`), SIP (`sip-core`), and for now DTLS-SRTP and ICE.
 //!
 //! # Features and versions
 //!

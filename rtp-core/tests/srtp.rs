@@ -361,3 +361,51 @@ fn a_new_key_goes_on_with_the_counter_or_from_zero() {
         }
     }
 }
+
+#[test]
+fn a_key_identifier_lies_where_the_suite_has_it() {
+    for key in every_key() {
+        let gcm = matches!(key.suite(), Suite::AeadAes128Gcm | Suite::AeadAes256Gcm);
+        let mki = [0, 0, 0, 9];
+        let named = key.clone().with_mki(&mki);
+        assert_eq!(named.mki(), mki);
+        let (mut bare_tx, mut tx) = (Outbound::new(&key), Outbound::new(&named));
+        let mut rx = Inbound::new(&named);
+        for rtcp in [false, true] {
+            let plain = if rtcp {
+                hex(REPORT)
+            } else {
+                packet(1, 7, b"sound")
+            };
+            let (bare, wire) = if rtcp {
+                (
+                    protect_rtcp(&mut bare_tx, &plain),
+                    protect_rtcp(&mut tx, &plain),
+                )
+            } else {
+                (protect(&mut bare_tx, &plain), protect(&mut tx, &plain))
+            };
+            // The same bytes with the identifier in between: before the tag, or at the end.
+            let tag = match (gcm, rtcp) {
+                (true, _) => 0,
+                (false, false) => key.suite().rtp_tag_len(),
+                (false, true) => key.suite().rtcp_tag_len(),
+            };
+            let at = bare.len() - tag;
+            assert_eq!(wire, [&bare[..at], &mki, &bare[at..]].concat());
+            let mut unprotect = |mut bytes: Vec<u8>| {
+                if rtcp {
+                    rx.unprotect_rtcp(&mut bytes).map(|b| b.to_vec())
+                } else {
+                    rx.unprotect_rtp(&mut bytes).map(|b| b.to_vec())
+                }
+            };
+            assert_eq!(unprotect(bare), Err(SrtpError::UnknownKey));
+            let mut other = wire.clone();
+            other[at + 3] ^= 1;
+            assert_eq!(unprotect(other), Err(SrtpError::UnknownKey));
+            assert_eq!(unprotect(wire[..10].to_vec()).ok(), None);
+            assert_eq!(unprotect(wire), Ok(plain));
+        }
+    }
+}

@@ -10,6 +10,9 @@ pub enum SrtpError {
     /// The tag is wrong: forged, damaged, or under another key.
     #[error("the authentication tag is wrong")]
     Authentication,
+    /// It carries another master key identifier than the key's, or none.
+    #[error("the packet is under a key that is not ours")]
+    UnknownKey,
     /// Seen before.
     #[error("replayed")]
     Replayed,

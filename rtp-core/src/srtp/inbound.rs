@@ -2,6 +2,7 @@
 
 use super::error::SrtpError;
 use super::key::MasterKey;
+use super::mki;
 use super::session::{SessionKeys, Stream};
 use super::stream::{Freshness, MAX_RTP_INDEX, StreamState, Streams};
 use super::suite::Suite;
@@ -12,6 +13,7 @@ use std::fmt;
 /// Verifies and decrypts the packets of one direction under one master key.
 pub struct Inbound {
     suite: Suite,
+    mki: Box<[u8]>,
     rtp: SessionKeys,
     rtcp: SessionKeys,
     streams: Streams,
@@ -36,6 +38,7 @@ impl Inbound {
     pub fn new(key: &MasterKey) -> Inbound {
         Inbound {
             suite: key.suite(),
+            mki: key.mki().into(),
             rtp: SessionKeys::derive(key, Stream::Rtp),
             rtcp: SessionKeys::derive(key, Stream::Rtcp),
             streams: Streams::with_capacity(2),
@@ -57,6 +60,7 @@ impl Inbound {
     /// old key cannot verify under the new one.
     pub fn rekey(&mut self, key: &MasterKey) {
         self.suite = key.suite();
+        self.mki = key.mki().into();
         self.rtp = SessionKeys::derive(key, Stream::Rtp);
         self.rtcp = SessionKeys::derive(key, Stream::Rtcp);
         self.streams.forget_seen();
@@ -108,9 +112,13 @@ impl Inbound {
     ///
     /// # Errors
     /// Any [`SrtpError`] but `KeyExhausted` and `BufferTooSmall`. Nothing is remembered of a packet that
-    /// fails; its bytes are to be thrown away (they are untouched but for GCM from `ring`).
+    /// fails; its bytes are to be thrown away (they are untouched but with an MKI, and with GCM from
+    /// `ring`).
     pub fn unprotect_rtp<'p>(&mut self, packet: &'p mut [u8]) -> Result<&'p mut [u8], SrtpError> {
         let tag_len = self.rtp.tag_len();
+        let after = self.suite.tag_after_mki(tag_len);
+        let len = mki::strip(&self.mki, packet, after).ok_or(SrtpError::UnknownKey)?;
+        let packet = &mut packet[..len];
         let signed = packet
             .len()
             .checked_sub(tag_len)
@@ -195,6 +203,9 @@ impl Inbound {
     /// As [`Inbound::unprotect_rtp`], and [`SrtpError::NotEncrypted`]. Nothing is remembered of a packet that
     /// fails.
     pub fn unprotect_rtcp<'p>(&mut self, packet: &'p mut [u8]) -> Result<&'p mut [u8], SrtpError> {
+        let after = self.suite.tag_after_mki(self.rtcp.tag_len());
+        let len = mki::strip(&self.mki, packet, after).ok_or(SrtpError::UnknownKey)?;
+        let packet = &mut packet[..len];
         let signed = packet
             .len()
             .checked_sub(self.rtcp.tag_len())

@@ -8,6 +8,8 @@ use zeroize::Zeroizing;
 const MAX_KEY: usize = 32;
 /// The longest master salt of any suite, in bytes.
 const MAX_SALT: usize = 14;
+/// The longest master key identifier, in bytes (RFC 4568 §6.1).
+const MAX_MKI: usize = 128;
 
 /// Key material of the wrong size for its suite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +30,7 @@ pub struct KeyLengthError {
 pub struct MasterKey {
     suite: Suite,
     bytes: Secret,
+    mki: Box<[u8]>,
 }
 
 /// Key then salt, as long as the suite says; the rest is zero.
@@ -49,7 +52,11 @@ impl MasterKey {
         let mut bytes = Secret::new([0; MAX_KEY + MAX_SALT]);
         bytes[..key.len()].copy_from_slice(key);
         bytes[key.len()..key.len() + salt.len()].copy_from_slice(salt);
-        Ok(MasterKey { suite, bytes })
+        Ok(MasterKey {
+            suite,
+            bytes,
+            mki: Box::default(),
+        })
     }
 
     /// From key and salt in one piece, as SDES carries them (RFC 4568 §6.1).
@@ -73,7 +80,25 @@ impl MasterKey {
     pub fn generate(suite: Suite, random: &mut dyn FnMut(&mut [u8])) -> MasterKey {
         let mut bytes = Secret::new([0; MAX_KEY + MAX_SALT]);
         random(&mut bytes[..suite.key_salt_len()]);
-        MasterKey { suite, bytes }
+        MasterKey {
+            suite,
+            bytes,
+            mki: Box::default(),
+        }
+    }
+
+    /// The same key with an identifier that every packet carries (RFC 3711 §3.1): `1:4` in an `a=crypto` line is
+    /// the value 1 in 4 bytes, network order. Empty for none; only the first 128 bytes count (RFC 4568 §6.1).
+    #[must_use]
+    pub fn with_mki(mut self, mki: &[u8]) -> MasterKey {
+        self.mki = mki[..mki.len().min(MAX_MKI)].into();
+        self
+    }
+
+    /// The identifier that every packet carries; empty for none.
+    #[must_use]
+    pub fn mki(&self) -> &[u8] {
+        &self.mki
     }
 
     /// The suite that it is for.

@@ -18,6 +18,7 @@ mod error;
 mod gcm;
 mod inbound;
 mod key;
+mod mki;
 mod outbound;
 mod session;
 mod stream;

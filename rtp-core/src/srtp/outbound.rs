@@ -2,6 +2,7 @@
 
 use super::error::SrtpError;
 use super::key::MasterKey;
+use super::mki;
 use super::session::{SessionKeys, Stream};
 use super::stream::{Freshness, MAX_RTCP_INDEX, MAX_RTP_INDEX, Streams};
 use super::suite::Suite;
@@ -15,6 +16,7 @@ use std::fmt;
 /// keystream, which gives both away (RFC 3711 §9.1), and is refused with [`SrtpError::Replayed`].
 pub struct Outbound {
     suite: Suite,
+    mki: Box<[u8]>,
     rtp: SessionKeys,
     rtcp: SessionKeys,
     streams: Streams,
@@ -35,6 +37,7 @@ impl Outbound {
     pub fn new(key: &MasterKey) -> Outbound {
         Outbound {
             suite: key.suite(),
+            mki: key.mki().into(),
             rtp: SessionKeys::derive(key, Stream::Rtp),
             rtcp: SessionKeys::derive(key, Stream::Rtcp),
             streams: Streams::with_capacity(2),
@@ -45,6 +48,7 @@ impl Outbound {
     /// stay as they are (RFC 3711 §3.3.1 resets them only with a new stream).
     pub fn rekey(&mut self, key: &MasterKey) {
         self.suite = key.suite();
+        self.mki = key.mki().into();
         self.rtp = SessionKeys::derive(key, Stream::Rtp);
         self.rtcp = SessionKeys::derive(key, Stream::Rtcp);
     }
@@ -58,13 +62,13 @@ impl Outbound {
     /// Bytes that protection adds to an RTP packet.
     #[must_use]
     pub fn rtp_overhead(&self) -> usize {
-        self.rtp.tag_len()
+        self.rtp.tag_len() + self.mki.len()
     }
 
     /// Bytes that protection adds to an RTCP packet.
     #[must_use]
     pub fn rtcp_overhead(&self) -> usize {
-        RTCP_INDEX_LEN + self.rtcp.tag_len()
+        RTCP_INDEX_LEN + self.rtcp.tag_len() + self.mki.len()
     }
 
     /// The rollover counter of a source; `None` before its first packet.
@@ -103,7 +107,7 @@ impl Outbound {
         let ssrc = Ssrc(u32::from_be_bytes([
             packet[8], packet[9], packet[10], packet[11],
         ]));
-        let need = len + self.rtp.tag_len();
+        let need = len + self.rtp_overhead();
         let have = buffer.len();
         let Some(buffer) = buffer.get_mut(..need) else {
             return Err(SrtpError::BufferTooSmall { need, have });
@@ -123,7 +127,11 @@ impl Outbound {
         if !self.streams.put(at, state, DEFAULT_MAX_STREAMS) {
             return Err(SrtpError::TooManyStreams);
         }
-        self.rtp.seal_rtp(ssrc, index, buffer, start);
+        let tag = self.rtp.tag_len();
+        self.rtp
+            .seal_rtp(ssrc, index, &mut buffer[..len + tag], start);
+        let after = self.suite.tag_after_mki(tag);
+        mki::insert(&self.mki, buffer, len + tag, after);
         Ok(need)
     }
 
@@ -157,8 +165,12 @@ impl Outbound {
         if !self.streams.put(at, state, DEFAULT_MAX_STREAMS) {
             return Err(SrtpError::TooManyStreams);
         }
+        let tag = self.rtcp.tag_len();
+        let sealed = len + RTCP_INDEX_LEN + tag;
         self.rtcp
-            .seal_rtcp(ssrc, index as u32, &mut buffer[..need], len);
+            .seal_rtcp(ssrc, index as u32, &mut buffer[..sealed], len);
+        let after = self.suite.tag_after_mki(tag);
+        mki::insert(&self.mki, buffer, sealed, after);
         Ok(need)
     }
 }

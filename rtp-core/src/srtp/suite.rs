@@ -116,6 +116,14 @@ impl Suite {
             .map(|row| row.suite)
     }
 
+    /// Bytes of the tag that follow the master key identifier: in GCM it is the other way round.
+    pub(super) const fn tag_after_mki(self, tag_len: usize) -> usize {
+        match self.cipher() {
+            Cipher::AesGcm => 0,
+            _ => tag_len,
+        }
+    }
+
     /// What it encrypts with.
     #[must_use]
     pub const fn cipher(self) -> Cipher {
