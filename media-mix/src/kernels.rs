@@ -3,6 +3,7 @@
 //! all forms give the same bits.
 
 use crate::codec::g711::{a_law_encode, mu_law_encode};
+pub(crate) use crate::codec::g722::band::{decode as g722_decode, encode as g722_encode};
 
 /// The sum of squares.
 #[inline(always)]

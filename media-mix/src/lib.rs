@@ -50,6 +50,7 @@
 pub mod codec;
 mod comfort;
 mod dtmf;
+mod dynamics;
 mod error;
 mod kernels;
 mod level;
@@ -71,6 +72,7 @@ pub mod wav;
 pub use codec::{Codec, CodecOptions, Decoder, Description, Encoder, Registry};
 pub use comfort::{ComfortNoise, NoiseAnalyser};
 pub use dtmf::{DtmfDetector, Key};
+pub use dynamics::{GainControl, NoiseGate, SilenceClock};
 pub use error::{CodecError, UnsupportedRate};
 pub use level::Level;
 pub use mixer::{

@@ -7,6 +7,8 @@
     reason = "calling code compiled for AVX2, after asking whether the machine has it"
 )]
 
+use crate::codec::g722::Mode;
+use crate::codec::g722::band::Band;
 use crate::kernels;
 
 macro_rules! dispatch {
@@ -41,6 +43,8 @@ dispatch! {
     fir(taps: &[(f32, u32)], samples: &[f32], out: &mut [f32]);
     mu_law(pcm: &[i16], out: &mut [u8]);
     a_law(pcm: &[i16], out: &mut [u8]);
+    g722_encode(lower: &mut Band, higher: &mut Band, low: &[i32], high: &[i32], codes: &mut [u8]);
+    g722_decode(lower: &mut Band, higher: &mut Band, codes: &[u8], mode: Mode, low: &mut [i32], high: &mut [i32]);
     mirror(evens: &[i32], odds: &[i32], c: &[i32; 12], even: &mut [i32], odd: &mut [i32]);
 }
 

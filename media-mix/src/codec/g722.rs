@@ -4,7 +4,7 @@
 //! RTP carries 64 kbit/s; its clock is 8000 Hz for historical reasons although the PCM is at 16 kHz. The lower rates
 //! drop the least significant bits of the lower band and pack the rest in the low bits of each octet.
 
-mod band;
+pub(crate) mod band;
 mod tables;
 
 use self::band::Band;
@@ -160,11 +160,18 @@ impl G722Encoder {
         }
         let (mut forward, mut backward) = ([0; BLOCK], [0; BLOCK]);
         self.halves.filter(pairs.len(), &mut forward, &mut backward);
-        for ((code, &forward), &backward) in codes.iter_mut().zip(&forward).zip(&backward) {
-            let low = self.lower.encode_lower((forward + backward) >> 14);
-            let high = self.higher.encode_higher((backward - forward) >> 14);
-            *code = (high << 6 | low) >> self.mode.dropped_bits();
+        for (forward, backward) in forward.iter_mut().zip(&mut backward) {
+            (*forward, *backward) = ((*forward + *backward) >> 14, (*backward - *forward) >> 14);
         }
+        simd::g722_encode(
+            &mut self.lower,
+            &mut self.higher,
+            &forward,
+            &backward,
+            codes,
+        );
+        let dropped = self.mode.dropped_bits();
+        codes.iter_mut().for_each(|code| *code >>= dropped);
     }
 }
 
@@ -239,12 +246,17 @@ impl G722Decoder {
             &mut self.halves.first[MEMORY..],
             &mut self.halves.second[MEMORY..],
         );
-        for ((first, second), &code) in first.iter_mut().zip(second).zip(codes) {
-            let code = code << self.mode.dropped_bits();
-            let low = self.lower.decode_lower(code & 0x3F, self.mode);
-            let high = self.higher.decode_higher(code >> 6);
-            *first = low + high;
-            *second = low - high;
+        let (low, high) = (&mut first[..codes.len()], &mut second[..codes.len()]);
+        simd::g722_decode(
+            &mut self.lower,
+            &mut self.higher,
+            codes,
+            self.mode,
+            low,
+            high,
+        );
+        for (low, high) in low.iter_mut().zip(high) {
+            (*low, *high) = (*low + *high, *low - *high);
         }
         let (mut forward, mut backward) = ([0; BLOCK], [0; BLOCK]);
         self.halves.filter(codes.len(), &mut forward, &mut backward);

@@ -26,6 +26,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 pub use config::{MixerConfig, TickLength};
+pub(crate) use limiter::Limiter;
 pub use listener::Audience;
 pub use report::{SourceReport, Tick};
 pub use source::{Push, SourceStats};

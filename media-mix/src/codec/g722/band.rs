@@ -9,7 +9,7 @@ use super::tables::{
 
 /// State that encoder and decoder share, kept identical on both sides.
 #[derive(Clone, Debug)]
-pub(super) struct Band {
+pub(crate) struct Band {
     /// Prediction of the next sample.
     s: i32,
     /// Its part from the zeros.
@@ -20,16 +20,17 @@ pub(super) struct Band {
     p: [i32; 2],
     /// Pole coefficients.
     a: [i32; 2],
-    /// Zero coefficients.
-    b: [i32; 6],
-    /// Last quantized differences, newest first.
-    d: [i32; 6],
+    /// Zero coefficients; the two beyond the sixth are for the vectors' sake, and multiply nothing.
+    b: [i32; 8],
+    /// Last quantized differences, newest first; six, and two that stay 0.
+    d: [i32; 8],
     /// Logarithmic scale factor.
     nb: i32,
     /// Scale factor.
     det: i32,
 }
 
+#[inline(always)]
 fn saturate(x: i32) -> i32 {
     x.clamp(-32_768, 32_767)
 }
@@ -42,8 +43,8 @@ impl Band {
             r: [0; 2],
             p: [0; 2],
             a: [0; 2],
-            b: [0; 6],
-            d: [0; 6],
+            b: [0; 8],
+            d: [0; 8],
             nb: 0,
             det,
         }
@@ -58,6 +59,7 @@ impl Band {
     }
 
     /// Quantize one sample of the lower band to 6 bits.
+    #[inline(always)]
     pub(super) fn encode_lower(&mut self, x: i32) -> u8 {
         let difference = saturate(x - self.s);
         let magnitude = if difference >= 0 {
@@ -65,13 +67,13 @@ impl Band {
         } else {
             !difference
         };
-        let det = self.det;
-        // The levels rise, so the number of levels at or below the magnitude is the interval. Counting all of them
-        // has no branch to predict.
-        let above = DECISION6[1..]
+        // The levels rise, so the number of levels at or below the magnitude is the interval. Counting all of them has
+        // no branch to predict.
+        let levels = &LEVELS[(self.nb >> 6) as usize & 511];
+        let above = levels
             .iter()
-            .map(|&level| i32::from(magnitude >= (level * det) >> 12))
-            .sum::<i32>();
+            .map(|&level| i16::from(magnitude as i16 > level))
+            .sum::<i16>();
         let interval = above as usize + 1;
         let code = if difference < 0 {
             LOWER_NEGATIVE[interval]
@@ -83,6 +85,7 @@ impl Band {
     }
 
     /// Quantize one sample of the higher band to 2 bits.
+    #[inline(always)]
     pub(super) fn encode_higher(&mut self, x: i32) -> u8 {
         let difference = saturate(x - self.s);
         let magnitude = if difference >= 0 {
@@ -102,6 +105,7 @@ impl Band {
     }
 
     /// One sample of the lower band from its 6 bits; in modes 2 and 3 the low bits are absent and ignored.
+    #[inline(always)]
     pub(super) fn decode_lower(&mut self, code: u8, mode: Mode) -> i32 {
         let level = match mode {
             Mode::Kbit64 => INVERSE6[usize::from(code)],
@@ -114,6 +118,7 @@ impl Band {
     }
 
     /// One sample of the higher band from its 2 bits.
+    #[inline(always)]
     pub(super) fn decode_higher(&mut self, code: u8) -> i32 {
         let level = INVERSE2[usize::from(code & 3)];
         let sample = (self.s + ((self.det * level) >> 15)).clamp(-16_384, 16_383);
@@ -121,6 +126,7 @@ impl Band {
         sample
     }
 
+    #[inline(always)]
     fn adapt_lower(&mut self, code4: usize) {
         let d = (self.det * INVERSE4[code4]) >> 15;
         self.nb = (((self.nb * 127) >> 7) + LOWER_SCALE[code4]).clamp(0, 18_432);
@@ -128,6 +134,7 @@ impl Band {
         self.predict(d);
     }
 
+    #[inline(always)]
     fn adapt_higher(&mut self, code2: usize) {
         let d = (self.det * INVERSE2[code2]) >> 15;
         self.nb = (((self.nb * 127) >> 7) + HIGHER_SCALE[code2]).clamp(0, 22_528);
@@ -136,6 +143,7 @@ impl Band {
     }
 
     /// Take in the quantized difference, adapt the predictor, and predict the next sample (figures 9 and 10).
+    #[inline(always)]
     fn predict(&mut self, d: i32) {
         let r = saturate(self.s + d);
         let p = saturate(self.sz + d);
@@ -164,8 +172,8 @@ impl Band {
             *b = saturate(lean + ((*b * 32_640) >> 15));
         }
 
-        self.d.copy_within(0..5, 1);
-        self.d[0] = d;
+        let [a, b, c, e, f, ..] = self.d;
+        self.d = [d, a, b, c, e, f, 0, 0];
         self.r = [r, self.r[0]];
         self.p = [p, self.p[0]];
         self.a = [first, second];
@@ -185,8 +193,26 @@ impl Band {
     }
 }
 
+/// Decision levels 1 to 29 of the lower band, less one, for each of the scale factors that there are (by the logarithmic
+/// one's upper bits): a product and a shift fewer for each.
+static LEVELS: [[i16; 32]; 512] = {
+    let mut table = [[i16::MAX; 32]; 512];
+    let mut step = 0;
+    while step <= 18_432 >> 6 {
+        let det = scale((step << 6) as i32, 8);
+        let mut level = 1;
+        while level < DECISION6.len() {
+            table[step][level - 1] = (((DECISION6[level] * det) >> 12) - 1) as i16;
+            level += 1;
+        }
+        step += 1;
+    }
+    table
+};
+
 /// The linear scale factor of a logarithmic one (SCALEL, SCALEH).
-fn scale(nb: i32, top: i32) -> i32 {
+#[inline(always)]
+const fn scale(nb: i32, top: i32) -> i32 {
     let mantissa = ANTILOG[((nb >> 6) & 31) as usize];
     let shift = top - (nb >> 11);
     (if shift < 0 {
@@ -194,4 +220,35 @@ fn scale(nb: i32, top: i32) -> i32 {
     } else {
         mantissa >> shift
     }) << 2
+}
+
+/// Code a block of samples of both bands.
+#[inline(always)]
+pub(crate) fn encode(
+    lower: &mut Band,
+    higher: &mut Band,
+    low: &[i32],
+    high: &[i32],
+    codes: &mut [u8],
+) {
+    for ((code, &low), &high) in codes.iter_mut().zip(low).zip(high) {
+        *code = higher.encode_higher(high) << 6 | lower.encode_lower(low);
+    }
+}
+
+/// Decode a block of codes of all 8 bits into samples of both bands.
+#[inline(always)]
+pub(crate) fn decode(
+    lower: &mut Band,
+    higher: &mut Band,
+    codes: &[u8],
+    mode: Mode,
+    low: &mut [i32],
+    high: &mut [i32],
+) {
+    for ((&code, low), high) in codes.iter().zip(low).zip(high) {
+        let code = code << mode.dropped_bits();
+        *low = lower.decode_lower(code & 0x3F, mode);
+        *high = higher.decode_higher(code >> 6);
+    }
 }
