@@ -2,7 +2,7 @@
 
 use crate::level::Level;
 
-/// How often [`Mixer::tick`] is called.
+/// How often [`Mixer::tick`](super::Mixer::tick) is called.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TickLength {
     /// Every 10 ms.

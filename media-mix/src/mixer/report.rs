@@ -17,7 +17,7 @@ pub struct SourceReport {
     pub mixed: bool,
 }
 
-/// What [`Mixer::tick`] found.
+/// What [`Mixer::tick`](super::Mixer::tick) found.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Tick<'m> {
