@@ -10,8 +10,8 @@ use std::path::Path;
 mod codecs;
 #[path = "fuzz/comfort.rs"]
 mod comfort;
-#[path = "fuzz/dtmf.rs"]
-mod dtmf;
+#[path = "fuzz/dtmf_detector.rs"]
+mod dtmf_detector;
 #[path = "fuzz/mixer.rs"]
 mod mixer;
 #[path = "fuzz/wav.rs"]
@@ -23,7 +23,7 @@ type Target = (&'static str, fn(&[u8]));
 const TARGETS: &[Target] = &[
     ("codecs", codecs::fuzz),
     ("comfort", comfort::fuzz),
-    ("dtmf", dtmf::fuzz),
+    ("dtmf_detector", dtmf_detector::fuzz),
     ("mixer", mixer::fuzz),
     ("wav", wav::fuzz),
 ];
