@@ -116,7 +116,9 @@ impl Negotiation {
         if offered.mux == RtcpMux::Require && !mux {
             return Err(PeerIncompatible::RtcpMux { line: index }.into());
         }
+        let payloads = stream_payloads(&matched, &line.bindings);
         line.closed_by_peer = false;
+        line.current = payloads.send.as_ref().map(|send| send.codec.clone());
         line.dtls.clone_from(&dtls);
         let ice = match (&offered.ice, remote.ice.clone()) {
             (Some(local), Some(theirs)) => Some(IceAgreed::new(local, theirs, line, true)),
@@ -133,7 +135,6 @@ impl Negotiation {
         if remote.null_address {
             direction = direction.and(Direction::RecvOnly);
         }
-        let payloads = stream_payloads(&matched, &line.bindings);
         Ok(AgreedLine::Audio(Box::new(AudioStream {
             line: index,
             stream: offered.stream,

@@ -45,6 +45,8 @@
 //! - An `m=` line stays where it is; a refused or closed one keeps its place with port 0.
 //! - A payload type that we declared never changes its meaning on its line (RFC 3264 §8.3.2). The peer's
 //!   may: a gateway that transfers a call puts another machine behind the same dialog.
+//! - The codec in use stays while both still have it, unless [`Preference::Offerer`] lets the peer's order
+//!   decide or our list of codecs changes.
 //! - The `o=` version rises by one when the description differs from the last, and only then.
 //! - Our SRTP key stays, unless the peer's changes in an offer: see `AudioStream::srtp` after each exchange.
 //!

@@ -225,11 +225,19 @@ impl Negotiation {
 
 /// Every codec that we have with its payload type on this line, then DTMF at their clocks.
 fn payloads(line: &mut Line, capabilities: &Capabilities) -> Vec<Payload> {
-    let speech = capabilities
+    let mut speech: Vec<Codec> = capabilities
         .codecs
         .iter()
         .filter(|codec| codec.is_speech())
-        .cloned();
+        .cloned()
+        .collect();
+    // The codec in use leads, so that a re-INVITE about something else does not change it.
+    speech.sort_by_key(|codec| {
+        !line
+            .current
+            .as_ref()
+            .is_some_and(|current| current.matches(codec))
+    });
     let rest = capabilities
         .codecs
         .iter()
@@ -242,6 +250,7 @@ fn payloads(line: &mut Line, capabilities: &Capabilities) -> Vec<Payload> {
             .map(move |clock| event(clock, events))
     });
     speech
+        .into_iter()
         .chain(rest)
         .chain(events)
         .filter_map(|codec| {

@@ -2,8 +2,8 @@
 
 use super::bindings::Bindings;
 use super::{
-    AgreedLine, Agreement, AudioStream, Capabilities, DtlsPeer, Hold, IceAgreed, LocalAddress,
-    LocalError, PeerHold,
+    AgreedLine, Agreement, AudioStream, Capabilities, Codec, DtlsPeer, Hold, IceAgreed,
+    LocalAddress, LocalError, PeerHold,
 };
 use crate::sdp::{Address, Attribute, Description, Direction, ExtMap, Media, Origin};
 use crate::srtp::{MasterKey, Suite};
@@ -56,6 +56,8 @@ pub(super) struct Line {
     keys: Vec<MasterKey>,
     /// The peer's key of the last exchange.
     pub(super) remote_key: Option<MasterKey>,
+    /// What we send with.
+    pub(super) current: Option<Codec>,
     /// The DTLS association of the last exchange.
     pub(super) dtls: Option<DtlsPeer>,
     /// ICE of the last exchange.
@@ -77,6 +79,7 @@ impl Line {
             bindings: Bindings::default(),
             keys: Vec::new(),
             remote_key: None,
+            current: None,
             dtls: None,
             ice: None,
             extensions: Vec::new(),
@@ -138,7 +141,13 @@ impl Negotiation {
     /// Changes what our side can do and wants, from the next exchange on: another address, other codecs,
     /// another direction. Each line keeps its index into [`Capabilities::streams`]; a line whose stream is
     /// gone is closed with port 0.
+    ///
+    /// As long as the list of codecs is the same, the codec in use leads in offers and, when our order
+    /// decides, in answers. Another list, or another order, lets the codec change.
     pub fn set_capabilities(&mut self, capabilities: Capabilities) {
+        if capabilities.codecs != self.capabilities.codecs {
+            self.lines.iter_mut().for_each(|line| line.current = None);
+        }
         self.capabilities = capabilities;
     }
 

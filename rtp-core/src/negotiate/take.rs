@@ -67,6 +67,7 @@ impl Answering<'_> {
             return Ok(Err(Refusal::NoCommonCodec));
         };
         // From here on the line is ours.
+        line.current = Some(send.codec.clone());
         line.stream = Some(stream);
         self.taken[stream] = true;
 
@@ -188,7 +189,16 @@ fn matched(formats: &[RemoteFormat], capabilities: &Capabilities, line: &mut Lin
         }
         new
     });
-    chosen.sort_by_key(|(_, _, ours)| !ours.is_speech());
+    // In a later exchange the codec in use stays, unless the offerer's order decides: a hold by the other
+    // side must not change it.
+    let own = capabilities.preference == Preference::Own;
+    let current = |ours: &Codec| {
+        own && line
+            .current
+            .as_ref()
+            .is_some_and(|current| current.matches(ours))
+    };
+    chosen.sort_by_key(|(_, _, ours)| (!ours.is_speech(), !current(ours)));
     if capabilities.single_codec {
         let mut speech = 0;
         chosen.retain(|(_, _, ours)| {

@@ -121,8 +121,8 @@ fn hold_and_unhold() {
     let offer = bob.offer_hold(Hold::SendOnly).unwrap();
     assert_eq!(
         offer.description().media[0].formats,
-        ["97", "0"],
-        "the numbers of the session"
+        ["0", "97"],
+        "the numbers and the codec of the session"
     );
     let held = stream(
         bob.answered(&offer, format!("{alice}a=recvonly\r\n"))

@@ -249,3 +249,33 @@ fn wished_numbers_are_given_while_free() {
         ["111", "96", "0", "97", "101"]
     );
 }
+
+#[test]
+fn a_hold_by_the_other_side_does_not_change_the_codec() {
+    let can = |host: u8, names: [&str; 2]| {
+        let codecs = names.map(|name| Codec::new(name, 8_000)).to_vec();
+        Capabilities::new(codecs, crate::support::address(host, 4000))
+    };
+    let (mut a, mut b) = (
+        side(1, can(1, ["PCMU", "PCMA"])),
+        side(2, can(2, ["PCMA", "PCMU"])),
+    );
+    let offer = a.offer().unwrap();
+    let (first, _) = exchange(&offer, &mut a, &mut b).unwrap();
+    assert_eq!(first.send.codec.name, "PCMA", "the callee's order");
+    let hold = b.offer_hold(rtp_core::negotiate::Hold::SendOnly).unwrap();
+    let (_, held) = exchange(&hold, &mut b, &mut a).unwrap();
+    assert_eq!(held.send.codec.name, "PCMA");
+    let refresh = a.offer().unwrap();
+    assert_eq!(refresh.description().media[0].formats, ["8", "0", "101"]);
+    drop(refresh);
+    // Another order is another wish.
+    let mut now = can(1, ["PCMA", "PCMU"]);
+    now.codecs.reverse();
+    now.single_codec = true;
+    a.set_capabilities(can(1, ["PCMA", "PCMU"]));
+    a.set_capabilities(now);
+    let offer = b.offer_resume().unwrap();
+    let (_, changed) = exchange(&offer, &mut b, &mut a).unwrap();
+    assert_eq!(changed.send.codec.name, "PCMU");
+}

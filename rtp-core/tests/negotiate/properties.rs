@@ -486,4 +486,47 @@ proptest! {
             }
         }
     }
+
+    #[test]
+    fn hold_and_resume_return_to_where_they_began(
+        a in capabilities(1),
+        b in capabilities(2),
+        second_holds in any::<bool>(),
+        hold in prop::sample::select(vec![Hold::SendOnly, Hold::Inactive, Hold::PortZero]),
+    ) {
+        let (mut a, mut b) = (Negotiation::new(1, a, keys(1)), Negotiation::new(2, b, keys(128)));
+        let mut witnesses = [Witness::default(), Witness::default()];
+        let Ok(offer) = a.offer() else { return Ok(()) };
+        if exchange(&offer, &mut a, &mut b, &mut witnesses[1]).is_err() {
+            return Ok(());
+        }
+        drop(offer);
+        // Who holds is a matter of who offers where neither side wants everything.
+        let view = |side: &Negotiation| -> Vec<_> {
+            let streams = side.agreement().into_iter().flat_map(|agreement| agreement.audio());
+            streams
+                .map(|s| (
+                    (s.line, s.stream, s.remote_rtp, s.remote_rtcp, s.direction, s.send.clone(), s.send_dtmf.clone()),
+                    (s.srtp.clone(), s.dtls.clone(), s.rtcp_mux, s.ptime, s.held_by_us, s.held_by_peer.filter(|_| s.direction == Direction::SendRecv)),
+                ))
+                .collect()
+        };
+        let before = (view(&a), view(&b));
+        {
+            let (holder, held) = if second_holds { (&mut b, &mut a) } else { (&mut a, &mut b) };
+            for act in [Some(hold), None] {
+                let offer = match act {
+                    Some(hold) => holder.offer_hold(hold),
+                    None => holder.offer_resume(),
+                };
+                let offer = offer.expect("nothing is under way");
+                exchange(&offer, holder, held, &mut Witness::default()).expect("what was agreed can be held");
+                for stream in holder.agreement().into_iter().flat_map(|agreement| agreement.audio()) {
+                    prop_assert_eq!(stream.held_by_us, act);
+                    prop_assert!(act.is_none() || !stream.direction.receives());
+                }
+            }
+        }
+        prop_assert_eq!((view(&a), view(&b)), before);
+    }
 }
