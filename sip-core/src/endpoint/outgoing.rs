@@ -1,30 +1,23 @@
 //! Calls that we make: RFC 3261 section 13.2, with digest retries, failover and CANCEL.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::call::{Call, CallState, Outgoing};
 use super::clients::{Failure, Purpose, Reply, cancel};
-use super::command::{CommandError, Invite, Options};
-use super::event::{CallId, Event, Question, RequestId};
-use super::flow::{Flow, FlowError, Target, Transport};
+use super::command::{CommandError, Invite};
+use super::event::{CallId, Event};
+use super::flow::{FlowError, Target};
+use super::hops::Place;
 use super::reliable::Provisional;
 use super::table::Key;
 use super::{EndCause, EndKind, EndedBy, Endpoint, wire};
-use crate::auth::{Attempt, AuthError, Challenger, ClientAuth, DigestRequest};
+use crate::auth::{Attempt, ClientAuth};
 use crate::dialog::Dialog;
 use crate::header::NameAddr;
-use crate::header::digest::Challenge;
 use crate::transaction::after;
-use crate::{HeaderName, Message, Method, RequestBuilder, Scheme, StatusCode, Uri};
-
-/// Where a URI leads.
-pub(crate) enum Place {
-    At(Target),
-    Ask(Question),
-}
+use crate::{HeaderName, Message, Method, StatusCode};
 
 impl Endpoint {
     /// Calls someone. What follows comes as events with the id returned: first
@@ -97,162 +90,6 @@ impl Endpoint {
         match sent {
             Some(Err(error)) => Err(error),
             _ => Ok(CallId(key)),
-        }
-    }
-
-    /// Sends OPTIONS outside any call; [`Event::Replied`] follows.
-    ///
-    /// The URI's host must be an address, or `target` given: no question is asked for a ping.
-    pub fn options(&mut self, now: Instant, options: Options) -> Result<RequestId, CommandError> {
-        let now = self.advance(now);
-        if !self.out.has_room() {
-            return Err(CommandError::Full("outbox"));
-        }
-        check_headers(&options.headers)?;
-        let target = match self.place(&options.uri, options.target.clone())? {
-            Place::At(target) => target,
-            Place::Ask(_) => return Err(CommandError::State("an address: give a target")),
-        };
-        let user = options
-            .from
-            .uri()
-            .ok()
-            .and_then(|uri| uri.user().map(str::to_owned));
-        let via = self.via(&target);
-        let contact = self.contact(&target, &user.unwrap_or_default());
-        let from = options.from.without_tag().with_tag(&self.draw.tag())?;
-        let mut builder = Message::request(Method::Options, &options.uri)
-            .header(HeaderName::VIA, via)
-            .max_forwards(70)
-            .header_display(HeaderName::FROM, from)
-            .header_display(HeaderName::TO, NameAddr::new(&options.uri))
-            .header(HeaderName::CALL_ID, self.draw.call_id())
-            .cseq(1)
-            .header(HeaderName::CONTACT, contact)
-            .header(HeaderName::ACCEPT, "application/sdp");
-        for (name, value) in &options.headers {
-            builder = builder.header(name, value);
-        }
-        let request = self.identify_request(builder).build()?;
-        let key = self.start_client(
-            now,
-            request,
-            target,
-            None,
-            Purpose::Standalone,
-            Attempt::none(),
-        )?;
-        Ok(RequestId(key))
-    }
-
-    /// Where a URI leads, as far as that needs no name service.
-    pub(crate) fn place(&self, uri: &Uri, given: Option<Target>) -> Result<Place, CommandError> {
-        let available = |transport: Transport| {
-            self.config
-                .locals
-                .iter()
-                .any(|local| local.transport == transport)
-        };
-        if let Some(target) = given {
-            let transport = target.transport();
-            return match available(transport) {
-                true => Ok(Place::At(target)),
-                false => Err(CommandError::Transport(transport.to_string())),
-            };
-        }
-        let secure = match uri.scheme() {
-            Scheme::Sip => false,
-            Scheme::Sips => true,
-            _ => return Err(CommandError::Scheme(uri.as_ref().scheme_str().to_owned())),
-        };
-        let named = uri.param("transport").and_then(|param| param.value());
-        let transport = match named {
-            Some(name) => match (Transport::from_name(name), secure) {
-                (Some(Transport::Tcp), true) => Some(Transport::Tls),
-                (Some(Transport::Ws), true) => Some(Transport::Wss),
-                (Some(transport), false) => Some(transport),
-                (Some(transport), true) if transport.is_secure() => Some(transport),
-                _ => return Err(CommandError::Transport(name.to_owned())),
-            },
-            None if secure => Some(Transport::Tls),
-            None => None,
-        };
-        if let Some(transport) = transport
-            && !available(transport)
-        {
-            return Err(CommandError::Transport(
-                named.unwrap_or(transport.via()).to_owned(),
-            ));
-        }
-        let Some(host) = uri.host() else {
-            return Err(CommandError::Scheme("opaque".to_owned()));
-        };
-        match host.ip() {
-            Some(ip) => {
-                let transport = transport.unwrap_or(Transport::Udp);
-                if !available(transport) {
-                    return Err(CommandError::Transport(transport.to_string()));
-                }
-                let port = uri.port().unwrap_or(transport.default_port());
-                Ok(Place::At(Target::new(transport, SocketAddr::new(ip, port))))
-            }
-            None => Ok(Place::Ask(Question::Resolve {
-                host: host.to_string(),
-                port: uri.port(),
-                transport,
-                secure,
-            })),
-        }
-    }
-
-    /// The next hop of a request inside a dialog: over the connection on which the peer spoke last
-    /// if it is open, else to the address in the URI, else to where the peer spoke from.
-    pub(crate) fn hop(&self, uri: &Uri, flow: Option<Flow>, sent: Option<&Target>) -> Target {
-        let open = |id| self.connections.contains_key(&id);
-        if let Some(flow) = flow.filter(|flow| flow.connection.is_some_and(open)) {
-            return Target::Flow(flow);
-        }
-        match (self.place(uri, None), flow, sent) {
-            (Ok(Place::At(target)), ..) => target,
-            (_, Some(flow), _) if flow.transport == Transport::Udp => Target::Flow(flow),
-            (_, _, Some(sent)) => Target::new(sent.transport(), sent.remote()),
-            (_, Some(flow), None) => Target::new(flow.transport, flow.remote),
-            (_, None, None) => Target::new(Transport::Udp, SocketAddr::from(([0, 0, 0, 0], 0))),
-        }
-    }
-
-    fn sent_by(&self, target: &Target) -> String {
-        match self.config.local(target.transport(), target.remote()) {
-            Some(local) => local.sent_by(),
-            None => match target {
-                Target::Flow(flow) => flow.local.to_string(),
-                Target::Open { .. } => "invalid.invalid".to_owned(),
-            },
-        }
-    }
-
-    /// A Via for a new transaction over `target`.
-    pub(crate) fn via(&mut self, target: &Target) -> String {
-        let branch = self.draw.branch();
-        wire::via(target.transport(), &self.sent_by(target), &branch)
-    }
-
-    /// Our Contact as a peer behind `target` reaches us.
-    pub(crate) fn contact(&self, target: &Target, user: &str) -> String {
-        let sent_by = self.sent_by(target);
-        let at = if user.is_empty() { "" } else { "@" };
-        match target.transport() {
-            Transport::Udp => format!("<sip:{user}{at}{sent_by}>"),
-            Transport::Tls => format!("<sips:{user}{at}{sent_by}>"),
-            transport => format!("<sip:{user}{at}{sent_by};transport={}>", transport.param()),
-        }
-    }
-
-    /// Adds User-Agent.
-    pub(crate) fn identify_request(&self, builder: RequestBuilder) -> RequestBuilder {
-        match &self.config.user_agent {
-            Some(name) => builder.header(HeaderName::USER_AGENT, name),
-            None => builder,
         }
     }
 
@@ -367,19 +204,6 @@ impl Endpoint {
             }
         }
         self.end(call, last, message);
-    }
-
-    fn place_target(&self, target: &Target) -> Result<(), CommandError> {
-        let available = self
-            .config
-            .locals
-            .iter()
-            .any(|local| local.transport == target.transport());
-        if available {
-            Ok(())
-        } else {
-            Err(CommandError::Transport(target.transport().to_string()))
-        }
     }
 
     /// The INVITE got no final response.
@@ -649,77 +473,6 @@ impl Endpoint {
         }
     }
 
-    /// Credentials for the same request once more, or why there is no point.
-    pub(crate) fn authorize(
-        &mut self,
-        call: &mut Call,
-        reply: &Reply<'_>,
-    ) -> Result<Attempt, EndKind> {
-        let mut challenges = Vec::new();
-        for challenger in [Challenger::Server, Challenger::Proxy] {
-            for field in reply.response.headers_named(challenger.challenge_header()) {
-                if let Ok(challenge) = Challenge::parse(field.value()) {
-                    challenges.push((challenger, challenge));
-                }
-            }
-        }
-        let realm = challenges
-            .first()
-            .map(|(_, challenge)| challenge.realm.clone());
-        let Some(auth) = call.auth.as_deref_mut() else {
-            return Err(EndKind::AuthFailed {
-                realm: realm.unwrap_or_default(),
-                user: String::new(),
-            });
-        };
-        let user = auth.account().username().to_owned();
-        with_digest_request(reply.request, |request| {
-            auth.retry(&reply.attempt, &challenges, request, &mut *self.draw.0)
-        })
-        .map_err(|error| EndKind::AuthFailed {
-            realm: match error {
-                AuthError::Rejected { realm, .. }
-                | AuthError::Unsupported { realm, .. }
-                | AuthError::NoSecret { realm, .. }
-                | AuthError::TooManyRounds { realm } => realm,
-                _ => realm.unwrap_or_default(),
-            },
-            user,
-        })
-    }
-
-    /// Sends a refused request again with credentials: a new transaction, the next CSeq (8.1.3.5).
-    pub(crate) fn resend_authorized(
-        &mut self,
-        now: Instant,
-        call: &mut Call,
-        reply: &Reply<'_>,
-        attempt: Attempt,
-        purpose: Purpose,
-    ) -> Result<(Key, u32), CommandError> {
-        let (seq, method) =
-            wire::cseq(reply.request).ok_or(CommandError::State("a request with CSeq"))?;
-        let seq = match call.dialog().filter(|_| purpose != Purpose::Invite) {
-            Some(dialog) => dialog.next_seq(),
-            None => seq.saturating_add(1),
-        };
-        let via = self.via(&reply.target);
-        let mut editor = reply
-            .request
-            .edit()
-            .set(HeaderName::VIA, via)
-            .set(HeaderName::CSEQ, format!("{seq} {method}"))
-            .remove(HeaderName::AUTHORIZATION)
-            .remove(HeaderName::PROXY_AUTHORIZATION);
-        for (name, value) in attempt.headers() {
-            editor = editor.append(name, value);
-        }
-        let request = editor.build()?;
-        let target = reply.target.clone();
-        let key = self.start_client(now, request, target, call.key, purpose, attempt)?;
-        Ok((key, seq))
-    }
-
     /// Sends the CANCEL that was waiting for a provisional response (9.1).
     pub(crate) fn send_cancel(&mut self, now: Instant, call: &mut Call) {
         let Some(outgoing) = call.outgoing.as_deref_mut() else {
@@ -781,23 +534,7 @@ impl Endpoint {
     }
 }
 
-/// Runs `f` with what a digest covers of a request.
-pub(crate) fn with_digest_request<R>(
-    request: &Message,
-    f: impl FnOnce(&DigestRequest<'_>) -> R,
-) -> R {
-    let method = request
-        .method()
-        .map_or_else(String::new, |method| method.to_string());
-    let uri = String::from_utf8_lossy(request.uri_bytes().unwrap_or_default());
-    f(&DigestRequest {
-        method: &method,
-        uri: &uri,
-        body: request.body(),
-    })
-}
-
-fn check_headers(headers: &[(String, String)]) -> Result<(), CommandError> {
+pub(crate) fn check_headers(headers: &[(String, String)]) -> Result<(), CommandError> {
     match headers
         .iter()
         .find(|(name, _)| wire::is_reserved(HeaderName::from(name)))

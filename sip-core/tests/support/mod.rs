@@ -3,6 +3,7 @@
     dead_code,
     unreachable_pub,
     clippy::disallowed_methods,
+    clippy::type_complexity,
     clippy::unwrap_used
 )]
 

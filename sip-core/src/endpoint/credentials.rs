@@ -1,0 +1,101 @@
+//! Challenged requests of ours: credentials for them, and sending them again (RFC 3261 section 22).
+
+use std::time::Instant;
+
+use super::call::Call;
+use super::clients::{Purpose, Reply};
+use super::command::CommandError;
+use super::table::Key;
+use super::{EndKind, Endpoint, wire};
+use crate::auth::{Attempt, AuthError, Challenger, DigestRequest};
+use crate::header::digest::Challenge;
+use crate::{HeaderName, Message};
+
+impl Endpoint {
+    /// Credentials for the same request once more, or why there is no point.
+    pub(crate) fn authorize(
+        &mut self,
+        call: &mut Call,
+        reply: &Reply<'_>,
+    ) -> Result<Attempt, EndKind> {
+        let mut challenges = Vec::new();
+        for challenger in [Challenger::Server, Challenger::Proxy] {
+            for field in reply.response.headers_named(challenger.challenge_header()) {
+                if let Ok(challenge) = Challenge::parse(field.value()) {
+                    challenges.push((challenger, challenge));
+                }
+            }
+        }
+        let realm = challenges
+            .first()
+            .map(|(_, challenge)| challenge.realm.clone());
+        let Some(auth) = call.auth.as_deref_mut() else {
+            return Err(EndKind::AuthFailed {
+                realm: realm.unwrap_or_default(),
+                user: String::new(),
+            });
+        };
+        let user = auth.account().username().to_owned();
+        with_digest_request(reply.request, |request| {
+            auth.retry(&reply.attempt, &challenges, request, &mut *self.draw.0)
+        })
+        .map_err(|error| EndKind::AuthFailed {
+            realm: match error {
+                AuthError::Rejected { realm, .. }
+                | AuthError::Unsupported { realm, .. }
+                | AuthError::NoSecret { realm, .. }
+                | AuthError::TooManyRounds { realm } => realm,
+                _ => realm.unwrap_or_default(),
+            },
+            user,
+        })
+    }
+
+    /// Sends a refused request again with credentials: a new transaction, the next CSeq (8.1.3.5).
+    pub(crate) fn resend_authorized(
+        &mut self,
+        now: Instant,
+        call: &mut Call,
+        reply: &Reply<'_>,
+        attempt: Attempt,
+        purpose: Purpose,
+    ) -> Result<(Key, u32), CommandError> {
+        let (seq, method) =
+            wire::cseq(reply.request).ok_or(CommandError::State("a request with CSeq"))?;
+        let seq = match call.dialog().filter(|_| purpose != Purpose::Invite) {
+            Some(dialog) => dialog.next_seq(),
+            None => seq.saturating_add(1),
+        };
+        let via = self.via(&reply.target);
+        let mut editor = reply
+            .request
+            .edit()
+            .set(HeaderName::VIA, via)
+            .set(HeaderName::CSEQ, format!("{seq} {method}"))
+            .remove(HeaderName::AUTHORIZATION)
+            .remove(HeaderName::PROXY_AUTHORIZATION);
+        for (name, value) in attempt.headers() {
+            editor = editor.append(name, value);
+        }
+        let request = editor.build()?;
+        let target = reply.target.clone();
+        let key = self.start_client(now, request, target, call.key, purpose, attempt)?;
+        Ok((key, seq))
+    }
+}
+
+/// Runs `f` with what a digest covers of a request.
+pub(crate) fn with_digest_request<R>(
+    request: &Message,
+    f: impl FnOnce(&DigestRequest<'_>) -> R,
+) -> R {
+    let method = request
+        .method()
+        .map_or_else(String::new, |method| method.to_string());
+    let uri = String::from_utf8_lossy(request.uri_bytes().unwrap_or_default());
+    f(&DigestRequest {
+        method: &method,
+        uri: &uri,
+        body: request.body(),
+    })
+}

@@ -1,0 +1,142 @@
+//! Where requests go: from a URI to a target (RFC 3261 sections 8.1.2 and 18.1.1), and how we are
+//! named there.
+
+use std::net::SocketAddr;
+
+use super::command::CommandError;
+use super::event::Question;
+use super::flow::{Flow, Target, Transport};
+use super::{Endpoint, wire};
+use crate::{HeaderName, RequestBuilder, Scheme, Uri};
+
+impl Endpoint {
+    /// Where a URI leads, as far as that needs no name service.
+    pub(crate) fn place(&self, uri: &Uri, given: Option<Target>) -> Result<Place, CommandError> {
+        let available = |transport: Transport| {
+            self.config
+                .locals
+                .iter()
+                .any(|local| local.transport == transport)
+        };
+        if let Some(target) = given {
+            let transport = target.transport();
+            return match available(transport) {
+                true => Ok(Place::At(target)),
+                false => Err(CommandError::Transport(transport.to_string())),
+            };
+        }
+        let secure = match uri.scheme() {
+            Scheme::Sip => false,
+            Scheme::Sips => true,
+            _ => return Err(CommandError::Scheme(uri.as_ref().scheme_str().to_owned())),
+        };
+        let named = uri.param("transport").and_then(|param| param.value());
+        let transport = match named {
+            Some(name) => match (Transport::from_name(name), secure) {
+                (Some(Transport::Tcp), true) => Some(Transport::Tls),
+                (Some(Transport::Ws), true) => Some(Transport::Wss),
+                (Some(transport), false) => Some(transport),
+                (Some(transport), true) if transport.is_secure() => Some(transport),
+                _ => return Err(CommandError::Transport(name.to_owned())),
+            },
+            None if secure => Some(Transport::Tls),
+            None => None,
+        };
+        if let Some(transport) = transport
+            && !available(transport)
+        {
+            return Err(CommandError::Transport(
+                named.unwrap_or(transport.via()).to_owned(),
+            ));
+        }
+        let Some(host) = uri.host() else {
+            return Err(CommandError::Scheme("opaque".to_owned()));
+        };
+        match host.ip() {
+            Some(ip) => {
+                let transport = transport.unwrap_or(Transport::Udp);
+                if !available(transport) {
+                    return Err(CommandError::Transport(transport.to_string()));
+                }
+                let port = uri.port().unwrap_or(transport.default_port());
+                Ok(Place::At(Target::new(transport, SocketAddr::new(ip, port))))
+            }
+            None => Ok(Place::Ask(Question::Resolve {
+                host: host.to_string(),
+                port: uri.port(),
+                transport,
+                secure,
+            })),
+        }
+    }
+
+    /// The next hop of a request inside a dialog: over the connection on which the peer spoke last
+    /// if it is open, else to the address in the URI, else to where the peer spoke from.
+    pub(crate) fn hop(&self, uri: &Uri, flow: Option<Flow>, sent: Option<&Target>) -> Target {
+        let open = |id| self.connections.contains_key(&id);
+        if let Some(flow) = flow.filter(|flow| flow.connection.is_some_and(open)) {
+            return Target::Flow(flow);
+        }
+        match (self.place(uri, None), flow, sent) {
+            (Ok(Place::At(target)), ..) => target,
+            (_, Some(flow), _) if flow.transport == Transport::Udp => Target::Flow(flow),
+            (_, _, Some(sent)) => Target::new(sent.transport(), sent.remote()),
+            (_, Some(flow), None) => Target::new(flow.transport, flow.remote),
+            (_, None, None) => Target::new(Transport::Udp, SocketAddr::from(([0, 0, 0, 0], 0))),
+        }
+    }
+
+    fn sent_by(&self, target: &Target) -> String {
+        match self.config.local(target.transport(), target.remote()) {
+            Some(local) => local.sent_by(),
+            None => match target {
+                Target::Flow(flow) => flow.local.to_string(),
+                Target::Open { .. } => "invalid.invalid".to_owned(),
+            },
+        }
+    }
+
+    /// A Via for a new transaction over `target`.
+    pub(crate) fn via(&mut self, target: &Target) -> String {
+        let branch = self.draw.branch();
+        wire::via(target.transport(), &self.sent_by(target), &branch)
+    }
+
+    /// Our Contact as a peer behind `target` reaches us.
+    pub(crate) fn contact(&self, target: &Target, user: &str) -> String {
+        let sent_by = self.sent_by(target);
+        let at = if user.is_empty() { "" } else { "@" };
+        match target.transport() {
+            Transport::Udp => format!("<sip:{user}{at}{sent_by}>"),
+            Transport::Tls => format!("<sips:{user}{at}{sent_by}>"),
+            transport => format!("<sip:{user}{at}{sent_by};transport={}>", transport.param()),
+        }
+    }
+
+    /// Adds User-Agent.
+    pub(crate) fn identify_request(&self, builder: RequestBuilder) -> RequestBuilder {
+        match &self.config.user_agent {
+            Some(name) => builder.header(HeaderName::USER_AGENT, name),
+            None => builder,
+        }
+    }
+
+    pub(crate) fn place_target(&self, target: &Target) -> Result<(), CommandError> {
+        let available = self
+            .config
+            .locals
+            .iter()
+            .any(|local| local.transport == target.transport());
+        if available {
+            Ok(())
+        } else {
+            Err(CommandError::Transport(target.transport().to_string()))
+        }
+    }
+}
+
+/// Where a URI leads.
+pub(crate) enum Place {
+    At(Target),
+    Ask(Question),
+}
