@@ -3,11 +3,16 @@
 use std::fmt;
 use std::sync::Arc;
 
+type Fill = dyn Fn(&mut [u8]) + Send + Sync;
+
+/// A source of random bytes for one machine.
+type Boxed = Box<dyn FnMut(&mut [u8]) + Send>;
+
 /// A cryptographic source of random bytes that any thread may ask, such as the operating system's.
 ///
 /// Tags, branches, SSRCs, the order of retries and SRTP keys come from it; a test may replay one.
 #[derive(Clone)]
-pub struct Random(Arc<dyn Fn(&mut [u8]) + Send + Sync>);
+pub struct Random(Arc<Fill>);
 
 impl Random {
     /// Wraps a function that fills a slice with bytes nobody can foresee.
@@ -16,7 +21,7 @@ impl Random {
     }
 
     /// A source of its own for a machine that takes one.
-    pub fn boxed(&self) -> Box<dyn FnMut(&mut [u8]) + Send> {
+    pub fn boxed(&self) -> Boxed {
         let fill = self.0.clone();
         Box::new(move |bytes| fill(bytes))
     }

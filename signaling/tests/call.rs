@@ -1,5 +1,5 @@
 //! Calls between two sides on virtual time: what they agree on, what they hear, and how they end.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 mod world;
 

@@ -1,6 +1,6 @@
 //! Two gateways on loopback: one dials, the other is the phone.
 #![cfg(feature = "net")]
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 use media_mix::{Rate, Tone};
 use signaling::call::Side;

@@ -43,7 +43,7 @@ const WAKE: Token = Token(usize::MAX);
 pub(crate) type RoomKey = u64;
 
 pub(crate) enum Command {
-    OpenRoom(Room),
+    OpenRoom(Box<Room>),
     CloseRoom,
     AddParticipant {
         id: ParticipantId,
@@ -86,6 +86,8 @@ enum Order {
     Stop,
 }
 
+// Boxing the reports would allocate on the media thread.
+#[allow(clippy::large_enum_variant)]
 pub(crate) enum EngineEvent {
     Room(RoomEvent),
     Report {
@@ -169,7 +171,7 @@ impl Engine {
             .enumerate()
             .min_by_key(|(_, handle)| handle.rooms)
             .ok_or(EngineBusy)?;
-        handle.send(Order::Room(key, Command::OpenRoom(room)))?;
+        handle.send(Order::Room(key, Command::OpenRoom(Box::new(room))))?;
         handle.rooms += 1;
         self.next_room += 1;
         self.rooms.insert(key, at);
@@ -359,7 +361,7 @@ impl Thread {
     fn obey(&mut self, key: RoomKey, command: Command) {
         let now = Instant::now();
         if let Command::OpenRoom(room) = command {
-            self.rooms.insert(key, room);
+            self.rooms.insert(key, *room);
             return;
         }
         let Some(room) = self.rooms.get_mut(&key) else {

@@ -128,7 +128,7 @@ pub enum SessionError {
 /// while let Some(event) = session.poll_event() {
 ///     seen.push(event);
 /// }
-/// assert_eq!(seen[3], SessionEvent::Left { participant: phone, reason: LeaveReason::ForceDisconnected });
+/// assert_eq!(seen[4], SessionEvent::Left { participant: phone, reason: LeaveReason::ForceDisconnected });
 /// # Ok::<(), signaling::session::SessionError>(())
 /// ```
 #[derive(Debug)]
@@ -350,4 +350,5 @@ impl Session {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods)]
 mod tests;

@@ -1,5 +1,5 @@
 //! Two sides of a call without sockets or clocks: endpoints, calls and rooms on virtual time.
-#![allow(dead_code, clippy::disallowed_methods)]
+#![allow(dead_code, clippy::disallowed_methods, clippy::unwrap_used)]
 
 use media_mix::codec::Registry;
 use media_mix::{Rate, Tone};
