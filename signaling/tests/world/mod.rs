@@ -16,10 +16,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 use token::Role;
 
-pub const TICK: Duration = Duration::from_millis(20);
+pub(crate) const TICK: Duration = Duration::from_millis(20);
 
 /// Bytes that differ at every call and are the same in every run.
-pub fn random(seed: u64) -> Random {
+pub(crate) fn random(seed: u64) -> Random {
     let state = AtomicU64::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     Random::new(move |bytes| {
         for byte in bytes {
@@ -34,20 +34,20 @@ pub fn random(seed: u64) -> Random {
 }
 
 /// One side.
-pub struct Side {
-    pub sip: SocketAddr,
-    pub rtp: SocketAddr,
-    pub endpoint: Endpoint,
-    pub call: Option<Call>,
-    pub room: Room,
-    pub person: ParticipantId,
-    pub hears: PcmReader,
-    pub events: Vec<CallEvent>,
-    pub room_events: Vec<RoomEvent>,
-    pub registry: Registry,
-    pub secure: Secure,
+pub(crate) struct Side {
+    pub(crate) sip: SocketAddr,
+    pub(crate) rtp: SocketAddr,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) call: Option<Call>,
+    pub(crate) room: Room,
+    pub(crate) person: ParticipantId,
+    pub(crate) hears: PcmReader,
+    pub(crate) events: Vec<CallEvent>,
+    pub(crate) room_events: Vec<RoomEvent>,
+    pub(crate) registry: Registry,
+    pub(crate) secure: Secure,
     /// Whether what comes in is answered at once.
-    pub answers: bool,
+    pub(crate) answers: bool,
     random: Random,
     epoch: rtcp::Epoch,
     out: PacketBuf,
@@ -86,12 +86,12 @@ impl Side {
         }
     }
 
-    pub fn call(&mut self) -> &mut Call {
+    pub(crate) fn call(&mut self) -> &mut Call {
         self.call.as_mut().expect("there is a call")
     }
 
     /// A command to the call.
-    pub fn command<R>(&mut self, f: impl FnOnce(&mut Call, &mut Endpoint) -> R) -> R {
+    pub(crate) fn command<R>(&mut self, f: impl FnOnce(&mut Call, &mut Endpoint) -> R) -> R {
         f(
             self.call.as_mut().expect("there is a call"),
             &mut self.endpoint,
@@ -137,17 +137,17 @@ impl Side {
 }
 
 /// Both sides and the wire between them.
-pub struct World {
-    pub now: Instant,
-    pub ours: Side,
-    pub phone: Side,
+pub(crate) struct World {
+    pub(crate) now: Instant,
+    pub(crate) ours: Side,
+    pub(crate) phone: Side,
     /// Whether sound crosses.
-    pub sound: bool,
+    pub(crate) sound: bool,
 }
 
 impl World {
     /// We speak 440 Hz, the phone 1020 Hz.
-    pub fn new() -> World {
+    pub(crate) fn new() -> World {
         let now = Instant::now();
         World {
             now,
@@ -157,7 +157,7 @@ impl World {
         }
     }
 
-    pub fn request(&self) -> DialRequest {
+    pub(crate) fn request(&self) -> DialRequest {
         let from = NameAddr::new(&"sip:desk@example.org".parse().unwrap());
         DialRequest::new(
             format!("sip:phone@{}", self.phone.sip).parse().unwrap(),
@@ -165,7 +165,7 @@ impl World {
         )
     }
 
-    pub fn dial(&mut self, request: &DialRequest) {
+    pub(crate) fn dial(&mut self, request: &DialRequest) {
         let ours = &mut self.ours;
         let can = capabilities(&ours.registry, ours.rtp.into(), request.secure);
         let random = ours.random.clone();
@@ -174,7 +174,7 @@ impl World {
     }
 
     /// Lets SIP cross until nothing moves any more; the wire has no delay.
-    pub fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         loop {
             let mut moved = false;
             for (from, to) in [(0, 1), (1, 0)] {
@@ -210,7 +210,7 @@ impl World {
     }
 
     /// One tick of sound on both sides.
-    pub fn tick(&mut self) {
+    pub(crate) fn tick(&mut self) {
         self.now += TICK;
         for from in [0, 1] {
             let (side, other) = match from {
@@ -246,7 +246,7 @@ impl World {
     }
 
     /// Runs for a while: ticks of sound, timers of SIP.
-    pub fn run(&mut self, time: Duration) {
+    pub(crate) fn run(&mut self, time: Duration) {
         let end = self.now + time;
         while self.now < end {
             self.tick();
@@ -256,7 +256,7 @@ impl World {
 }
 
 /// The share of the power of the last 400 ms that is at `hz`, and that power's level in dBFS of a sine.
-pub fn heard(reader: &mut PcmReader, hz: f64) -> (f64, f64) {
+pub(crate) fn heard(reader: &mut PcmReader, hz: f64) -> (f64, f64) {
     let mut samples = Vec::new();
     reader.drain_into(&mut samples);
     let rate = f64::from(reader.rate().hz());
