@@ -15,7 +15,7 @@ use signaling::session::{Join, ParticipantId, SessionOptions};
 use sip_core::Uri;
 use token::Role;
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::figures::Figures;
 use crate::files::{Files, Sound};
@@ -93,6 +93,11 @@ impl Bridge {
             files,
             sounds: Vec::new(),
         })
+    }
+
+    /// The call's story.
+    pub(crate) fn story(&self) -> &Story {
+        &self.story
     }
 
     /// Sends the INVITE.
@@ -265,6 +270,7 @@ async fn live(line: crate::line::Handle, call: CallId, story: Story) {
     if !story.is_told() || !(screen.is_json() || screen.has_live_line()) {
         return;
     }
+    let dialled = Instant::now();
     let period = Duration::from_millis(if screen.is_json() { 500 } else { 100 });
     loop {
         let Ok(info) = line.with(move |gateway| gateway.call(call)).await else {
@@ -273,7 +279,7 @@ async fn live(line: crate::line::Handle, call: CallId, story: Story) {
         let Some(info) = info else {
             return screen.end_live();
         };
-        let live = Figures::from(&info).live();
+        let live = Figures::from(&info).live(dialled.elapsed());
         screen.live(&live);
         screen.object(&live);
         sleep(period).await;

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use examples::args::Codec;
 use examples::live::Meter;
 use signaling::call::CallEnd;
 use signaling::{CallId, Hold};
@@ -278,7 +277,6 @@ pub(crate) fn quality(
     report: &mut Report,
     ours: Option<Figures>,
     phones: Option<Figures>,
-    codec: Codec,
     setup: &Setup,
     lost: u64,
 ) {
@@ -287,12 +285,9 @@ pub(crate) fn quality(
         return;
     };
     let negotiated = ours.codec.as_deref().unwrap_or("none").to_owned();
-    let first = setup.codecs.first().copied().unwrap_or(Codec::ALL[0]);
-    report.checks.add(
-        "codec",
-        &negotiated,
-        negotiated.eq_ignore_ascii_case(first.name()) && codec == first,
-    );
+    let offered_first = setup.first_codec().name();
+    let first = negotiated.eq_ignore_ascii_case(offered_first);
+    report.checks.add("codec", &negotiated, first);
     report.checks.add(
         "key exchange",
         ours.keys(),

@@ -10,6 +10,7 @@ use examples::screen::Screen;
 use media_mix::Rate;
 use signaling::Hold;
 use signaling::engine::Voice;
+use tokio::task::spawn_blocking;
 
 use crate::Stop;
 use crate::bridge::{Bridge, Left, Tapped, wall};
@@ -78,7 +79,6 @@ pub(crate) async fn run(
         .collect();
     let bind = setup.bind.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let mut bridge = Bridge::open(setup, &ticket, bind, voices, story.clone()).await?;
-    introduce(&story, &ticket, &phone, setup.transport);
 
     let mut report = Report::default();
     report.checks.add("token", &ticket, true);
@@ -111,20 +111,20 @@ pub(crate) async fn run(
     }
 }
 
-fn introduce(story: &Story, ticket: &Ticket, phone: &Phone, transport: Transport) {
-    story.head("token", &ticket.to_string());
-    story.head(
-        "session",
-        &format!("{}: two talkers, 440 Hz and 660 Hz", ticket.session),
-    );
-    story.head(
-        "phone",
-        &format!(
-            "at {} over {transport}, asks for a password, says 1020 Hz",
-            phone.address()
+/// What the story is about.
+fn heads(ticket: &Ticket, phone: &Phone, transport: Transport) -> [(&'static str, String); 3] {
+    let phone = phone.address();
+    [
+        ("token", ticket.to_string()),
+        (
+            "session",
+            format!("{}: two talkers, 440 Hz and 660 Hz", ticket.session),
         ),
-    );
-    story.space();
+        (
+            "phone",
+            format!("at {phone} over {transport}, asks for a password, says 1020 Hz"),
+        ),
+    ]
 }
 
 /// From the INVITE to the BYE.
@@ -137,7 +137,11 @@ async fn call(
     report: &mut Report,
 ) -> Result<(), Stop> {
     let uri = phone.uri(setup.transport)?;
+    // While it rings: how loud a codec's own noise may be takes some listening to it.
+    let codec = setup.first_codec();
+    let expected = spawn_blocking(move || Expectations::of(codec));
     let call = bridge.dial(setup, ticket, uri).await?;
+    story.open(&heads(ticket, phone, setup.transport));
     let answered = tokio::select! {
         answered = phone.answer() => answered,
         refusal = bridge.refusal() => return Err(Stop::Refused(refusal)),
@@ -155,19 +159,6 @@ async fn call(
             log.ended
                 .map_or("the phone did not answer".into(), |end| end.to_string()),
         ));
-    };
-    let codec = bridge
-        .figures(call)
-        .await
-        .and_then(|figures| figures.codec)
-        .unwrap_or_default();
-    let Some(codec) = Codec::ALL
-        .into_iter()
-        .find(|known| known.name().eq_ignore_ascii_case(&codec))
-    else {
-        return Err(Stop::Refused(format!(
-            "the phone chose {codec}, which nobody offered"
-        )));
     };
     report.setup = took;
 
@@ -189,7 +180,7 @@ async fn call(
             .await?,
         talkers,
     };
-    let expected = Expectations::of(codec)?;
+    let expected = expected.await.map_err(|error| error.to_string())??;
 
     claims::reached(report, phone, setup, story);
     claims::listening(report, bridge, &ears, &expected, story).await?;
@@ -211,7 +202,6 @@ async fn call(
         report,
         ours,
         phones.as_ref().map(Figures::from),
-        codec,
         setup,
         lost,
     );

@@ -51,7 +51,11 @@ pub(crate) async fn run(
 ) -> Result<Outcome, Stop> {
     let target = target(uri, cli.call.transport)?;
     let ticket = Ticket::new(setup.brought.as_ref(), UNIX_EPOCH + wall())?;
-    let (voices, said, player) = voices(cli.play.as_deref())?;
+    let Said {
+        voices,
+        words,
+        file,
+    } = said(cli.play.as_deref())?;
     let bind = match setup.bind {
         Some(bind) => bind,
         None => tokio::select! {
@@ -61,19 +65,16 @@ pub(crate) async fn run(
     };
     let story = Story::new(screen.clone(), true, wall());
     let mut bridge = Bridge::open(setup, &ticket, bind, voices, story.clone()).await?;
-    story.head("token", &ticket.to_string());
-    story.head("session", &format!("{}: {said}", ticket.session));
-    story.head(
-        "phone",
-        &format!("{} over {}", target.uri, target.transport),
-    );
-    story.space();
-
-    let player = player.map(|(file, writer)| tokio::spawn(play(file, writer)));
+    let heads = [
+        ("token", ticket.to_string()),
+        ("session", format!("{}: {words}", ticket.session)),
+        ("phone", format!("{} over {}", target.uri, target.transport)),
+    ];
+    let player = file.map(|(file, writer)| tokio::spawn(play(file, writer)));
     let mut checks = Checks::new();
     checks.add("token", &ticket, true);
     let done = tokio::select! {
-        done = call(cli, setup, &mut bridge, &target, &ticket, &mut checks) => done,
+        done = call(cli, setup, &mut bridge, &target, &ticket, &heads, &mut checks) => done,
         () = interrupt.wait() => Err(Stop::Interrupted(Vec::new())),
     };
     if let Some(player) = player {
@@ -116,9 +117,11 @@ async fn call(
     bridge: &mut Bridge,
     target: &Target,
     ticket: &Ticket,
+    heads: &[(&'static str, String)],
     checks: &mut Checks,
 ) -> Result<(), Stop> {
     let call = bridge.dial(setup, ticket, target.uri.clone()).await?;
+    bridge.story().open(heads);
     if cli.call.early_media {
         record(setup, bridge, call, Rate::Khz48).await?;
     }
@@ -209,10 +212,17 @@ fn rate_of(codec: Option<&str>) -> Rate {
     known.map_or(Rate::Khz48, |known| known.rate)
 }
 
-type Played = (WavReader<BufReader<File>>, PcmWriter);
+/// What the session says.
+struct Said {
+    voices: Vec<(String, Voice)>,
+    /// In words.
+    words: String,
+    /// A file that is to be played, and where to.
+    file: Option<(WavReader<BufReader<File>>, PcmWriter)>,
+}
 
-/// Who talks in the session, what to say of it, and a file that is to be played.
-fn voices(file: Option<&Path>) -> Result<(Vec<(String, Voice)>, String, Option<Played>), String> {
+/// Two talkers, or a file in their place.
+fn said(file: Option<&Path>) -> Result<Said, String> {
     let Some(path) = file else {
         let voice = |hz| {
             (
@@ -220,11 +230,11 @@ fn voices(file: Option<&Path>) -> Result<(Vec<(String, Voice)>, String, Option<P
                 Voice::tone(tones(Rate::Khz48, &[hz])),
             )
         };
-        return Ok((
-            TONES.map(voice).into(),
-            "two talkers, 440 Hz and 660 Hz".into(),
-            None,
-        ));
+        return Ok(Said {
+            voices: TONES.map(voice).into(),
+            words: "two talkers, 440 Hz and 660 Hz".into(),
+            file: None,
+        });
     };
     let cannot = |error: &dyn std::fmt::Display| format!("cannot play {}: {error}", path.display());
     let file = File::open(path).map_err(|error| cannot(&error))?;
@@ -235,11 +245,12 @@ fn voices(file: Option<&Path>) -> Result<(Vec<(String, Voice)>, String, Option<P
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned();
-    Ok((
-        vec![(name.clone(), voice)],
-        format!("plays {name}"),
-        Some((reader, writer)),
-    ))
+    let words = format!("plays {name}");
+    Ok(Said {
+        voices: vec![(name, voice)],
+        words,
+        file: Some((reader, writer)),
+    })
 }
 
 /// Hands a file to the session as fast as it is heard; silence follows its end.

@@ -1,5 +1,7 @@
 //! A call's numbers, as they are shown and judged.
 
+use std::time::Duration;
+
 use examples::live::Live;
 use media_mix::Level;
 use rtp_core::srtp::Suite;
@@ -12,6 +14,8 @@ use signaling::net::CallInfo;
 pub(crate) struct Figures {
     state: &'static str,
     seconds: f64,
+    /// Whether sound may flow by now.
+    has_sound: bool,
     /// The codec's SDP name, once there is one.
     pub(crate) codec: Option<String>,
     suite: Option<Suite>,
@@ -43,6 +47,7 @@ impl From<&CallInfo> for Figures {
                 _ => "ending",
             },
             seconds: info.duration.as_secs_f64(),
+            has_sound: matches!(info.state, CallState::Up | CallState::EarlyMedia),
             codec: (!info.codec.is_empty()).then(|| info.codec.clone()),
             suite: info.suite,
             from_phone_dbov: level(|media| media.received),
@@ -57,13 +62,16 @@ impl From<&CallInfo> for Figures {
 }
 
 impl Figures {
-    /// The call as the live line shows it.
-    pub(crate) fn live(&self) -> Live {
+    /// The call as the live line shows it, `since_dial` after its INVITE.
+    pub(crate) fn live(&self, since_dial: Duration) -> Live {
+        if !self.has_sound {
+            return Live::new(self.state, since_dial.as_secs_f64());
+        }
         Live {
             codec: self.codec.clone(),
             from_phone_dbov: self.from_phone_dbov,
             to_phone_dbov: self.to_phone_dbov,
-            loss_percent: self.from_phone_dbov.map(|_| self.loss_percent as f32),
+            loss_percent: Some(self.loss_percent as f32),
             mos: self.mos.map(|mos| mos as f32),
             ..Live::new(self.state, self.seconds)
         }

@@ -41,10 +41,14 @@ impl Places {
 /// Files that are being written. Dropped before [`Files::finish`], nothing of them stays, folders included.
 pub(crate) struct Files {
     staged: Vec<Staged>,
-    /// Folders that were not there before, outermost first.
-    folders: Vec<PathBuf>,
     capture: Capture,
+    /// Last, so that they go when what was in them is gone.
+    _folders: Folders,
 }
+
+/// Folders that were made for a call, outermost first. Those that are empty in the end go again.
+#[derive(Default)]
+pub(crate) struct Folders(Vec<PathBuf>);
 
 /// A file under a name of its own until it is whole.
 struct Staged {
@@ -75,30 +79,27 @@ impl Files {
     /// # Errors
     /// A line that names the place and says why.
     pub(crate) fn create(places: &Places) -> Result<Self, String> {
-        let mut folders = Vec::new();
-        let mut staged = Vec::new();
-        let opened = [
-            places.sounds.as_path(),
-            places.capture.parent().unwrap_or(Path::new("")),
-        ]
-        .into_iter()
-        .try_for_each(|folder| make(folder, &mut folders))
-        .and_then(|()| stage(&places.capture, &mut staged))
-        .and_then(|file| Pcapng::new(BufWriter::new(file)).map_err(|error| error.to_string()));
-        let (file, error) = match opened {
-            Ok(file) => (Some(file), None),
-            Err(error) => (None, Some(error)),
-        };
-        let capture = Capture(Arc::new(Mutex::new(Open { file, error: None })));
-        let files = Self {
-            staged,
-            folders,
+        let folders = Folders::create(places)?;
+        let capture = Capture(Arc::new(Mutex::new(Open {
+            file: None,
+            error: None,
+        })));
+        let mut files = Self {
+            staged: Vec::new(),
             capture,
+            _folders: folders,
         };
-        match error {
-            None => Ok(files),
-            Some(error) => Err(error),
-        }
+        // From here on, dropping takes everything away again.
+        let file = stage(&places.capture, &mut files.staged)?;
+        let file = Pcapng::new(BufWriter::new(file))
+            .map_err(|error| cannot_write(&places.capture, error))?;
+        files
+            .capture
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .file = Some(file);
+        Ok(files)
     }
 
     /// Opens a sound file of `name`.
@@ -140,7 +141,6 @@ impl Files {
                 .map_err(|error| cannot_write(&staged.whole, error))?;
             names.push(staged.whole);
         }
-        self.folders.clear();
         names.sort();
         Ok(names)
     }
@@ -151,8 +151,42 @@ impl Drop for Files {
         for staged in &self.staged {
             let _ = fs::remove_file(&staged.part);
         }
-        for folder in self.folders.iter().rev() {
-            // Fails where somebody else has put something in, which is then left alone.
+    }
+}
+
+impl Folders {
+    /// Makes the folders of `places`, where they are not there.
+    ///
+    /// # Errors
+    /// A line that names the folder and says why.
+    pub(crate) fn create(places: &Places) -> Result<Self, String> {
+        let mut made = Self::default();
+        let parent = places.capture.parent().unwrap_or(Path::new(""));
+        [places.sounds.as_path(), parent]
+            .into_iter()
+            .try_for_each(|folder| made.add(folder))?;
+        Ok(made)
+    }
+
+    /// Makes a folder and all above it.
+    fn add(&mut self, folder: &Path) -> Result<(), String> {
+        let here = Path::new("");
+        let missing: Vec<_> = folder
+            .ancestors()
+            .take_while(|folder| *folder != here && !folder.exists())
+            .collect();
+        for folder in missing.into_iter().rev() {
+            fs::create_dir(folder).map_err(|error| cannot_write(folder, error))?;
+            self.0.push(folder.to_owned());
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Folders {
+    fn drop(&mut self) {
+        for folder in self.0.iter().rev() {
+            // Fails where there is something in it, which is then left alone.
             let _ = fs::remove_dir(folder);
         }
     }
@@ -205,19 +239,6 @@ impl Sound {
             None => Ok(()),
         }
     }
-}
-
-/// Makes a folder and all above it, and notes those that were not there.
-fn make(folder: &Path, made: &mut Vec<PathBuf>) -> Result<(), String> {
-    let missing: Vec<_> = folder
-        .ancestors()
-        .take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists())
-        .collect();
-    for folder in missing.into_iter().rev() {
-        fs::create_dir(folder).map_err(|error| cannot_write(folder, error))?;
-        made.push(folder.to_owned());
-    }
-    Ok(())
 }
 
 /// Opens a file beside the place where it will be.

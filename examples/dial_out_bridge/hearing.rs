@@ -1,6 +1,9 @@
 //! Whether one who listens hears what it should, and nothing else.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use examples::args::Codec;
 use examples::spectrum::{Other, Spectrum, loudness};
@@ -108,14 +111,21 @@ pub(crate) fn silence(samples: &[i16]) -> (f64, bool) {
 /// How loud the rest may be for someone who hears tones `through` a codec and others `beside` it.
 ///
 /// Waveform codecs keep to −40 dB. Opus models a voice: what it adds to sines is measured by running the same sines
-/// through the codec alone, at several places of its stream, and may be exceeded by 3 dB.
+/// through the codec alone, at several places of its stream, and may be exceeded by 3 dB. That takes a while, and is
+/// the same for every call.
 ///
 /// # Errors
 /// When the codec refuses its own frames.
 pub(crate) fn limit(codec: Codec, through: &[usize], beside: &[usize]) -> Result<f64, CodecError> {
-    match codec {
-        Codec::Opus => Ok(floor(codec, through, beside)? + 3.0),
-        _ => Ok(LIMIT),
+    type Measured = HashMap<(Vec<usize>, Vec<usize>), f64>;
+    static MEASURED: LazyLock<Mutex<Measured>> = LazyLock::new(Mutex::default);
+    if codec != Codec::Opus {
+        return Ok(LIMIT);
+    }
+    let mut measured = MEASURED.lock().unwrap_or_else(PoisonError::into_inner);
+    match measured.entry((through.to_vec(), beside.to_vec())) {
+        Entry::Occupied(known) => Ok(*known.get()),
+        Entry::Vacant(unknown) => Ok(*unknown.insert(floor(codec, through, beside)? + 3.0)),
     }
 }
 

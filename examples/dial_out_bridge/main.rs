@@ -83,6 +83,8 @@ fn main() -> ExitCode {
     let screen = Arc::new(Screen::stdout(cli.call.json));
     let start = now();
     let outcome = runtime.block_on(run(&cli, &screen));
+    // Nobody needs what a thread may still be computing.
+    runtime.shutdown_background();
     screen.end_live();
     match outcome {
         Ok(outcome) => {

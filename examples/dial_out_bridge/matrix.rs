@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::interval;
 
 use crate::demo::{self, Report};
+use crate::files::Folders;
 use crate::hearing::Heard;
 use crate::interrupt::Interrupt;
 use crate::setup::Setup;
@@ -25,6 +26,8 @@ pub(crate) async fn run(
     screen: &Arc<Screen>,
     interrupt: &Interrupt,
 ) -> Result<Outcome, Stop> {
+    // The folder above those of the calls; with nothing in it, it goes again.
+    let _folders = Folders::create(&setup.places)?;
     let setups = combinations(cli, setup);
     let names: Vec<_> = setups.iter().map(|(name, _)| name.clone()).collect();
     screen.say(format_args!(

@@ -122,6 +122,11 @@ impl Setup {
             .map_err(|error| error.to_string())
     }
 
+    /// The codec that a phone which has all of them picks.
+    pub(crate) fn first_codec(&self) -> Codec {
+        self.codecs.first().copied().unwrap_or(Codec::ALL[0])
+    }
+
     /// The codecs, in the order asked for.
     pub(crate) fn registry(&self) -> Registry {
         let mut registry = Registry::default();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use examples::screen::Screen;
 use serde::Serialize;
-use signaling::capture::{Captured, Ladder};
+use signaling::capture::{Captured, Ladder, LadderLine};
 use sip_core::{Message, Method};
 
 use crate::Outcome;
@@ -37,6 +37,8 @@ struct Messages {
     phone: Option<SocketAddr>,
     /// What went over the wire, in short: `INVITE`, `401`.
     seen: VecDeque<String>,
+    /// Lines that wait for the story to be opened: what fails before there is a call is told in one line of its own.
+    waiting: Option<Vec<LadderLine>>,
 }
 
 /// A SIP message, for programs.
@@ -47,6 +49,14 @@ struct Sip<'a> {
     from: &'a str,
     to: &'a str,
     message: &'a str,
+}
+
+/// What the story is about, for programs.
+#[derive(Serialize)]
+struct About<'a> {
+    event: &'static str,
+    what: &'static str,
+    text: &'a str,
 }
 
 /// Something else that happened, for programs.
@@ -83,6 +93,7 @@ impl Story {
             ours: Vec::new(),
             phone: None,
             seen: VecDeque::new(),
+            waiting: Some(Vec::new()),
         };
         Self(Arc::new(Inner {
             screen,
@@ -109,29 +120,30 @@ impl Story {
         messages.ours = vec![address];
     }
 
-    /// A heading with what belongs to it.
-    pub(crate) fn head(&self, what: &str, text: &str) {
+    /// Begins to tell: headings first, then the messages that went so far.
+    pub(crate) fn open(&self, heads: &[(&'static str, String)]) {
+        let waiting = self.messages().waiting.take();
         if self.0.told {
-            self.0.screen.say(format_args!("  {:<9} {text}", what));
-            self.0.screen.object(&Note {
-                event: "about",
-                seconds: 0.0,
-                text: &format!("{what}: {text}"),
-            });
-        }
-    }
-
-    /// A line of space.
-    pub(crate) fn space(&self) {
-        if self.0.told {
+            for (what, text) in heads {
+                self.0.screen.say(format_args!("  {what:<9} {text}"));
+                self.0.screen.object(&About {
+                    event: "about",
+                    what,
+                    text,
+                });
+            }
             self.0.screen.say("");
         }
+        waiting
+            .into_iter()
+            .flatten()
+            .for_each(|line| self.tell(&line));
     }
 
     /// Something that happened at `now`, a time since the Unix epoch.
     pub(crate) fn note(&self, now: Duration, text: &str) {
         if self.0.told {
-            let seconds = now.saturating_sub(self.0.start).as_secs_f64();
+            let seconds = rounded(now.saturating_sub(self.0.start));
             let ink = self.0.screen.ink();
             self.0
                 .screen
@@ -158,17 +170,26 @@ impl Story {
             messages.seen.pop_front();
         }
         messages.seen.push_back(short);
-        drop(messages);
         if let Some(detail) = detail {
             line.what = format!("{}  [{detail}]", line.what);
         }
+        match &mut messages.waiting {
+            Some(waiting) => waiting.push(line),
+            None => {
+                drop(messages);
+                self.tell(&line);
+            }
+        }
+    }
+
+    fn tell(&self, line: &LadderLine) {
         if self.0.told {
-            self.0.screen.say(&line);
+            self.0.screen.say(line);
             let (from, to) = match line.rightwards {
                 true => (&line.left, &line.right),
                 false => (&line.right, &line.left),
             };
-            let seconds = line.after.as_secs_f64();
+            let seconds = rounded(line.after);
             self.0.screen.object(&Sip {
                 event: "sip",
                 seconds,
@@ -275,6 +296,11 @@ pub(crate) fn interrupted(screen: &Screen, files: &[PathBuf]) {
     for file in files {
         screen.say(format_args!("  {}", file.display()));
     }
+}
+
+/// Seconds, to the millisecond.
+fn rounded(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1000.0).round() / 1000.0
 }
 
 /// A message as `INVITE` or `401`, and what its session description says of the sound.

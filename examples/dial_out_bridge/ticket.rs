@@ -79,7 +79,7 @@ impl std::fmt::Display for Ticket {
             self.role,
             self.session,
             self.data,
-            self.left.as_secs()
+            self.left.as_secs_f64().ceil()
         )
     }
 }

@@ -212,7 +212,8 @@ pub fn target(text: &str, chosen: Option<Transport>) -> Result<Target, String> {
 /// # Errors
 /// Why it is none.
 pub fn caller(text: &str) -> Result<NameAddr, String> {
-    let address = NameAddr::parse(text.to_owned()).map_err(|error| error.to_string())?;
+    let address = NameAddr::parse(text.to_owned())
+        .map_err(|error| format!("{} at byte {}", error.reason, error.at))?;
     let uri = address.uri().map_err(|error| error.to_string())?;
     match uri.scheme() {
         Scheme::Sip | Scheme::Sips | Scheme::Tel => Ok(address),

@@ -11,7 +11,7 @@ pub struct Live {
     pub event: &'static str,
     /// Dialling, ringing, up, held.
     pub state: &'static str,
-    /// Seconds since the answer, or before it since the INVITE.
+    /// Seconds since the answer, or before it since the INVITE; to the millisecond.
     pub seconds: f64,
     /// The codec, once it is known.
     pub codec: Option<String>,
@@ -31,7 +31,7 @@ impl Live {
         Self {
             event: "call",
             state,
-            seconds,
+            seconds: (seconds * 1000.0).round() / 1000.0,
             codec: None,
             from_phone_dbov: None,
             to_phone_dbov: None,
