@@ -140,16 +140,16 @@ fn header_extensions_and_csrcs_stay_in_the_clear() {
 fn rollovers_are_followed_and_late_packets_around_them_are_read() {
     let (mut tx, mut rx) = (Outbound::new(&key()), Inbound::new(&key()));
     let mut late = Vec::new();
-    for n in 0..200_000u32 {
+    // Every packet around a rollover, every thousandth elsewhere.
+    let around = |n: &u32| n % 65_536 > 65_500 || n % 65_536 < 40 || n % 1000 == 0;
+    for n in (0..200_000u32).filter(around) {
         let plain = packet(n as u16, 7, &n.to_be_bytes());
         let mut wire = protect(&mut tx, &plain);
         if n % 65_536 == 65_530 {
             late.push((plain, wire));
             continue;
         }
-        if n % 100 == 0 || n % 65_536 > 65_500 || n % 65_536 < 40 {
-            assert_eq!(rx.unprotect_rtp(&mut wire).unwrap(), plain);
-        }
+        assert_eq!(rx.unprotect_rtp(&mut wire).unwrap(), plain);
         if n % 65_536 == 20 {
             for (plain, mut wire) in late.drain(..) {
                 assert_eq!(rx.unprotect_rtp(&mut wire).unwrap(), plain);
