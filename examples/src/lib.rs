@@ -10,3 +10,8 @@ pub mod checks;
 pub mod live;
 pub mod screen;
 pub mod spectrum;
+
+/// The code in the README of the repository compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
