@@ -37,12 +37,21 @@
 //! # Ok::<(), media_mix::MixerError>(())
 //! ```
 //!
+//! Around the mixer: [`Resampler`], concealment ([`plc`]), time [`stretch()`] and [`shrink`], [`ComfortNoise`], WAV files
+//! ([`wav`]), [`Player`], [`Recorder`] and [`tap()`], tones ([`Tone`], [`ProgressTone`]), detectors ([`Level`],
+//! [`VoiceDetector`], [`DtmfDetector`], [`SilenceClock`]) and stages ([`GainControl`], [`NoiseGate`]).
+//!
 //! PCM is 16-bit and mono throughout. What the crate deliberately leaves out: packets, jitter buffers, SDP (those are
 //! `rtp-core`'s), file systems and devices.
 //!
 //! # Features
 //!
-//! None yet. Everything builds with nothing but `cargo`. MSRV 1.89.
+//! None. Everything builds with nothing but `cargo`. MSRV 1.89.
+//!
+//! # Unsafe code
+//!
+//! Denied, but for one call in `simd.rs` into loops compiled for AVX2, after asking whether the machine has it. Every one
+//! of them is tested to give the same bits as its plain form.
 
 #![deny(unsafe_code)]
 #![warn(missing_docs)]

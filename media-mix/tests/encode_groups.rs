@@ -292,3 +292,56 @@ fn opus_in_its_speech_mode_does_not_blow_up_when_a_listener_starts_to_talk() {
     assert!(worst < 3.0, "a packet is {worst:.1} dB louder");
     assert!(ratio > 10.0, "{ratio:.1} dB");
 }
+
+#[test]
+fn reported_loss_turns_on_copies() {
+    let mut mixer = Mixer::default();
+    let opus = codec("opus");
+    let options = CodecOptions::new()
+        .with_bitrate(24_000)
+        .narrowed_by("useinbandfec=1");
+    let source = mixer.add_source(Rate::Khz48).unwrap();
+    let [first, second] = [(); 2].map(|()| {
+        let listener = mixer.add_listener(Rate::Khz48, None).unwrap();
+        mixer.encode(listener, &opus, &options, 20).unwrap();
+        listener
+    });
+    let mut decoder = opus.decoder(&options).unwrap();
+    let mut phase = 0.0_f64;
+    let mut copies = |mixer: &mut Mixer| {
+        let (mut copies, mut out) = (0, [0; 960]);
+        for _ in 0..100 {
+            let frame: Vec<i16> = (0..960)
+                .map(|_| {
+                    // Syllables: to what goes on and on, Opus gives no copies.
+                    phase += 140.0 / 48_000.0;
+                    let buzz: f64 = (1..12)
+                        .map(|k| {
+                            (phase * std::f64::consts::TAU * f64::from(k)).sin() / f64::from(k)
+                        })
+                        .sum();
+                    (buzz * 4_000.0 * (phase * 0.15).sin().max(0.0)) as i16
+                })
+                .collect();
+            let _ = mixer.push(source, &frame);
+            mixer.tick();
+            let payload = mixer.payload(first).unwrap();
+            copies += u32::from(decoder.recover(payload, &mut out));
+            decoder.decode(payload, &mut out).unwrap();
+        }
+        copies
+    };
+    assert_eq!(copies(&mut mixer), 0);
+    // They share an encoder: what the second reports counts for both.
+    mixer.expect_loss(second, 20).unwrap();
+    let told = copies(&mut mixer);
+    assert!(told > 20, "{told} of 100");
+    mixer.remove_listener(second).unwrap();
+    copies(&mut mixer);
+    assert_eq!(
+        copies(&mut mixer),
+        0,
+        "it left, and the bits go to the sound again"
+    );
+    assert_eq!(mixer.expect_loss(second, 1), Err(MixerError::Gone));
+}

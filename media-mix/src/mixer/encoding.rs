@@ -26,6 +26,8 @@ pub(super) struct Stream {
     /// The last packets' sound, newest last, if the encoder's state cannot be handed on; and how many packets it is of.
     recent: Vec<i16>,
     recent_packets: usize,
+    /// Loss that the encoder was last told to expect; `None`: what its options say.
+    loss: Option<u8>,
     bytes: Vec<u8>,
     payload_room: usize,
     ends: [usize; MOST_PAYLOADS],
@@ -46,6 +48,7 @@ impl Stream {
             filled: 0,
             recent: vec![0; frame * remembers],
             recent_packets: 0,
+            loss: None,
             bytes: vec![0; payload_room * MOST_PAYLOADS],
             payload_room,
             ends: [0; MOST_PAYLOADS],
@@ -94,6 +97,14 @@ impl Stream {
         self.bytes.get(start..end)
     }
 
+    fn expect_loss(&mut self, percent: u8) {
+        // Nobody reported any: leave what the options say.
+        if self.loss.is_some_and(|told| told != percent) || (self.loss.is_none() && percent > 0) {
+            self.encoder.set_expected_loss(percent);
+            self.loss = Some(percent);
+        }
+    }
+
     /// Start over at the same place in the packet.
     fn restart(&mut self, filled: usize) {
         self.encoder.reset();
@@ -128,6 +139,8 @@ pub(super) struct OwnStream {
     /// Ticks since this listener last heard a mix of its own.
     together_for: u32,
     taken: usize,
+    /// Loss that this listener's peer reports, percent.
+    loss: u8,
 }
 
 /// Everyone with the same codec, options and packet time.
@@ -141,6 +154,8 @@ pub(super) struct Group {
     running: bool,
     /// And is, at this one.
     users: usize,
+    /// The greatest loss that one of them reports, percent.
+    loss: u8,
     spare: Vec<Stream>,
     members: usize,
     /// Samples of the packet that came before this tick; the same for every stream of the group.
@@ -195,6 +210,7 @@ impl Groups {
                     shared: Stream::new(codec.encoder(options)?, frame),
                     running: false,
                     users: 0,
+                    loss: 0,
                     spare: Vec::new(),
                     members: 0,
                     phase: 0,
@@ -219,6 +235,7 @@ impl Groups {
             own: None,
             together_for: u32::MAX,
             taken: MOST_PAYLOADS,
+            loss: 0,
         })
     }
 
@@ -244,6 +261,7 @@ impl Groups {
     pub(super) fn begin(&mut self) {
         for group in self.groups.iter_mut().flatten() {
             group.users = 0;
+            group.loss = 0;
         }
     }
 
@@ -260,6 +278,7 @@ impl Groups {
         let settled = stream.together_for > patience || stream.own.is_none();
         if !apart && settled && (stream.own.is_none() || group.phase == 0) {
             group.users += 1;
+            group.loss = group.loss.max(stream.loss);
             if let Some(own) = stream.own.take() {
                 if group.running || group.users > 1 {
                     group.spare.push(own);
@@ -311,6 +330,7 @@ impl Groups {
         for group in self.groups.iter_mut().flatten() {
             let pcm = shared(group.rate);
             if group.users > 0 {
+                group.shared.expect_loss(group.loss);
                 group.shared.feed(pcm, &mut self.failures);
             } else {
                 group.shared.count = 0;
@@ -324,6 +344,7 @@ impl Groups {
     pub(super) fn encode_own(&mut self, stream: &mut OwnStream, pcm: &[i16]) {
         stream.taken = 0;
         if let Some(own) = &mut stream.own {
+            own.expect_loss(stream.loss);
             own.feed(pcm, &mut self.failures);
         }
     }
@@ -353,6 +374,10 @@ impl Groups {
 }
 
 impl OwnStream {
+    pub(super) fn expect_loss(&mut self, percent: u8) {
+        self.loss = percent.min(100);
+    }
+
     pub(super) fn is_own(&self) -> bool {
         self.own.is_some()
     }

@@ -450,6 +450,20 @@ impl Mixer {
         Ok(())
     }
 
+    /// Tell the encoder of `listener` what loss its peer reports, percent (RTCP receiver reports): Opus spends bits on FEC
+    /// accordingly, if its options ask for FEC. A shared encoder follows the greatest loss that one of its listeners
+    /// reports. 0 until told.
+    ///
+    /// # Errors
+    /// [`MixerError::Gone`]; nothing happens if nothing is encoded for the listener.
+    pub fn expect_loss(&mut self, listener: ListenerId, percent: u8) -> Result<(), MixerError> {
+        let entry = self.listeners.get_mut(listener.0).ok_or(MixerError::Gone)?;
+        if let Some(stream) = &mut entry.stream {
+            stream.expect_loss(percent);
+        }
+        Ok(())
+    }
+
     /// Encode nothing for `listener` any more: it is on hold, or took PCM only.
     ///
     /// # Errors
