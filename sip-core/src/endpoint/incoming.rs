@@ -192,6 +192,12 @@ impl Endpoint {
         }
         call.arrival = Some(Box::new(self.arrival(now, server, request)));
         let Some(key) = self.new_call(call) else {
+            // Other callers took the last places while this one's credentials were looked up.
+            self.counters.overload += 1;
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            self.respond_status(now, server, request, status, |builder| {
+                builder.header(HeaderName::RETRY_AFTER, "10")
+            });
             return;
         };
         if let Some(server) = self.servers_get(server) {

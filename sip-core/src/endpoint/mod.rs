@@ -68,7 +68,7 @@ pub use outbox::Chance;
 pub use reliable::Reliable;
 pub use session::SessionTimers;
 
-use call::Call;
+use call::{Call, Reinvite};
 use clients::Client;
 use deadlines::{Deadlines, Waiter};
 use outbox::{Draw, Outbox};
@@ -77,7 +77,7 @@ use servers::Server;
 use table::{Key, Table};
 
 use crate::auth::ServerAuth;
-use crate::{Framer, Method};
+use crate::{Framer, Method, StatusCode};
 
 /// Counts of what left no other trace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -293,6 +293,28 @@ impl Endpoint {
             return;
         }
         call.state = CallState::Ended;
+        // What the peer still waits for would wait for ever.
+        let now = self.now;
+        if call.arrival.is_some() {
+            let status = StatusCode::REQUEST_TERMINATED;
+            if self.refuse_invite(now, call, status, None).is_err()
+                && let Some(arrival) = call.arrival.take()
+            {
+                self.remove_server(arrival.server);
+            }
+        }
+        // And what we wait for, at most as long as for any answer.
+        let reinvite = match call.reinvite.as_deref() {
+            Some(Reinvite::Out { client, .. }) => Some(*client),
+            _ => None,
+        };
+        let invite = call.outgoing.as_ref().and_then(|outgoing| outgoing.client);
+        for client in [reinvite, invite].into_iter().flatten() {
+            self.client_cancelled(now, client);
+        }
+        if call.update.is_some() {
+            let _ = self.refuse_update(now, call, StatusCode::REQUEST_TERMINATED);
+        }
         if let Some(id) = call.key {
             self.out.tell(Event::Ended {
                 call: CallId(id),

@@ -138,7 +138,7 @@ impl Endpoint {
         }
     }
 
-    fn remove_server(&mut self, key: Key) {
+    pub(crate) fn remove_server(&mut self, key: Key) {
         let Some(mut server) = self.servers.remove(key) else {
             return;
         };
@@ -230,7 +230,12 @@ impl Endpoint {
         let builder = self.identify(request.reply(status)).to_tag(&tag);
         match finish(builder).build() {
             Ok(response) => self.respond(now, key, &response),
-            Err(_) => false,
+            // The request holds what no response may repeat: there is no answer to it.
+            Err(_) => {
+                self.counters.malformed += 1;
+                self.remove_server(key);
+                false
+            }
         }
     }
 
