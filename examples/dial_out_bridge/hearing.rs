@@ -49,11 +49,13 @@ pub(crate) struct Heard {
     /// The loudest thing that was not wanted.
     pub(crate) other: Other,
     limit: f64,
+    /// Which listening it was; the first is 1.
+    listening: u8,
 }
 
 impl Expected {
     /// Of one second of `samples`; `None` when they are fewer.
-    pub(crate) fn judge(&self, samples: &[i16], rate: Rate) -> Option<Heard> {
+    pub(crate) fn judge(&self, samples: &[i16], rate: Rate, listening: u8) -> Option<Heard> {
         let spectrum = Spectrum::of(samples, rate.hz() as usize)?;
         let tones: Vec<_> = self
             .wanted
@@ -73,6 +75,7 @@ impl Expected {
             own,
             other: spectrum.loudest_other(&self.wanted),
             limit: self.limit,
+            listening,
         })
     }
 }
@@ -88,16 +91,40 @@ impl Heard {
     }
 }
 
+impl Heard {
+    /// The wanted tones, and the loudest other thing.
+    pub(crate) fn in_short(&self) -> String {
+        let tones = self
+            .tones
+            .iter()
+            .map(|(hz, level)| format!("{hz} Hz {level:.1} dB, "))
+            .collect::<String>();
+        format!("{tones}other {:.0} dB{}", self.other.db, self.which())
+    }
+
+    /// Said only where the first listening was not enough.
+    fn which(&self) -> String {
+        match self.listening {
+            1 => String::new(),
+            n => format!(", at listening {n}"),
+        }
+    }
+}
+
 impl fmt::Display for Heard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (hz, level) in &self.tones {
             write!(f, "{hz} Hz {level:.1} dB, ")?;
         }
         let (own, other) = (self.own, self.other);
+        write!(f, "own {} Hz {:.0} dB, ", own.hz, own.db)?;
         write!(
             f,
-            "own {} Hz {:.0} dB, other {:.0} dB at {} Hz (limit {:.0})",
-            own.hz, own.db, other.db, other.hz, self.limit
+            "other {:.0} dB at {} Hz (limit {:.0}){}",
+            other.db,
+            other.hz,
+            self.limit,
+            self.which()
         )
     }
 }

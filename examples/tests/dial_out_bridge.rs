@@ -2,7 +2,20 @@
 
 mod support;
 
+use std::sync::{PoisonError, RwLock};
+
 use support::{Program, Scratch, Uas, token};
+
+/// A call is heard in real time: while one is, nothing else of this file runs.
+static QUIET: RwLock<()> = RwLock::new(());
+
+fn among_others() -> impl Drop {
+    QUIET.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn alone() -> impl Drop {
+    QUIET.write().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Every bad input that needs no phone: the arguments, and a part of the one line that it gets.
 const BAD: &[(&[&str], &str)] = &[
@@ -68,6 +81,7 @@ const BAD: &[(&[&str], &str)] = &[
 
 #[test]
 fn bad_input_is_one_line_and_leaves_nothing() {
+    let _quiet = among_others();
     for (args, part) in BAD {
         let scratch = Scratch::new();
         Program::new(&scratch).args(args).run().refused(part);
@@ -76,6 +90,7 @@ fn bad_input_is_one_line_and_leaves_nothing() {
 
 #[test]
 fn a_place_that_cannot_be_written_is_named() {
+    let _quiet = among_others();
     let scratch = Scratch::new();
     let file = scratch.outside("file", b"");
     for option in ["--out", "--record"] {
@@ -93,6 +108,7 @@ fn a_place_that_cannot_be_written_is_named() {
 
 #[test]
 fn help_is_no_error() {
+    let _quiet = among_others();
     let scratch = Scratch::new();
     let ran = Program::new(&scratch).args(&["--help"]).run();
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
@@ -103,6 +119,7 @@ fn help_is_no_error() {
 
 #[test]
 fn a_token_that_is_expired_forged_or_too_weak_opens_nothing() {
+    let _quiet = among_others();
     let secret = "a secret that is long enough for HS256";
     for (token, part) in [
         (token(secret, "publisher", -60), "expired"),
@@ -122,6 +139,7 @@ fn a_token_that_is_expired_forged_or_too_weak_opens_nothing() {
 
 #[test]
 fn a_file_that_is_no_sound_is_refused_before_anyone_is_called() {
+    let _quiet = among_others();
     let scratch = Scratch::new();
     let mp3_in_wav: &[u8] = b"RIFF\x32\0\0\0WAVEfmt \x10\0\0\0\x55\0\x01\0\x44\xac\0\0\0\0\0\0\x01\0\0\0data\x08\0\0\0\0\0\0\0\0\0\0\0";
     for (name, bytes, part) in [
@@ -136,6 +154,7 @@ fn a_file_that_is_no_sound_is_refused_before_anyone_is_called() {
 
 #[test]
 fn ports_that_are_all_taken_are_named() {
+    let _quiet = among_others();
     let scratch = Scratch::new();
     let taken = support::taken_pair();
     let range = format!("{}-{}", taken.from, taken.from + 1);
@@ -147,6 +166,7 @@ fn ports_that_are_all_taken_are_named() {
 
 #[test]
 fn what_the_phone_says_is_passed_on() {
+    let _quiet = among_others();
     for (status, reason) in [
         (403, "Not For You"),
         (404, "Nobody Of That Name"),
@@ -165,6 +185,7 @@ fn what_the_phone_says_is_passed_on() {
 
 #[test]
 fn a_wrong_password_ends_and_names_realm_and_user() {
+    let _quiet = among_others();
     let scratch = Scratch::new();
     let challenge = "WWW-Authenticate: Digest realm=\"the house\", nonce=\"abc\", algorithm=MD5, qop=\"auth\"\r\n";
     let phone = Uas::refusing(401, "Unauthorized", challenge);
@@ -186,6 +207,7 @@ fn a_wrong_password_ends_and_names_realm_and_user() {
 
 #[test]
 fn nobody_at_home_over_tcp_names_the_host() {
+    let _quiet = among_others();
     let scratch = Scratch::new();
     let port = support::closed_tcp_port();
     let uri = format!("sip:bob@localhost:{port};transport=tcp");
@@ -197,6 +219,7 @@ fn nobody_at_home_over_tcp_names_the_host() {
 /// Ten seconds of a real call: the whole story, every check, every file.
 #[test]
 fn the_demo_holds_in_every_check() {
+    let _quiet = alone();
     let scratch = Scratch::new();
     let ran = Program::new(&scratch)
         .args(&["--codec", "pcmu", "--secure"])
@@ -242,6 +265,7 @@ fn the_demo_holds_in_every_check() {
 
 #[test]
 fn with_json_every_line_is_an_object() {
+    let _quiet = alone();
     let scratch = Scratch::new();
     let ran = Program::new(&scratch)
         .args(&["--codec", "g722", "--transport", "tcp", "--json"])
@@ -265,6 +289,7 @@ fn with_json_every_line_is_an_object() {
 #[cfg(unix)]
 #[test]
 fn ctrl_c_while_it_rings_cancels_and_while_it_talks_says_bye() {
+    let _quiet = alone();
     for (seen, then) in [("180 Ringing", "CANCEL"), ("listening", "BYE")] {
         let scratch = Scratch::new();
         let ran = Program::new(&scratch)
