@@ -65,7 +65,7 @@ struct StoredAck {
 pub(crate) struct Client {
     machine: Machine,
     /// Kept while a response may still need it: until the final one, or for an INVITE to its end.
-    request: Option<Message>,
+    request: Option<Box<Message>>,
     bytes: Bytes,
     pub(crate) target: Target,
     owner: Option<Key>,
@@ -120,7 +120,7 @@ impl Endpoint {
         let remote = (target.transport(), target.remote());
         let client = Client {
             machine,
-            request: Some(request),
+            request: Some(Box::new(request)),
             bytes: bytes.clone(),
             target: target.clone(),
             owner,
@@ -165,7 +165,7 @@ impl Endpoint {
     /// The INVITE that a client transaction sent.
     pub(crate) fn sent(&self, key: Key) -> Option<(&Message, &Target)> {
         let client = self.clients.get(key)?;
-        Some((client.request.as_ref()?, &client.target))
+        Some((client.request.as_deref()?, &client.target))
     }
 
     /// Section 9.1: what was cancelled must end, even without a response.
@@ -286,7 +286,10 @@ impl Endpoint {
             Machine::Other(machine) => machine.response(now, status.code(), &self.config.timers),
         };
         if status.is_final() && matches!(client.machine, Machine::Other(_)) {
+            // Nothing of it is needed any more; what lingers is small.
             client.request = None;
+            client.bytes = Bytes::new();
+            client.attempt = Attempt::none();
         }
         let tag = wire::to_tag(&response).unwrap_or_default();
         let stored = client.acks.iter().find(|ack| *ack.tag == *tag);

@@ -29,7 +29,7 @@ pub(crate) struct Server {
     pub(crate) tag: Box<str>,
     pub(crate) owner: Option<Key>,
     /// For the 100 that goes out by itself; dropped with the final response.
-    request: Option<Message>,
+    request: Option<Box<Message>>,
     last: Option<Bytes>,
     armed: Option<Instant>,
 }
@@ -117,7 +117,7 @@ impl Endpoint {
                 .unwrap_or_else(|| self.draw.tag())
                 .into(),
             owner: None,
-            request: Some(request.clone()),
+            request: Some(Box::new(request.clone())),
             last: None,
             armed: None,
         };
@@ -156,7 +156,7 @@ impl Endpoint {
 
     /// The request of a transaction that is not answered finally.
     pub(crate) fn server_request(&self, key: Key) -> Option<Message> {
-        self.servers.get(key)?.request.clone()
+        self.servers.get(key)?.request.as_deref().cloned()
     }
 
     /// The tag of a transaction's responses.
@@ -205,7 +205,12 @@ impl Endpoint {
             // The dialog repeats a 2xx to INVITE; the transaction would only hold it.
             let dialogs =
                 matches!(server.machine, Machine::Invite(_)) && (200..300).contains(&status);
-            server.last = (!dialogs).then_some(bytes);
+            server.last = match (dialogs, status >= 200) {
+                (true, _) => None,
+                // It lingers: without the room that its builder had to spare.
+                (false, true) => Some(Bytes::copy_from_slice(&bytes)),
+                (false, false) => Some(bytes),
+            };
             if status >= 200 {
                 server.request = None;
                 if let Some(merge) = server.merge.take() {

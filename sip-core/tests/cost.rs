@@ -1,0 +1,91 @@
+//! What one idle call and one lingering transaction cost, counted by the allocator.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::print_stdout)]
+
+mod support;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use sip_core::header::NameAddr;
+use sip_core::{Config, Options};
+use support::*;
+
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+
+struct Counting;
+
+// SAFETY: every call goes to the system's allocator unchanged; only sizes are counted.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        LIVE.fetch_add(layout.size(), Ordering::Relaxed);
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Live bytes once the harness has forgotten what it only shows.
+fn live(net: &mut Network) -> usize {
+    net.drain();
+    net.ladder = Vec::new();
+    net.events
+        .iter_mut()
+        .for_each(|events| *events = Vec::new());
+    LIVE.load(Ordering::Relaxed)
+}
+
+// One test: the counter is the whole process's.
+#[test]
+fn an_idle_call_and_a_lingering_transaction_stay_within_their_bounds() {
+    const COUNT: usize = 200;
+    let mut configs = vec![Config::default(), Config::default()];
+    for config in &mut configs {
+        config.session_timers = None;
+    }
+    let mut net = Network::new(1, configs);
+    // Tables and queues have grown to their size.
+    for _ in 0..COUNT {
+        let (caller, _) = net.connect(0, 1);
+        let now = net.now;
+        net.endpoints[0].call(caller).unwrap().hang_up(now).unwrap();
+    }
+    net.assert_forgotten();
+
+    let before = live(&mut net);
+    for _ in 0..COUNT {
+        net.connect(0, 1);
+    }
+    net.run(Duration::from_secs(100));
+    let call = (live(&mut net) - before) / (2 * COUNT);
+    println!("an idle confirmed call: {call} bytes");
+    assert!(call <= 4096, "{call} bytes an idle call");
+
+    let before = live(&mut net);
+    for _ in 0..COUNT {
+        let uri = format!("sip:{}", address(1)).parse().unwrap();
+        let from = NameAddr::new(&"sip:ping@example.org".parse().unwrap());
+        let now = net.now;
+        net.endpoints[0]
+            .options(now, Options::new(uri, from))
+            .unwrap();
+        net.drain();
+    }
+    net.run(Duration::from_secs(1));
+    assert_eq!(
+        (net.endpoints[0].sizes()[1], net.endpoints[1].sizes()[2]),
+        (COUNT, COUNT)
+    );
+    let transaction = (live(&mut net) - before) / (2 * COUNT);
+    println!("a lingering transaction, client and server in the mean: {transaction} bytes");
+    assert!(
+        transaction <= 1024,
+        "{transaction} bytes a lingering transaction"
+    );
+}
