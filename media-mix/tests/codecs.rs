@@ -250,6 +250,62 @@ fn opus_keeps_to_its_bitrate_and_bandwidth() {
     }
 }
 
+#[test]
+fn a_stereo_stream_is_heard_in_mono_and_its_copies_are_seen() {
+    use opus_pure::{Application, OpusEncoder, RateControl, Repacketizer};
+    let mut encoder = OpusEncoder::new(48_000, 2, Application::Voip).unwrap();
+    encoder.bitrate_bps = 20_000;
+    encoder.complexity = 5;
+    encoder.signal_type = Some(opus_pure::Signal::Voice);
+    encoder.rate_control = RateControl::Vbr;
+    encoder.use_inband_fec = true;
+    encoder.packet_loss_perc = 20;
+    let mut decoder = codec("opus").decoder(&CodecOptions::new()).unwrap();
+    let (mut packet, mut out, mut heard, mut copies) =
+        (vec![0; 4000], vec![0; 5760], Vec::new(), [0, 0]);
+    let mut last = Vec::new();
+    for n in 0..200_u32 {
+        let pcm: Vec<i16> = (0..960)
+            .flat_map(|i| {
+                let t = f64::from(n * 960 + i) / 48_000.0;
+                let syllable = (t * 12.0).sin().max(0.0) * 6_000.0;
+                [140.0, 210.0].map(|hz| {
+                    let buzz: f64 = (1..10)
+                        .map(|k| {
+                            (t * hz * f64::from(k) * std::f64::consts::TAU).sin() / f64::from(k)
+                        })
+                        .sum();
+                    (buzz * syllable) as i16
+                })
+            })
+            .collect();
+        let bytes = encoder.encode_s16(&pcm, 960, &mut packet).unwrap();
+        copies[0] += u32::from(decoder.recover(&packet[..bytes], &mut out[..960]));
+        assert_eq!(decoder.decode(&packet[..bytes], &mut out), Ok(960));
+        heard.extend_from_slice(&out[..960]);
+        // Two of them in one packet, the lengths before them: framing code 3 or 2.
+        if n % 2 == 1 {
+            let mut joined = Repacketizer::new();
+            if joined.cat(&last).is_ok() && joined.cat(&packet[..bytes]).is_ok() {
+                let both = joined.out().unwrap();
+                assert_eq!(decoder.samples(&both), Ok(1920));
+                copies[1] += u32::from(decoder.recover(&both, &mut out[..960]));
+            }
+        }
+        last = packet[..bytes].to_vec();
+    }
+    let level = media_mix::Level::of(&heard).to_wire();
+    assert!(
+        (20..32).contains(&level),
+        "both channels are there: {level}"
+    );
+    assert!(
+        copies[0] > 60 && copies[0] < 160,
+        "{copies:?}: syllables have copies, pauses have none"
+    );
+    assert!(copies[1] > 20 && copies[1] < 90, "{copies:?}");
+}
+
 /// A number that stands for many: FNV-1a over bytes.
 fn fingerprint(bytes: impl IntoIterator<Item = u8>) -> u64 {
     bytes.into_iter().fold(0xCBF2_9CE4_8422_2325, |hash, byte| {

@@ -262,15 +262,8 @@ fn has_copy(payload: &[u8]) -> bool {
     let Ok(frame) = packet::samples_per_frame(payload, 48_000) else {
         return false;
     };
-    // Where the first frame starts depends on the framing code (RFC 6716 section 3.2).
-    let start = match toc & 3 {
-        0 | 1 => 1,
-        2 => match payload.get(1) {
-            Some(252..) => 3,
-            Some(_) => 2,
-            None => return false,
-        },
-        _ => return true,
+    let Some(start) = first_frame(payload) else {
+        return false;
     };
     let silk_frames = frame.div_ceil(LONGEST_FRAME).max(1) as u32;
     let stereo = toc & 4 != 0;
@@ -279,6 +272,38 @@ fn has_copy(payload: &[u8]) -> bool {
     };
     let flag = |at: u32| first & (0x80 >> at) != 0;
     flag(silk_frames) || (stereo && flag(silk_frames * 2 + 1))
+}
+
+/// Where the first frame of a packet starts, by its framing code (RFC 6716 section 3.2).
+fn first_frame(payload: &[u8]) -> Option<usize> {
+    // A frame length of 252 and more takes a second byte.
+    let length_at = |at: usize| {
+        payload
+            .get(at)
+            .map(|&first| if first < 252 { 1 } else { 2 })
+    };
+    match payload.first()? & 3 {
+        0 | 1 => Some(1),
+        2 => Some(1 + length_at(1)?),
+        _ => {
+            let frames = *payload.get(1)?;
+            let mut at = 2;
+            if frames & 0x40 != 0 {
+                // The length of the padding, in bytes of 255 and a last one that is less.
+                at += 1 + payload
+                    .get(at..)?
+                    .iter()
+                    .take_while(|&&byte| byte == 255)
+                    .count();
+            }
+            if frames & 0x80 != 0 {
+                for _ in 1..frames & 0x3F {
+                    at += length_at(at)?;
+                }
+            }
+            Some(at)
+        }
+    }
 }
 
 struct Encode {
