@@ -141,7 +141,7 @@ fn rollovers_are_followed_and_late_packets_around_them_are_read() {
     let (mut tx, mut rx) = (Outbound::new(&key()), Inbound::new(&key()));
     let mut late = Vec::new();
     // Every packet around a rollover, every thousandth elsewhere.
-    let around = |n: &u32| n % 65_536 > 65_500 || n % 65_536 < 40 || n % 1000 == 0;
+    let around = |n: &u32| n % 65_536 > 65_500 || n % 65_536 < 40 || n.is_multiple_of(1000);
     for n in (0..200_000u32).filter(around) {
         let plain = packet(n as u16, 7, &n.to_be_bytes());
         let mut wire = protect(&mut tx, &plain);

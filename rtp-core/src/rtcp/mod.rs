@@ -5,15 +5,19 @@
 //! [`Packet::Other`] with its bytes, so that a relay can pass it on.
 
 mod clock;
+mod feedback;
 mod interval;
 mod packet;
 mod write;
+mod xr;
 
 pub use clock::{Epoch, NtpTime};
 pub(crate) use clock::{from_short, to_short};
+pub use feedback::{FeedbackMessage, TransportWide};
 pub use interval::{Interval, IntervalParameters};
 pub use packet::{
     Compound, Feedback, Goodbye, Packet, ReceiverReport, ReportBlock, RtcpError, SdesChunk,
     SdesItem, SenderInfo, SenderReport, SourceDescription, packet_type, sdes,
 };
 pub use write::Writer;
+pub use xr::{ExtendedReport, VoipMetrics, XrBlock};

@@ -3,6 +3,7 @@
 //! A whole compound packet is checked once, in [`Compound::parse`]; after that its parts are slices.
 
 use super::clock::NtpTime;
+use super::xr::ExtendedReport;
 use crate::rtp::Ssrc;
 
 /// RTCP packet types.
@@ -109,7 +110,9 @@ pub enum Packet<'p> {
     Goodbye(Goodbye<'p>),
     /// RTPFB or PSFB (RFC 4585 §6.1).
     Feedback(Feedback<'p>),
-    /// Anything else: APP, XR, what is not known.
+    /// XR (RFC 3611).
+    ExtendedReport(ExtendedReport<'p>),
+    /// Anything else: APP, what is not known.
     Other {
         /// The packet type.
         packet_type: u8,
@@ -397,6 +400,10 @@ fn split(bytes: &[u8]) -> Result<(Packet<'_>, &[u8]), RtcpError> {
             sender: Ssrc(be32(body, 0).ok_or(short)?),
             media: Ssrc(be32(body, 4).ok_or(short)?),
             control: &body[8..],
+        }),
+        packet_type::XR => Packet::ExtendedReport(ExtendedReport {
+            ssrc: Ssrc(be32(body, 0).ok_or(short)?),
+            blocks: &body[4..],
         }),
         packet_type => Packet::Other {
             packet_type,

@@ -147,7 +147,12 @@ impl<'b> Writer<'b> {
     }
 
     /// Writes a header for a body of `len` bytes (a multiple of 4) and returns the body.
-    fn begin(&mut self, kind: u8, count: usize, len: usize) -> Result<&mut [u8], BufferTooSmall> {
+    pub(super) fn begin(
+        &mut self,
+        kind: u8,
+        count: usize,
+        len: usize,
+    ) -> Result<&mut [u8], BufferTooSmall> {
         let need = self.len + 4 + len;
         let have = self.out.len();
         let too_small = BufferTooSmall { need, have };

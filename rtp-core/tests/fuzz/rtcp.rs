@@ -1,6 +1,6 @@
 //! RTCP: nothing panics, and every part of a compound can be looked at.
 
-use rtp_core::rtcp::{Compound, Packet};
+use rtp_core::rtcp::{Compound, FeedbackMessage, Packet};
 
 /// One input.
 pub(crate) fn fuzz(data: &[u8]) {
@@ -23,7 +23,19 @@ pub(crate) fn fuzz(data: &[u8]) {
             Packet::Goodbye(bye) => {
                 assert!(bye.sources().len() <= 31 && bye.reason().len() <= 255);
             }
-            Packet::Feedback(feedback) => assert!(feedback.nacked().count() <= data.len() * 17),
+            Packet::Feedback(feedback) => {
+                assert!(feedback.nacked().count() <= data.len() * 17);
+                assert!(feedback.full_intra().count() <= data.len());
+                if let FeedbackMessage::TransportWide(report) = feedback.message() {
+                    assert!(report.packets().count() <= 2048);
+                }
+            }
+            Packet::ExtendedReport(report) => {
+                for block in report.blocks() {
+                    assert!(block.content.len() < data.len());
+                    let _ = block.voip_metrics();
+                }
+            }
             Packet::Other { body, .. } => assert!(body.len() < data.len()),
             _ => {}
         }
