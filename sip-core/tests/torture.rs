@@ -617,6 +617,16 @@ fn framing() -> Vec<Row> {
             Answer(400),
         ),
         (
+            "a tag twice",
+            "RFC 3261 section 7.3.1",
+            Datagram,
+            String::from_utf8(with("l: 0\r\n", ""))
+                .unwrap()
+                .replace(";tag=1", ";tag=1;TAG=2")
+                .into_bytes(),
+            Answer(400),
+        ),
+        (
             "a NUL in a value",
             "RFC 3261 section 25.1",
             Datagram,
@@ -780,4 +790,59 @@ fn every_answer_can_be_built() {
             }
         }
     }
+}
+
+/// The README's rows of the table.
+fn readme() -> String {
+    let mut out = String::from("| message | rule | came as | verdict |\n|---|---|---|---|\n");
+    for row in table() {
+        let caps = (row.caps)();
+        let mut limits = Vec::new();
+        if caps.methods.is_some() {
+            limits.push("no such method");
+        }
+        if caps.schemes.is_some() {
+            limits.push("sip, sips and tel only");
+        }
+        if caps.option_tags.is_some() {
+            limits.push("no such option tag");
+        }
+        if caps.content_types.is_some() || caps.produces.is_some() {
+            limits.push("application/sdp only");
+        }
+        match caps.role {
+            Role::Proxy => limits.push("as a proxy"),
+            Role::Registrar => limits.push("as a registrar"),
+            _ => {}
+        }
+        let over = match row.over {
+            Over::Datagram => "datagram",
+            Over::Stream => "stream",
+            Over::WebSocket => "WebSocket frame",
+        };
+        let verdict = match row.verdict {
+            Verdict::Accept => "accepted".to_owned(),
+            Verdict::Answer(status) => status.to_string(),
+            Verdict::Drop => "dropped".to_owned(),
+            Verdict::AnswerAndClose(status) => format!("{status}, closed"),
+            Verdict::Wait => "waits for the rest".to_owned(),
+        };
+        let limits = if limits.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", limits.join(", "))
+        };
+        out.push_str(&format!(
+            "| {}{limits} | {} | {over} | {verdict} |\n",
+            row.name, row.rule
+        ));
+    }
+    out
+}
+
+#[test]
+fn the_readme_shows_the_table() {
+    let shown = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let table = readme();
+    assert!(shown.contains(&table), "README.md should hold\n{table}");
 }

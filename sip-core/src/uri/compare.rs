@@ -2,7 +2,8 @@ use super::{Scheme, UriRef};
 use crate::text;
 
 /// Parameters that make URIs differ when only one has them (RFC 3261 section 19.1.4).
-const MUST_MATCH: [&str; 4] = ["user", "ttl", "method", "maddr"];
+/// `transport` is among them by that section's examples and its words on omitted defaults.
+const MUST_MATCH: [&str; 5] = ["user", "ttl", "method", "maddr", "transport"];
 
 impl UriRef<'_> {
     /// Whether both mean the same, by the rules of RFC 3261 section 19.1.4 for SIP and SIPS, of

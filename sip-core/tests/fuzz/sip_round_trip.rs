@@ -1,7 +1,9 @@
 //! What parses prints back byte for byte; what a builder makes of it is valid and parses back.
 
 use sip_core::header::NameAddr;
-use sip_core::{Capabilities, Frame, Framer, HeaderName, Message, Uri, validate};
+use sip_core::{
+    Answer, Capabilities, Finding, Frame, Framer, HeaderName, Message, Uri, What, validate,
+};
 
 pub fn run(data: &[u8]) {
     let mut framer = Framer::datagram();
@@ -60,6 +62,11 @@ fn rebuild(message: &Message) {
         .is_ok_and(|u| u.headers().as_bytes().is_empty())
     {
         let findings = validate(&again, &Capabilities::default());
-        assert!(findings.is_valid(), "{again}: {findings:?}");
+        // A URI's owner may have given a header's parameter twice, which is not the builder's to mend.
+        let twice = |f: &Finding| matches!(f.what, What::DuplicateParameter(..));
+        let fine = findings
+            .iter()
+            .all(|f| twice(f) || f.answer == Answer::Accept);
+        assert!(fine, "{again}: {findings:?}");
     }
 }

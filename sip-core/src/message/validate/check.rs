@@ -8,7 +8,7 @@ use crate::message::reference::{HeaderField, MessageRef};
 use crate::message::scan::flaw;
 use crate::message::{HeaderName, Method, StatusCode};
 use crate::text;
-use crate::uri::{Host, Scheme, UriRef};
+use crate::uri::{Host, Params, Scheme, UriRef};
 
 /// Who deserves what: a bad request is answered, a bad response or ACK is not.
 pub(super) struct Judge<'f> {
@@ -411,6 +411,26 @@ fn common(message: &MessageRef<'_>, judge: &mut Judge<'_>) {
             );
         }
     }
+    let tagged = [
+        (
+            HeaderName::FROM,
+            message.typed::<From<'_>>().ok().map(|h| h.params()),
+        ),
+        (
+            HeaderName::TO,
+            message.typed::<To<'_>>().ok().map(|h| h.params()),
+        ),
+        (
+            HeaderName::VIA,
+            message.typed::<Via<'_>>().ok().map(|h| h.params()),
+        ),
+    ];
+    for (name, params) in tagged {
+        if let Some(twice) = params.and_then(duplicate) {
+            let what = What::DuplicateParameter(name, twice);
+            judge.bad(offset(message, name), what, "RFC 3261 section 7.3.1");
+        }
+    }
     if message
         .typed::<From<'_>>()
         .is_ok_and(|from| from.tag().is_none())
@@ -430,6 +450,19 @@ fn common(message: &MessageRef<'_>, judge: &mut Judge<'_>) {
             "RFC 3261 section 20.15",
         );
     }
+}
+
+/// The name of a parameter that stands twice.
+fn duplicate(params: Params<'_>) -> Option<String> {
+    let mut names: Vec<_> = params
+        .iter()
+        .map(|p| p.name().to_ascii_lowercase())
+        .collect();
+    names.sort_unstable();
+    names
+        .windows(2)
+        .find(|pair| pair[0] == pair[1])
+        .map(|pair| pair[0].clone())
 }
 
 /// Where the value of the first header of this name starts, or the header section ends.

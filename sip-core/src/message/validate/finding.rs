@@ -111,6 +111,9 @@ pub enum What {
     /// A header does not follow its grammar.
     #[error(transparent)]
     Header(HeaderError),
+    /// A parameter stands twice in one value, so that two readers may take different ones.
+    #[error("{0} has the parameter {1} twice")]
+    DuplicateParameter(HeaderName<'static>, String),
     /// The CSeq's method is not the request's.
     #[error("the CSeq's method is not the request's")]
     CSeqMethod,
