@@ -4,6 +4,9 @@
 //! `Id` away, the codec and packet loss take `Ie,eff`. The codec's figures `Ie` and `Bpl` (G.113, appendix I)
 //! are handed in as plain numbers: which codec has which is not known here.
 //!
+//! Wideband speech has a scale of its own (G.107.1): R = 129 at its defaults, its own `Ie` and `Bpl`, and the
+//! score of `R / 1.29`. So G.711 and G.722 are not to be compared by R, but by how far each is from its best.
+//!
 //! The delay impairment is the well-known simplification of G.107's `Idd` for a call without echo (Cole and
 //! Rosenbluth, 2001): `0.024 d + 0.11 (d − 177.3) H(d − 177.3)`, with d the one-way delay in milliseconds.
 
@@ -11,6 +14,8 @@ use std::time::Duration;
 
 /// R of a narrowband call with every parameter at its default (G.107 §7.7).
 pub const DEFAULT_R: f64 = 93.2;
+/// R of a wideband call with every parameter at its default (G.107.1 §7).
+pub const WIDEBAND_R: f64 = 129.0;
 
 /// What a codec does to the rating (G.113, appendix I).
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -47,19 +52,38 @@ impl Conditions {
 /// The rating factor R, 0 to 93.2 (G.107 §7.1).
 #[must_use]
 pub fn r_factor(codec: CodecImpairment, conditions: Conditions) -> f64 {
+    (DEFAULT_R - delay_impairment(conditions) - loss_impairment(codec, conditions))
+        .clamp(0.0, 100.0)
+}
+
+/// Id, by the simplification that the module names.
+fn delay_impairment(conditions: Conditions) -> f64 {
     let delay = conditions.delay.as_secs_f64() * 1000.0;
-    let mut id = 0.024 * delay;
-    if delay > 177.3 {
-        id += 0.11 * (delay - 177.3);
-    }
+    0.024 * delay + 0.11 * (delay - 177.3).max(0.0)
+}
+
+/// Ie,eff (G.107 §7.5): `Ie + (95 − Ie) · Ppl / (Ppl / BurstR + Bpl)`.
+fn loss_impairment(codec: CodecImpairment, conditions: Conditions) -> f64 {
     let percent = conditions.loss.clamp(0.0, 1.0) * 100.0;
-    let burst = conditions.burst_ratio.max(f64::MIN_POSITIVE);
-    let effective = if percent > 0.0 {
+    if percent > 0.0 {
+        let burst = conditions.burst_ratio.max(f64::MIN_POSITIVE);
         codec.ie + (95.0 - codec.ie) * percent / (percent / burst + codec.bpl)
     } else {
         codec.ie
-    };
-    (DEFAULT_R - id - effective).clamp(0.0, 100.0)
+    }
+}
+
+/// The rating factor of wideband speech, 0 to 129 (G.107.1 §7). `codec` holds the wideband figures (`Ie,wb`).
+#[must_use]
+pub fn r_factor_wideband(codec: CodecImpairment, conditions: Conditions) -> f64 {
+    (WIDEBAND_R - delay_impairment(conditions) - loss_impairment(codec, conditions))
+        .clamp(0.0, WIDEBAND_R)
+}
+
+/// The mean opinion score of a wideband rating, 1 to 4.5 (G.107.1 annex A).
+#[must_use]
+pub fn mos_wideband(r: f64) -> f64 {
+    mos(r / 1.29)
 }
 
 /// The mean opinion score of a rating, 1 to 4.5 (G.107 annex B).
@@ -216,6 +240,27 @@ mod tests {
         close(at(0.05, 2.0), 93.2 - 95.0 * 5.0 / 27.6);
         assert!(at(1.0, 1.0) < 20.0);
         assert!(at(f64::NAN, 1.0).is_nan() || at(f64::NAN, 1.0) >= 0.0);
+    }
+
+    #[test]
+    fn wideband_has_its_own_scale() {
+        let g722 = CodecImpairment {
+            ie: 13.0,
+            bpl: 13.0,
+        };
+        let r = r_factor_wideband(g722, Conditions::perfect());
+        close(r, 116.0);
+        close(mos_wideband(129.0), 4.5);
+        assert!(mos_wideband(r) < 4.45 && mos_wideband(r) > 4.3);
+        let lossy = Conditions {
+            loss: 0.05,
+            ..Conditions::perfect()
+        };
+        // 13 + 82 × 5 / (5 + 13)
+        close(
+            r_factor_wideband(g722, lossy),
+            129.0 - 13.0 - 82.0 * 5.0 / 18.0,
+        );
     }
 
     #[test]

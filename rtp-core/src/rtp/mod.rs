@@ -1,13 +1,16 @@
 //! RTP packets (RFC 3550 §5): a borrowed view of what arrived, a header writer for what leaves, header
-//! extensions (RFC 8285), and what a receiver counts of one source (RFC 3550 appendix A).
+//! extensions (RFC 8285), comfort noise payloads (RFC 3389), and what a receiver counts of one source (RFC 3550
+//! appendix A).
 //!
 //! Nothing is copied: [`Rtp`] points into the packet, and [`RtpHeader::write`] writes into the caller's
 //! buffer. Left out: profiles that redefine the header's fixed part, which nobody uses.
 
+mod comfort;
 mod extension;
 mod packet;
 mod source;
 
+pub use comfort::ComfortNoise;
 pub use extension::{Element, Elements, ExtensionWriter};
 pub use packet::{BufferTooSmall, HEADER_LEN, Rtp, RtpError, RtpHeader, Ssrc, header_len};
 pub use source::{Arrival, SourceStats};
