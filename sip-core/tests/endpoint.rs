@@ -8,7 +8,7 @@ use std::time::Duration;
 use sip_core::auth::{Account, Ha1};
 use sip_core::header::digest::HashAlgorithm;
 use sip_core::{
-    Body, CallState, CommandError, Config, DigestPolicy, EndKind, EndedBy, Endpoint, Event,
+    Body, CallState, CommandError, Config, DigestPolicy, EndKind, EndedBy, Endpoint, Event, Method,
     Question, QuestionAnswer, StatusCode, Uninvited,
 };
 use support::*;
@@ -535,4 +535,92 @@ fn bad_commands_are_refused_with_a_reason() {
         net.endpoints[0].is_idle(),
         "a refused command leaves nothing behind"
     );
+}
+
+#[test]
+fn requests_of_further_methods_are_the_applications_to_answer() {
+    let mut config = Config::default();
+    config.methods = vec![Method::Refer, Method::Message];
+    let mut net = Network::new(30, vec![Config::default(), config]);
+    let (caller, callee) = net.connect(0, 1);
+    let refer_to = ("Refer-To".to_owned(), "<sip:carol@example.org>".to_owned());
+    let refer = |net: &mut Network, method| {
+        let now = net.now;
+        let headers = [refer_to.clone()];
+        net.endpoints[0]
+            .call(caller)
+            .unwrap()
+            .request(now, method, &headers, None)
+            .unwrap();
+    };
+    refer(&mut net, Method::Refer);
+    let id = net.until(1, |event| match event {
+        Event::Ask {
+            id,
+            question: Question::Request { call, request },
+            ..
+        } => {
+            assert_eq!(*call, Some(callee));
+            assert_eq!(
+                request.header("Refer-To").unwrap().value(),
+                refer_to.1.as_bytes()
+            );
+            Some(*id)
+        }
+        _ => None,
+    });
+    let respond = QuestionAnswer::Respond {
+        status: StatusCode::ACCEPTED,
+        headers: vec![("X-Job".to_owned(), "7".to_owned())],
+        body: None,
+    };
+    let now = net.now;
+    net.endpoints[1].answer_question(now, id, respond).unwrap();
+    let answered = |event: &Event| match event {
+        Event::RequestAnswered {
+            method,
+            status,
+            response,
+            ..
+        } => Some((
+            method.clone(),
+            *status,
+            response
+                .as_ref()
+                .and_then(|response| Some(response.header("X-Job")?.to_str().into_owned())),
+        )),
+        _ => None,
+    };
+    let want = (Method::Refer, StatusCode::ACCEPTED, Some("7".to_owned()));
+    assert_eq!(net.until(0, answered), want);
+
+    // Nobody answers: 500. A method that nobody takes: 405 and what Allow lists.
+    refer(&mut net, Method::Message);
+    assert_eq!(net.until(0, answered).1, StatusCode::SERVER_INTERNAL_ERROR);
+    refer(&mut net, Method::Notify);
+    let allow = net.until(0, |event| match event {
+        Event::RequestAnswered {
+            status, response, ..
+        } => {
+            assert_eq!(*status, StatusCode::METHOD_NOT_ALLOWED);
+            Some(response.as_ref()?.header("Allow")?.to_str().into_owned())
+        }
+        _ => None,
+    });
+    assert!(allow.ends_with("PRACK, REFER, MESSAGE"), "{allow}");
+    let now = net.now;
+    let bye = net.endpoints[0]
+        .call(caller)
+        .unwrap()
+        .request(now, Method::Bye, &[], None);
+    assert!(
+        bye.is_err(),
+        "the endpoint's own methods have commands of their own"
+    );
+    net.endpoints[0]
+        .call(caller)
+        .unwrap()
+        .hang_up(net.now)
+        .unwrap();
+    net.assert_forgotten();
 }

@@ -175,7 +175,8 @@ impl World {
                 result
             }
             50..55 => handle.reject(now, StatusCode::BUSY_HERE, None),
-            55..75 => handle.reinvite(now, offer(at)),
+            55..68 => handle.reinvite(now, offer(at)),
+            68..75 => handle.update(now, offer(at)),
             75..80 => handle.info(now, sip_core::Body::new("text/plain", "x")),
             80..85 => handle.accept(now, answer(at)),
             _ => handle.hang_up(now),

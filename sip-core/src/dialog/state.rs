@@ -240,3 +240,146 @@ fn line(value: &[u8]) -> String {
         text.into_owned()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::StatusCode;
+
+    fn invite(routes: &str) -> Message {
+        let text = format!(
+            "INVITE sip:bob@biloxi.com SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\n\
+             Max-Forwards: 70\r\n{routes}From: Alice <sip:alice@atlanta.com>;tag=al\r\n\
+             To: Bob <sip:bob@biloxi.com>\r\nCall-ID: c1\r\nCSeq: 7 INVITE\r\n\
+             Contact: <sip:alice@pc33>\r\nContent-Length: 0\r\n\r\n"
+        );
+        Message::parse(text).unwrap()
+    }
+
+    fn lines(message: &Message, name: HeaderName<'static>) -> Vec<String> {
+        message.values(name).map(line).collect()
+    }
+
+    /// What section 12.2.1.1 makes of a route set, for both roles.
+    #[test]
+    fn route_sets_are_followed_by_role_and_kind_of_router() {
+        let loose = "Record-Route: <sip:p2;lr>, <sip:p1;lr>\r\n";
+        let strict = "Record-Route: <sip:p2>\r\nRecord-Route: <sip:p1;lr>\r\n";
+        // Callee: as they stand.
+        let tag: Arc<str> = "bo".into();
+        let rows = [
+            ("", "sip:alice@pc33", vec![], "sip:alice@pc33"),
+            (
+                loose,
+                "sip:alice@pc33",
+                vec!["<sip:p2;lr>", "<sip:p1;lr>"],
+                "sip:p2;lr",
+            ),
+            (
+                strict,
+                "sip:p2",
+                vec!["<sip:p1;lr>", "<sip:alice@pc33>"],
+                "sip:p2",
+            ),
+        ];
+        for (routes, uri, route, hop) in rows {
+            let mut dialog = Dialog::uas(&invite(routes), &tag).unwrap();
+            assert_eq!(dialog.next_hop().as_str(), hop);
+            let via = "SIP/2.0/UDP b;branch=z9hG4bK2";
+            let bye = dialog.request(Method::Bye, via).build().unwrap();
+            assert_eq!(bye.uri_bytes().unwrap(), uri.as_bytes());
+            assert_eq!(lines(&bye, HeaderName::ROUTE), route);
+            assert_eq!(
+                lines(&bye, HeaderName::FROM),
+                ["Bob <sip:bob@biloxi.com>;tag=bo"]
+            );
+            assert_eq!(
+                lines(&bye, HeaderName::TO),
+                ["Alice <sip:alice@atlanta.com>;tag=al"]
+            );
+            assert_eq!(lines(&bye, HeaderName::CSEQ), ["1 BYE"]);
+        }
+        // Caller: turned round.
+        let request = invite("");
+        let response = request
+            .reply(StatusCode::OK)
+            .to_tag("bo")
+            .header(HeaderName::RECORD_ROUTE, "<sip:p2;lr>, <sip:p1;lr>")
+            .header(HeaderName::CONTACT, "<sip:bob@desk>")
+            .build()
+            .unwrap();
+        let mut dialog = Dialog::uac(&request, &response).unwrap();
+        let ack = dialog
+            .ack(7, "SIP/2.0/UDP a;branch=z9hG4bK3")
+            .build()
+            .unwrap();
+        assert_eq!(
+            lines(&ack, HeaderName::ROUTE),
+            ["<sip:p1;lr>", "<sip:p2;lr>"]
+        );
+        assert_eq!(ack.uri_bytes().unwrap(), b"sip:bob@desk");
+        assert_eq!(lines(&ack, HeaderName::CSEQ), ["7 ACK"]);
+        let bye = dialog
+            .request(Method::Bye, "SIP/2.0/UDP a;branch=z9hG4bK4")
+            .build()
+            .unwrap();
+        assert_eq!(lines(&bye, HeaderName::CSEQ), ["8 BYE"]);
+        assert_eq!((dialog.local_tag(), dialog.remote_tag()), ("al", "bo"));
+    }
+
+    #[test]
+    fn the_2xx_replaces_what_the_early_dialog_knew() {
+        let request = invite("");
+        let reply = |status, routes: &str, contact: &str| {
+            let builder = request
+                .reply(status)
+                .to_tag("bo")
+                .header(HeaderName::CONTACT, contact);
+            match routes {
+                "" => builder.build().unwrap(),
+                routes => builder
+                    .header(HeaderName::RECORD_ROUTE, routes)
+                    .build()
+                    .unwrap(),
+            }
+        };
+        let ringing = reply(StatusCode::RINGING, "<sip:p1;lr>", "<sip:bob@hall>");
+        let mut dialog = Dialog::uac(&request, &ringing).unwrap();
+        assert_eq!(dialog.next_hop().as_str(), "sip:p1;lr");
+        dialog.confirm(&reply(StatusCode::OK, "", "<sip:bob@desk>"));
+        assert_eq!(dialog.next_hop().as_str(), "sip:bob@desk");
+    }
+
+    #[test]
+    fn sequence_numbers_go_up_and_never_back() {
+        let mut dialog = Dialog::uas(&invite(""), &"bo".into()).unwrap();
+        let next = |seq: &str| {
+            let edited = invite("")
+                .edit()
+                .set(HeaderName::CSEQ, format!("{seq} INVITE"));
+            edited.build().unwrap()
+        };
+        for (seq, want) in [
+            ("7", Err(DialogError::OutOfOrder)),
+            ("6", Err(DialogError::OutOfOrder)),
+            ("8", Ok(())),
+            ("100", Ok(())),
+            ("99", Err(DialogError::OutOfOrder)),
+        ] {
+            assert_eq!(dialog.admit(&next(seq)), want, "{seq}");
+        }
+    }
+
+    #[test]
+    fn without_a_sip_contact_a_request_makes_no_dialog() {
+        for contact in ["<tel:+1>", "*", "<mailto:a@b>"] {
+            let request = invite("")
+                .edit()
+                .set(HeaderName::CONTACT, contact)
+                .build()
+                .unwrap();
+            let made = Dialog::uas(&request, &"bo".into());
+            assert!(matches!(made, Err(DialogError::Contact)), "{contact}");
+        }
+    }
+}

@@ -8,6 +8,7 @@ use super::callers::DigestPolicy;
 use super::flow::Transport;
 use super::reliable::Reliable;
 use super::session::SessionTimers;
+use crate::Method;
 use crate::transaction::Timers;
 
 /// One pair of clocks read at the same moment. Where the wire needs a wall clock (nonces), the
@@ -161,6 +162,10 @@ pub struct Config {
     pub reliable: Reliable,
     /// Session timers (RFC 4028); on by default, so that no call outlives its peer.
     pub session_timers: Option<SessionTimers>,
+    /// Further methods that the application answers, inside calls and outside: each such request
+    /// is a [`Question::Request`](crate::Question::Request), and Allow lists them. REFER, NOTIFY
+    /// and MESSAGE for instance; none by default. Those that the endpoint knows are its own.
+    pub methods: Vec<Method>,
     /// Answer to requests that begin something here.
     pub uninvited: Uninvited,
     /// Digest authentication of callers; none by default.
@@ -180,6 +185,7 @@ impl Default for Config {
             progress_every: Duration::from_secs(60),
             reliable: Reliable::default(),
             session_timers: Some(SessionTimers::default()),
+            methods: Vec::new(),
             uninvited: Uninvited::default(),
             digest: None,
         }

@@ -188,6 +188,14 @@ pub enum Question {
         /// Whether TLS is required (`sips:`).
         secure: bool,
     },
+    /// What to answer to a request of one of [`Config::methods`](crate::Config::methods). Answer
+    /// with [`QuestionAnswer::Respond`]. Default: 500.
+    Request {
+        /// The call that it belongs to, if any.
+        call: Option<CallId>,
+        /// The request.
+        request: Message,
+    },
     /// The HA1 of a user who wants to call us (RFC 3261 section 22). QuestionAnswer with
     /// [`QuestionAnswer::Ha1`]. Default: unknown user, answered like a wrong password.
     Credential {
@@ -208,4 +216,13 @@ pub enum QuestionAnswer {
     Targets(Vec<Target>),
     /// To [`Question::Credential`]; `None` for an unknown user.
     Ha1(Option<Ha1>),
+    /// To [`Question::Request`].
+    Respond {
+        /// A final status.
+        status: StatusCode,
+        /// Further headers.
+        headers: Vec<(String, String)>,
+        /// A body.
+        body: Option<Body>,
+    },
 }

@@ -199,6 +199,45 @@ impl<'e> CallHandle<'e> {
         })
     }
 
+    /// Sends a request of a method that the endpoint does not use by itself (MESSAGE, REFER,
+    /// NOTIFY, an extension) in the call's dialog; answered by
+    /// [`Event::RequestAnswered`](crate::Event::RequestAnswered).
+    pub fn request(
+        self,
+        now: Instant,
+        method: Method,
+        headers: &[(String, String)],
+        body: Option<Body>,
+    ) -> Result<(), CommandError> {
+        use Method::{Ack, Bye, Cancel, Invite, Prack, Update};
+        if matches!(method, Ack | Bye | Cancel | Invite | Prack | Update) {
+            return Err(CommandError::State(
+                "a method that the endpoint does not use by itself",
+            ));
+        }
+        super::outgoing::check_headers(headers)?;
+        self.command(now, |endpoint, now, call| {
+            if !matches!(call.state, CallState::Established | CallState::Accepted) {
+                return Err(CommandError::State("an answered call"));
+            }
+            // RFC 3428 section 4 and RFC 6086 section 4.2.1: these two move no target.
+            let contact = (!matches!(method, Method::Message | Method::Info))
+                .then(|| endpoint.local_contact(call));
+            endpoint.send_inside(now, call, method, |mut builder| {
+                if let Some(contact) = contact {
+                    builder = builder.header(HeaderName::CONTACT, contact);
+                }
+                for (name, value) in headers {
+                    builder = builder.header(name, value);
+                }
+                match &body {
+                    Some(body) => wire::with_body(builder, body),
+                    None => builder,
+                }
+            })
+        })
+    }
+
     /// Ends the call with what fits its state: CANCEL before the answer, BYE after it, 603 to a
     /// call that comes in. [`Event::Ended`](crate::Event::Ended) follows when the peer has answered
     /// that, or has not in time; stop the media now.

@@ -62,8 +62,12 @@ impl Endpoint {
         match method {
             Method::Options => self.respond_options(now, server, request),
             Method::Invite => self.invited(now, server, flow, request),
+            other if self.config.methods.contains(other) => {
+                self.ask_for_response(now, server, None, request);
+            }
             Method::Extension(_) => {
-                let allow = |b: crate::ResponseBuilder| b.header(HeaderName::ALLOW, wire::ALLOW);
+                let allowed = self.allow.clone();
+                let allow = |b: crate::ResponseBuilder| b.header(HeaderName::ALLOW, &allowed);
                 self.respond_status(now, server, request, StatusCode::NOT_IMPLEMENTED, allow);
             }
             // Those that only make sense inside a call.
@@ -72,7 +76,8 @@ impl Endpoint {
                 self.respond_status(now, server, request, status, |builder| builder);
             }
             _ => {
-                let allow = |b: crate::ResponseBuilder| b.header(HeaderName::ALLOW, wire::ALLOW);
+                let allowed = self.allow.clone();
+                let allow = |b: crate::ResponseBuilder| b.header(HeaderName::ALLOW, &allowed);
                 self.respond_status(now, server, request, StatusCode::METHOD_NOT_ALLOWED, allow);
             }
         }
@@ -90,9 +95,10 @@ impl Endpoint {
 
     /// Capabilities (11.2).
     pub(crate) fn respond_options(&mut self, now: Instant, server: Key, request: &Message) {
+        let allow = self.allow.clone();
         self.respond_status(now, server, request, StatusCode::OK, |builder| {
             builder
-                .header(HeaderName::ALLOW, wire::ALLOW)
+                .header(HeaderName::ALLOW, &allow)
                 .header(HeaderName::ACCEPT, "application/sdp")
         });
     }
@@ -289,7 +295,7 @@ impl Endpoint {
             .identify(arrival.request.reply(status))
             .to_tag(&tag)
             .header(HeaderName::CONTACT, contact)
-            .header(HeaderName::ALLOW, wire::ALLOW);
+            .header(HeaderName::ALLOW, &self.allow);
         let sequence = arrival.sent.next(1 + self.draw.below(0x7fff_0000));
         if reliable {
             builder = builder
@@ -366,7 +372,7 @@ impl Endpoint {
             .identify(arrival.request.reply(StatusCode::OK))
             .to_tag(&tag)
             .header(HeaderName::CONTACT, contact)
-            .header(HeaderName::ALLOW, wire::ALLOW);
+            .header(HeaderName::ALLOW, &self.allow);
         let supported = self.supported();
         if !supported.is_empty() {
             builder = builder.header(HeaderName::SUPPORTED, supported);

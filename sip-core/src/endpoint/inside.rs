@@ -83,12 +83,17 @@ impl Endpoint {
                     });
                 }
             }
+            other if self.config.methods.contains(other) => {
+                self.ask_for_response(now, server, call.key.map(CallId), request);
+            }
             Method::Extension(_) => {
-                let allow = |b: crate::ResponseBuilder| b.header(HeaderName::ALLOW, wire::ALLOW);
+                let allowed = self.allow.clone();
+                let allow = |b: crate::ResponseBuilder| b.header(HeaderName::ALLOW, &allowed);
                 self.respond_status(now, server, request, StatusCode::NOT_IMPLEMENTED, allow);
             }
             _ => {
-                let allow = |b: crate::ResponseBuilder| b.header(HeaderName::ALLOW, wire::ALLOW);
+                let allowed = self.allow.clone();
+                let allow = |b: crate::ResponseBuilder| b.header(HeaderName::ALLOW, &allowed);
                 self.respond_status(now, server, request, StatusCode::METHOD_NOT_ALLOWED, allow);
             }
         }

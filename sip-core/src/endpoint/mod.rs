@@ -19,7 +19,9 @@
 //! ```
 //!
 //! With it go session timers (RFC 4028), UPDATE (RFC 3311) and reliable provisional responses
-//! (RFC 3262). What this leaves out so far: proxies, registration, REFER and SUBSCRIBE.
+//! (RFC 3262). Methods that it does not know itself (REFER, NOTIFY, MESSAGE) are the application's:
+//! [`Config::methods`] brings them as questions, [`CallHandle::request`] sends them. What this
+//! leaves out so far: proxies, registration, transfers and subscriptions as state machines.
 
 mod body;
 mod call;
@@ -119,6 +121,8 @@ pub struct Endpoint {
     /// Connections whose framers may hold more messages than there was room to handle.
     unread: VecDeque<ConnectionId>,
     callers: Option<ServerAuth>,
+    /// What Allow lists.
+    allow: String,
     counters: Counters,
 }
 
@@ -153,6 +157,7 @@ impl Endpoint {
             unread: VecDeque::new(),
             callers,
             counters: Counters::default(),
+            allow: wire::allow(&config.methods),
             config,
         }
     }

@@ -123,7 +123,7 @@ impl Endpoint {
             .header(HeaderName::CALL_ID, call.call_id.as_bytes())
             .cseq(outgoing.seq)
             .header(HeaderName::CONTACT, contact)
-            .header(HeaderName::ALLOW, wire::ALLOW);
+            .header(HeaderName::ALLOW, &self.allow);
         let mut supported = self.supported();
         if invite.body.is_none() {
             // A reliable response would carry an offer, and PRACK our answer.

@@ -3,14 +3,14 @@
 use std::time::Instant;
 
 use super::deadlines::Waiter;
-use super::event::{Event, Question, QuestionAnswer, QuestionId};
+use super::event::{CallId, Event, Question, QuestionAnswer, QuestionId};
 use super::flow::Flow;
 use super::table::Key;
-use super::{Endpoint, Gone};
-use crate::Message;
+use super::{Endpoint, Gone, wire};
 use crate::auth::Ha1;
 use crate::header::digest::Credentials;
 use crate::transaction::after;
+use crate::{HeaderName, Message, StatusCode};
 
 /// What the answer is for.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub(crate) enum Purpose {
     Call(Key),
     /// The HA1 for a caller's credentials.
     Caller(Box<Caller>),
+    /// The response to a request.
+    Request(Key, Box<Message>),
 }
 
 /// An INVITE whose credentials wait to be judged.
@@ -97,6 +99,66 @@ impl Endpoint {
         }
     }
 
+    /// A request of a method that the application answers.
+    pub(crate) fn ask_for_response(
+        &mut self,
+        now: Instant,
+        server: Key,
+        call: Option<CallId>,
+        request: &Message,
+    ) {
+        let question = Question::Request {
+            call,
+            request: request.clone(),
+        };
+        let purpose = Purpose::Request(server, Box::new(request.clone()));
+        if self.ask(now, question, purpose).is_none() {
+            self.counters.overload += 1;
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            self.respond_status(now, server, request, status, |builder| {
+                builder.header(HeaderName::RETRY_AFTER, "10")
+            });
+        }
+    }
+
+    fn respond_as_told(
+        &mut self,
+        now: Instant,
+        server: Key,
+        request: &Message,
+        answer: Option<QuestionAnswer>,
+    ) {
+        let failed = StatusCode::SERVER_INTERNAL_ERROR;
+        let Some(QuestionAnswer::Respond {
+            status,
+            headers,
+            body,
+        }) = answer
+        else {
+            self.respond_status(now, server, request, failed, |builder| builder);
+            return;
+        };
+        let tag = self.server_tag(server);
+        let status = if status.is_final() { status } else { failed };
+        let mut builder = self.identify(request.reply(status)).to_tag(&tag);
+        for (name, value) in &headers {
+            if !wire::is_reserved(HeaderName::from(name)) {
+                builder = builder.header(name, value);
+            }
+        }
+        if let Some(body) = &body {
+            builder = wire::response_with_body(builder, body);
+        }
+        match builder.build() {
+            Ok(response) => {
+                self.respond(now, server, &response);
+            }
+            Err(_) => {
+                self.respond_status(now, server, request, failed, |builder| builder);
+            }
+        }
+    }
+
     fn answered(&mut self, now: Instant, asked: Asked, answer: Option<QuestionAnswer>) {
         match asked.purpose {
             Purpose::Call(key) => {
@@ -112,6 +174,9 @@ impl Endpoint {
                     _ => None,
                 };
                 self.judge(now, *caller, ha1.as_ref());
+            }
+            Purpose::Request(server, request) => {
+                self.respond_as_told(now, server, &request, answer)
             }
         }
     }

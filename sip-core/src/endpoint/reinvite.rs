@@ -83,13 +83,14 @@ impl Endpoint {
     ) -> Result<(Key, u32), CommandError> {
         let contact = self.local_contact(call);
         let supported = self.supported();
+        let allow = self.allow.clone();
         let session = call.session.take();
         // Only what the builder needs of the endpoint, which sends meanwhile.
         let headers = self.session_values(session.as_deref(), call.demand);
         let sent = self.send_request_inside(now, call, method, purpose, |builder| {
             let mut builder = builder
                 .header(HeaderName::CONTACT, contact)
-                .header(HeaderName::ALLOW, wire::ALLOW);
+                .header(HeaderName::ALLOW, &allow);
             if !supported.is_empty() {
                 builder = builder.header(HeaderName::SUPPORTED, supported);
             }

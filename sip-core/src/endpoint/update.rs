@@ -88,7 +88,7 @@ impl Endpoint {
             .identify(arrival.request.reply(StatusCode::OK))
             .to_tag(&tag)
             .header(HeaderName::CONTACT, contact)
-            .header(HeaderName::ALLOW, wire::ALLOW);
+            .header(HeaderName::ALLOW, &self.allow);
         builder = Self::session_response(builder, arrival.grant);
         if let Some(body) = body {
             builder = wire::response_with_body(builder, body);

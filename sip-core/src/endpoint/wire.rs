@@ -11,6 +11,13 @@ use super::flow::{Flow, Target, Transport};
 /// Methods that we understand, as Allow lists them.
 pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK";
 
+/// [`ALLOW`] and what the application takes besides.
+pub(crate) fn allow(methods: &[Method]) -> String {
+    methods
+        .iter()
+        .fold(ALLOW.to_owned(), |list, method| format!("{list}, {method}"))
+}
+
 /// Headers that an application cannot set: the endpoint writes or computes them.
 pub(crate) fn is_reserved(name: HeaderName<'_>) -> bool {
     const RESERVED: [HeaderName<'static>; 16] = [

@@ -63,6 +63,7 @@ impl World {
             Local::new(Transport::Udp, address(5060)),
             Local::new(Transport::Tcp, address(5060)),
         ];
+        config.methods = vec![sip_core::Method::Notify];
         config.bounds.calls = 6;
         config.bounds.transactions = 40;
         config.bounds.connections = 3;
@@ -133,7 +134,7 @@ impl World {
     /// A request of the peer's, in a dialog that exists or not, mutated in one byte or not.
     fn request(&mut self, script: &mut Script<'_>) {
         let method = REQUESTS[usize::from(script.byte()) % REQUESTS.len()];
-        let inside = script.byte() % 4 != 0;
+        let inside = !script.byte().is_multiple_of(4);
         let (to, from, call_id) = match (&self.dialog, inside) {
             (Some((ours, theirs, id)), true) => {
                 (format!("<sip:us@x>;tag={ours}"), theirs.clone(), id.clone())
@@ -145,7 +146,7 @@ impl World {
             ),
         };
         self.sequence += u32::from(script.byte() % 3);
-        let branch = if script.byte() % 4 == 0 {
+        let branch = if script.byte().is_multiple_of(4) {
             0
         } else {
             self.sequence
@@ -159,7 +160,7 @@ impl World {
             5 => "Reason: Q.850;cause=16\r\n",
             _ => "",
         };
-        let body = if script.byte() % 2 == 0 { "offer" } else { "" };
+        let body = if script.byte().is_multiple_of(2) { "offer" } else { "" };
         let transport = self.flow.transport.via();
         let text = format!(
             "{method} sip:us@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/{transport} 127.0.0.1:5070;branch=z9hG4bK{branch}\r\n\
@@ -170,7 +171,7 @@ impl World {
             body.len(),
         );
         let mut bytes = text.into_bytes();
-        if script.byte() % 8 == 0 {
+        if script.byte().is_multiple_of(8) {
             let at = usize::from(script.byte()) * 3 % bytes.len();
             bytes[at] = script.byte();
         }
@@ -209,7 +210,7 @@ impl World {
             ),
             _ => builder.header("Allow", "UPDATE"),
         };
-        if script.byte() % 3 != 0 {
+        if !script.byte().is_multiple_of(3) {
             builder = builder.body("application/sdp", "answer");
         }
         if let Ok(response) = builder.build() {
@@ -229,7 +230,7 @@ impl World {
             let from = NameAddr::new(&"sip:us@x".parse().expect("a URI"));
             let mut invite = Invite::new(uri.parse().expect("a URI"), from)
                 .account(Account::with_password("us", "secret"));
-            if script.byte() % 4 != 0 {
+            if !script.byte().is_multiple_of(4) {
                 invite = invite.body(Body::sdp("offer"));
             }
             if let Ok(call) = self.endpoint.invite(now, invite) {
@@ -238,7 +239,7 @@ impl World {
             return;
         }
         let id = self.calls[usize::from(script.byte()) % self.calls.len()];
-        let body = Body::sdp(if script.byte() % 2 == 0 {
+        let body = Body::sdp(if script.byte().is_multiple_of(2) {
             "answer"
         } else {
             "other"
@@ -281,7 +282,7 @@ impl World {
 
 pub fn run(data: &[u8]) {
     let mut script = Script(data);
-    let mut world = World::new(script.byte() % 4 == 0);
+    let mut world = World::new(script.byte().is_multiple_of(4));
     while !script.0.is_empty() {
         match script.byte() % 12 {
             0 => {
