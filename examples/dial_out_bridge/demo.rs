@@ -228,31 +228,26 @@ pub(crate) struct Expectations {
 impl Expectations {
     fn of(codec: Codec) -> Result<Self, String> {
         let says = phone::SAYS;
-        let limit = |through: &[usize], beside: &[usize]| {
-            limit(codec, through, beside).map_err(|error| error.to_string())
+        let limit = |hz: &[usize]| limit(codec, hz).map_err(|error| error.to_string());
+        let (towards, back) = (limit(&TALKERS)?, limit(&[says])?);
+        let [first, second] = TALKERS;
+        let talker = |own, other| Expected {
+            wanted: vec![other, says],
+            own,
+            limit: back,
         };
-        let talkers = (0..TALKERS.len())
-            .map(|own| {
-                let other = TALKERS[1 - own];
-                Ok(Expected {
-                    wanted: vec![other, says],
-                    own: TALKERS[own],
-                    limit: limit(&[says], &[other])?,
-                })
-            })
-            .collect::<Result<_, String>>()?;
         Ok(Self {
             phone: Expected {
                 wanted: TALKERS.to_vec(),
                 own: says,
-                limit: limit(&TALKERS, &[])?,
+                limit: towards,
             },
             session: Expected {
                 wanted: vec![says],
-                own: TALKERS[0],
-                limit: limit(&[says], &[])?,
+                own: first,
+                limit: back,
             },
-            talkers,
+            talkers: vec![talker(first, second), talker(second, first)],
         })
     }
 }

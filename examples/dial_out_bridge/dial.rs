@@ -135,9 +135,10 @@ async fn call(
             log.ended.map_or("no answer".into(), |end| end.to_string()),
         ));
     };
-    let codec = bridge.figures(call).await.and_then(|figures| figures.codec);
+    let agreed = bridge.figures(call).await;
     if !cli.call.early_media {
-        record(setup, bridge, call, rate_of(codec.as_deref())).await?;
+        let codec = agreed.as_ref().and_then(|figures| figures.codec.as_deref());
+        record(setup, bridge, call, rate_of(codec)).await?;
     }
     let duration = cli.duration.unwrap_or(DURATION);
     let (log, over) = bridge.line.until(duration, |log| log.ended.is_some()).await;
@@ -145,14 +146,17 @@ async fn call(
         Some(last) if over => Some(Figures::from(&*last)),
         _ => bridge.figures(call).await,
     };
+    // What was agreed on is gone from the figures of a call that is over.
+    let figures = figures.map(|figures| figures.or(agreed));
     if !over {
         bridge.hang_up(call).await;
     }
-    judge(checks, took, figures.as_ref());
+
+    judge(checks, setup, took, figures.as_ref());
     Ok(())
 }
 
-fn judge(checks: &mut Checks, took: Duration, figures: Option<&Figures>) {
+fn judge(checks: &mut Checks, setup: &Setup, took: Duration, figures: Option<&Figures>) {
     checks.add(
         "answered",
         format!("after {:.3} s", took.as_secs_f64()),
@@ -167,7 +171,11 @@ fn judge(checks: &mut Checks, took: Duration, figures: Option<&Figures>) {
         figures.codec.as_deref().unwrap_or("none"),
         figures.codec.is_some(),
     );
-    checks.add("key exchange", figures.keys(), true);
+    checks.add(
+        "key exchange",
+        figures.keys(),
+        figures.is_secure() == setup.keys.is_some(),
+    );
     let both = figures.received > 0 && figures.sent > 0;
     checks.add(
         "media both ways",

@@ -77,6 +77,14 @@ impl Figures {
         }
     }
 
+    /// The same, with codec and encryption of `before` where these are gone.
+    pub(crate) fn or(mut self, before: Option<Self>) -> Self {
+        if let (None, Some(before)) = (&self.codec, before) {
+            (self.codec, self.suite) = (before.codec, before.suite);
+        }
+        self
+    }
+
     /// How the sound is encrypted.
     pub(crate) fn keys(&self) -> String {
         self.suite.map_or_else(

@@ -225,7 +225,8 @@ impl Messages {
         let Some(&us) = self.ours.first() else {
             return *packet;
         };
-        let (source, destination) = match self.ours.contains(&packet.source) {
+        let to_phone = packet.destination == phone && packet.source != phone;
+        let (source, destination) = match to_phone || self.ours.contains(&packet.source) {
             true => (us, phone),
             false => (phone, us),
         };

@@ -1,5 +1,7 @@
 //! The built `dial_out_bridge` as a person meets it: what it prints, what it leaves, and its exit code.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::sync::{PoisonError, RwLock};

@@ -1,5 +1,5 @@
 //! Runs a built example, and plays the phones that it meets.
-#![allow(clippy::disallowed_methods)] // These are programs, sockets and clocks.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used)] // Programs, sockets and clocks; a test may fail.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
@@ -12,12 +12,12 @@ use std::time::{Duration, SystemTime};
 use token::{Algorithm, Role, SessionClaims, StaticSecret, mint};
 
 /// A folder of its own for a run, with another beside it for what is not the run's.
-pub struct Scratch {
+pub(crate) struct Scratch {
     root: PathBuf,
 }
 
 impl Scratch {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!(
             "dial_out_bridge-{}-{}",
@@ -31,19 +31,19 @@ impl Scratch {
     }
 
     /// A path that the run sees as relative.
-    pub fn inside(&self, path: &str) -> PathBuf {
+    pub(crate) fn inside(&self, path: &str) -> PathBuf {
         self.root.join("run").join(path)
     }
 
     /// A file that the run did not make.
-    pub fn outside(&self, name: &str, bytes: &[u8]) -> String {
+    pub(crate) fn outside(&self, name: &str, bytes: &[u8]) -> String {
         let path = self.root.join("outside").join(name);
         std::fs::write(&path, bytes).unwrap();
         path.to_str().unwrap().to_owned()
     }
 
     /// Every file and every empty folder that the run left.
-    pub fn left(&self) -> Vec<String> {
+    pub(crate) fn left(&self) -> Vec<String> {
         fn walk(folder: &Path, found: &mut Vec<String>) {
             for entry in std::fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
@@ -66,22 +66,22 @@ impl Drop for Scratch {
 }
 
 /// The program about to run.
-pub struct Program<'s> {
+pub(crate) struct Program<'s> {
     command: Command,
     scratch: &'s Scratch,
 }
 
 /// What came of it.
-pub struct Ran {
-    pub code: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
     left: Vec<String>,
     args: String,
 }
 
 impl<'s> Program<'s> {
-    pub fn new(scratch: &'s Scratch) -> Self {
+    pub(crate) fn new(scratch: &'s Scratch) -> Self {
         // A test lies in target/PROFILE/deps; cargo builds the examples beside it before it runs any.
         let test = std::env::current_exe().unwrap();
         let program = test
@@ -100,19 +100,19 @@ impl<'s> Program<'s> {
         Self { command, scratch }
     }
 
-    pub fn args(mut self, args: &[&str]) -> Self {
+    pub(crate) fn args(mut self, args: &[&str]) -> Self {
         self.command.args(args);
         self
     }
 
-    pub fn run(mut self) -> Ran {
+    pub(crate) fn run(mut self) -> Ran {
         let output = self.command.output().unwrap();
         self.ran(output.status.code(), &output.stdout, &output.stderr)
     }
 
     /// Presses Ctrl-C once a line says `seen`.
     #[cfg(unix)]
-    pub fn interrupt_after(mut self, seen: &str) -> Ran {
+    pub(crate) fn interrupt_after(mut self, seen: &str) -> Ran {
         let mut child: Child = self
             .command
             .stdout(Stdio::piped())
@@ -158,7 +158,7 @@ impl<'s> Program<'s> {
 impl Ran {
     /// One line that says `part`, exit code 2, nothing left.
     #[track_caller]
-    pub fn refused(&self, part: &str) {
+    pub(crate) fn refused(&self, part: &str) {
         let Self { args, stderr, .. } = self;
         assert_eq!(self.code, Some(2), "{args}: {stderr}");
         assert_eq!(stderr.matches('\n').count(), 1, "{args}: {stderr}");
@@ -171,13 +171,13 @@ impl Ran {
 }
 
 /// A phone that says the same to every INVITE.
-pub struct Uas {
+pub(crate) struct Uas {
     address: SocketAddr,
     invites: Arc<AtomicUsize>,
 }
 
 impl Uas {
-    pub fn refusing(status: u16, reason: &str, header: &str) -> Self {
+    pub(crate) fn refusing(status: u16, reason: &str, header: &str) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket
             .set_read_timeout(Some(Duration::from_secs(20)))
@@ -216,22 +216,22 @@ impl Uas {
         Self { address, invites }
     }
 
-    pub fn uri(&self) -> String {
+    pub(crate) fn uri(&self) -> String {
         format!("sip:bob@{}", self.address)
     }
 
-    pub fn invites(&self) -> usize {
+    pub(crate) fn invites(&self) -> usize {
         self.invites.load(Ordering::Relaxed)
     }
 }
 
 /// A pair of RTP ports that somebody has.
-pub struct Taken {
-    pub from: u16,
+pub(crate) struct Taken {
+    pub(crate) from: u16,
     _sockets: [UdpSocket; 2],
 }
 
-pub fn taken_pair() -> Taken {
+pub(crate) fn taken_pair() -> Taken {
     loop {
         let first = UdpSocket::bind("127.0.0.1:0").unwrap();
         let port = first.local_addr().unwrap().port();
@@ -247,7 +247,7 @@ pub fn taken_pair() -> Taken {
 }
 
 /// A port that nobody listens on.
-pub fn closed_tcp_port() -> u16 {
+pub(crate) fn closed_tcp_port() -> u16 {
     TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -256,7 +256,7 @@ pub fn closed_tcp_port() -> u16 {
 }
 
 /// A token for a session, valid until `seconds` from now.
-pub fn token(secret: &str, role: &str, seconds: i64) -> String {
+pub(crate) fn token(secret: &str, role: &str, seconds: i64) -> String {
     let hour = Duration::from_secs(3600);
     let now = match seconds >= 0 {
         true => SystemTime::now(),
