@@ -129,45 +129,39 @@ impl Inbound {
             packet[8], packet[9], packet[10], packet[11],
         ]));
         let at = self.streams.find(ssrc);
+        match at.and_then(|at| self.streams.at(at)) {
+            Some(state) if !self.rekeyed => {
+                let index = state.guess(sequence);
+                open(&self.rtp, state, index, packet, start)?;
+                state.accept(index);
+            }
+            _ => self.first_rtp(at, (ssrc, sequence), packet, start)?,
+        }
+        Ok(&mut packet[..signed])
+    }
+
+    /// The first packet of a source, or under a new key.
+    #[cold]
+    fn first_rtp(
+        &mut self,
+        at: Option<usize>,
+        (ssrc, sequence): (Ssrc, u16),
+        packet: &mut [u8],
+        start: usize,
+    ) -> Result<(), SrtpError> {
         let mut state = self.streams.get(at, ssrc);
-        let index = state.guess(sequence);
-        let open = if self.rekeyed && state.rollover() != 0 {
-            self.open_rekeyed(&mut state, (sequence, index), packet, start)
+        let guess = state.guess(sequence);
+        let index = if self.rekeyed && state.rollover() != 0 {
+            self.open_rekeyed(&mut state, (sequence, guess), packet, start)?
         } else {
-            self.open(&state, index, packet, start)
+            open(&self.rtp, &state, guess, packet, start)?
         };
-        let index = open?;
         state.accept(index);
         if !self.streams.put(at, state, self.max_streams) {
             return Err(SrtpError::TooManyStreams);
         }
         self.rekeyed = false;
-        Ok(&mut packet[..signed])
-    }
-
-    /// Decrypts a packet that has this index; gives the index back.
-    #[inline]
-    fn open(
-        &self,
-        state: &StreamState,
-        index: u64,
-        packet: &mut [u8],
-        start: usize,
-    ) -> Result<u64, SrtpError> {
-        if index > MAX_RTP_INDEX {
-            return Err(SrtpError::Authentication);
-        }
-        // The window is asked first because it is cheap; an index that was seen cannot become unseen.
-        match state.check(index) {
-            Freshness::Fresh => {}
-            Freshness::Seen => return Err(SrtpError::Replayed),
-            Freshness::TooOld => return Err(SrtpError::TooOld),
-        }
-        if self.rtp.open_rtp(state.ssrc, index, packet, start) {
-            Ok(index)
-        } else {
-            Err(SrtpError::Authentication)
-        }
+        Ok(())
     }
 
     /// The first packets under a new key: the counter goes on, or begins at 0. A try that fails may spoil the
@@ -182,17 +176,17 @@ impl Inbound {
     ) -> Result<u64, SrtpError> {
         let mut copy = [0; 2048];
         let Some(copy) = copy.get_mut(..packet.len()) else {
-            return self.open(state, index, packet, start);
+            return open(&self.rtp, state, index, packet, start);
         };
         copy.copy_from_slice(packet);
-        let went_on = self.open(state, index, copy, start);
+        let went_on = open(&self.rtp, state, index, copy, start);
         if went_on.is_ok() {
             packet.copy_from_slice(copy);
             return went_on;
         }
         let mut fresh = StreamState::new(state.ssrc);
         fresh.rtcp_window = state.rtcp_window;
-        let index = self.open(&fresh, u64::from(sequence), packet, start)?;
+        let index = open(&self.rtp, &fresh, u64::from(sequence), packet, start)?;
         *state = fresh;
         Ok(index)
     }
@@ -241,5 +235,30 @@ impl Inbound {
             return Err(SrtpError::TooManyStreams);
         }
         Ok(&mut packet[..len])
+    }
+}
+
+/// Decrypts a packet that has this index; gives the index back.
+#[inline]
+fn open(
+    keys: &SessionKeys,
+    state: &StreamState,
+    index: u64,
+    packet: &mut [u8],
+    start: usize,
+) -> Result<u64, SrtpError> {
+    if index > MAX_RTP_INDEX {
+        return Err(SrtpError::Authentication);
+    }
+    // The window is asked first because it is cheap; an index that was seen cannot become unseen.
+    match state.check(index) {
+        Freshness::Fresh => {}
+        Freshness::Seen => return Err(SrtpError::Replayed),
+        Freshness::TooOld => return Err(SrtpError::TooOld),
+    }
+    if keys.open_rtp(state.ssrc, index, packet, start) {
+        Ok(index)
+    } else {
+        Err(SrtpError::Authentication)
     }
 }

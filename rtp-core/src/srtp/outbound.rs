@@ -4,7 +4,7 @@ use super::error::SrtpError;
 use super::key::MasterKey;
 use super::mki;
 use super::session::{SessionKeys, Stream};
-use super::stream::{Freshness, MAX_RTCP_INDEX, MAX_RTP_INDEX, Streams};
+use super::stream::{Freshness, MAX_RTCP_INDEX, MAX_RTP_INDEX, StreamState, Streams};
 use super::suite::Suite;
 use super::{DEFAULT_MAX_STREAMS, RTCP_INDEX_LEN};
 use crate::rtp::{Ssrc, header_len};
@@ -113,20 +113,17 @@ impl Outbound {
             return Err(SrtpError::BufferTooSmall { need, have });
         };
         let at = self.streams.find(ssrc);
-        let mut state = self.streams.get(at, ssrc);
-        let index = state.guess(sequence);
-        if index > MAX_RTP_INDEX {
-            return Err(SrtpError::KeyExhausted);
-        }
-        match state.check(index) {
-            Freshness::Fresh => {}
-            Freshness::Seen => return Err(SrtpError::Replayed),
-            Freshness::TooOld => return Err(SrtpError::TooOld),
-        }
-        state.accept(index);
-        if !self.streams.put(at, state, DEFAULT_MAX_STREAMS) {
-            return Err(SrtpError::TooManyStreams);
-        }
+        let index = match at.and_then(|at| self.streams.at(at)) {
+            Some(state) => next(state, sequence)?,
+            None => {
+                let mut state = StreamState::new(ssrc);
+                let index = next(&mut state, sequence)?;
+                if !self.streams.put(None, state, DEFAULT_MAX_STREAMS) {
+                    return Err(SrtpError::TooManyStreams);
+                }
+                index
+            }
+        };
         let tag = self.rtp.tag_len();
         self.rtp
             .seal_rtp(ssrc, index, &mut buffer[..len + tag], start);
@@ -173,4 +170,20 @@ impl Outbound {
         mki::insert(&self.mki, buffer, sealed, after);
         Ok(need)
     }
+}
+
+/// The index of the packet to be sent, which is used up with that.
+#[inline]
+fn next(state: &mut StreamState, sequence: u16) -> Result<u64, SrtpError> {
+    let index = state.guess(sequence);
+    if index > MAX_RTP_INDEX {
+        return Err(SrtpError::KeyExhausted);
+    }
+    match state.check(index) {
+        Freshness::Fresh => {}
+        Freshness::Seen => return Err(SrtpError::Replayed),
+        Freshness::TooOld => return Err(SrtpError::TooOld),
+    }
+    state.accept(index);
+    Ok(index)
 }

@@ -33,8 +33,8 @@ pub(crate) enum Stream {
 /// The keyed transform of one stream kind in one direction.
 pub(crate) struct SessionKeys {
     transform: Transform,
-    /// The session salt, zeros after it: XORed into every counter block or nonce.
-    salt: Zeroizing<[u8; 16]>,
+    /// The session salt in the upper bits, zeros below it: XORed into every counter block or nonce.
+    salt: Zeroizing<u128>,
     tag_len: usize,
 }
 
@@ -105,7 +105,7 @@ impl SessionKeys {
         };
         SessionKeys {
             transform,
-            salt,
+            salt: Zeroizing::new(u128::from_be_bytes(*salt)),
             tag_len,
         }
     }
@@ -146,7 +146,7 @@ impl SessionKeys {
             Transform::Hmac(cipher, mac) => {
                 let (packet, tag) = buffer.split_at_mut(signed);
                 let good = sign(mac, packet, &rollover(index));
-                if !bool::from(good[..self.tag_len].ct_eq(tag)) {
+                if !same_tag(&good, tag) {
                     return false;
                 }
                 cipher.apply(self.counter(ssrc, index), &mut packet[start..]);
@@ -202,7 +202,7 @@ impl SessionKeys {
                 let signed = buffer.len() - self.tag_len;
                 let (packet, tag) = buffer.split_at_mut(signed);
                 let good = sign(mac, packet, &[]);
-                if !bool::from(good[..self.tag_len].ct_eq(tag)) {
+                if !same_tag(&good, tag) {
                     return false;
                 }
                 if encrypted {
@@ -227,28 +227,39 @@ impl SessionKeys {
     /// The first counter block: `salt · 2¹⁶ ⊕ SSRC · 2⁶⁴ ⊕ index · 2¹⁶` (RFC 3711 §4.1.1).
     #[inline]
     fn counter(&self, ssrc: Ssrc, index: u64) -> [u8; 16] {
-        let mut iv = *self.salt;
-        mix(&mut iv[4..14], ssrc, index);
-        iv
+        (*self.salt ^ u128::from(ssrc.0) << 64 ^ u128::from(index) << 16).to_be_bytes()
     }
 
     /// The nonce: two zeros, SSRC, 48 bits of index, all ⊕ salt (RFC 7714 §8.1, §9.1).
     #[inline]
     fn nonce(&self, ssrc: Ssrc, index: u64) -> [u8; 12] {
+        let block = (*self.salt ^ u128::from(ssrc.0) << 80 ^ u128::from(index) << 32).to_be_bytes();
         let mut nonce = [0; 12];
-        nonce.copy_from_slice(&self.salt[..12]);
-        mix(&mut nonce[2..12], ssrc, index);
+        nonce.copy_from_slice(&block[..12]);
         nonce
     }
 }
 
-/// XORs SSRC and the lower 48 bits of the index into ten bytes.
+/// Compares a computed tag with the bytes of a packet without telling how much of them matched. As one number
+/// or two: byte by byte it would be a tenth of the work on a small packet.
 #[inline]
-fn mix(bytes: &mut [u8], ssrc: Ssrc, index: u64) {
-    let with = (u128::from(ssrc.0) << 48 | u128::from(index & 0xffff_ffff_ffff)).to_be_bytes();
-    for (byte, with) in bytes.iter_mut().zip(&with[6..]) {
-        *byte ^= with;
+fn same_tag(good: &[u8; 20], tag: &[u8]) -> bool {
+    if let (Ok(tag), [g @ .., _, _, _, _, _, _, _, _, _, _]) = (<[u8; 10]>::try_from(tag), good) {
+        let number = |b: &[u8; 10]| {
+            let (head, tail) = (
+                [b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]],
+                [b[8], b[9]],
+            );
+            (
+                u64::from_be_bytes(head),
+                u64::from(u16::from_be_bytes(tail)),
+            )
+        };
+        let (a, b) = (number(g), number(&tag));
+        return ((a.0 ^ b.0) | (a.1 ^ b.1)).ct_eq(&0).into();
     }
+    good.get(..tag.len())
+        .is_some_and(|good| good.ct_eq(tag).into())
 }
 
 fn rollover(index: u64) -> [u8; 4] {
@@ -397,7 +408,7 @@ mod tests {
         salt[..12].copy_from_slice(&hex("517569642070726f2071756f"));
         SessionKeys {
             transform: Transform::Gcm(Gcm::new(&hex(key))),
-            salt,
+            salt: Zeroizing::new(u128::from_be_bytes(*salt)),
             tag_len: 16,
         }
     }

@@ -167,6 +167,12 @@ impl Streams {
         room
     }
 
+    /// A source that [`Streams::find`] has found.
+    #[inline]
+    pub(crate) fn at(&mut self, at: usize) -> Option<&mut StreamState> {
+        self.list.get_mut(at)
+    }
+
     pub(crate) fn remove(&mut self, ssrc: Ssrc) {
         self.list.retain(|s| s.ssrc != ssrc);
     }
