@@ -395,3 +395,28 @@ fn more_work_than_room_waits_on_a_stream_and_is_refused_on_udp() {
     }
     assert_eq!(answered, 50, "a stream loses nothing");
 }
+
+#[test]
+fn responses_find_their_way_through_a_nat() {
+    for (rport, port) in [(";rport", 40_000), ("", 5070)] {
+        let mut pen = Pen::new(Config::default());
+        let source: SocketAddr = "127.0.0.9:40000".parse().unwrap();
+        pen.flow = Flow::udp(us(), source);
+        pen.write(format!(
+            "OPTIONS sip:us@{us} SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.5:5070;branch=z9hG4bKn{rport}\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:x@y>;tag=1\r\nTo: <sip:us@{us}>\r\nCall-ID: n\r\n\
+             CSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n",
+            us = us()
+        ));
+        let transmit = pen.endpoint.poll_transmit().expect("an answer");
+        assert_eq!(
+            transmit.to.remote(),
+            SocketAddr::new(source.ip(), port),
+            "RFC 3581 section 4"
+        );
+        let response = Message::parse(transmit.bytes).unwrap();
+        let via = response.header("Via").unwrap().to_str().into_owned();
+        assert!(via.contains("received=127.0.0.9"), "{via}");
+        assert_eq!(via.contains("rport=40000"), !rport.is_empty(), "{via}");
+    }
+}
