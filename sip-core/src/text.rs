@@ -119,6 +119,13 @@ pub(crate) fn is_ws(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
+/// A byte that no header value holds outside of a quoted pair, and that an application's value may
+/// therefore not bring in: a line end would start a header of its own.
+pub(crate) fn is_control(byte: impl std::borrow::Borrow<u8>) -> bool {
+    let byte = *byte.borrow();
+    (byte < b' ' && byte != b'\t') || byte == 0x7f
+}
+
 #[inline]
 pub(crate) fn skip_ws(bytes: &[u8], mut at: usize) -> usize {
     while at < bytes.len() && is_ws(bytes[at]) {

@@ -304,7 +304,7 @@ impl NameAddr {
 }
 
 fn no_line_end(what: &str, text: &str) -> Result<(), BuildError> {
-    if text.bytes().any(|b| matches!(b, b'\r' | b'\n' | 0)) {
+    if text.bytes().any(text::is_control) {
         Err(BuildError::Injection(what.to_owned()))
     } else {
         Ok(())

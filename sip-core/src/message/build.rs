@@ -88,7 +88,7 @@ pub(super) fn check(name: HeaderName<'_>, value: &[u8]) -> Result<(), BuildError
     if !name.is_valid() {
         return Err(BuildError::Name(name.to_string()));
     }
-    if value.iter().any(|b| matches!(b, b'\r' | b'\n' | 0)) {
+    if value.iter().any(text::is_control) {
         return Err(BuildError::Injection(name.to_string()));
     }
     Ok(())
@@ -244,7 +244,7 @@ impl ResponseBuilder {
 
     fn with_reason(status: StatusCode, reason: &str) -> Self {
         let mut draft = Draft::new(format_args!("SIP/2.0 {status} {reason}"));
-        if reason.bytes().any(|b| matches!(b, b'\r' | b'\n' | 0)) {
+        if reason.bytes().any(text::is_control) {
             draft.fail(BuildError::Injection("reason phrase".to_owned()));
         }
         ResponseBuilder {
@@ -284,7 +284,7 @@ impl ResponseBuilder {
 
     /// Replaces the reason phrase.
     pub fn reason(mut self, reason: &str) -> Self {
-        if reason.bytes().any(|b| matches!(b, b'\r' | b'\n' | 0)) {
+        if reason.bytes().any(text::is_control) {
             self.draft
                 .fail(BuildError::Injection("reason phrase".to_owned()));
             return self;

@@ -46,8 +46,9 @@ pub enum ParseErrorReason {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// A value holds CR, LF or NUL, which would let it write header fields of its own.
-    #[error("header {0} holds a line end")]
+    /// A value holds CR or LF, which would let it write header fields of its own, or another control
+    /// character.
+    #[error("header {0} holds a control character")]
     Injection(String),
     /// The header name is not a token.
     #[error("not a header name: {0:?}")]
