@@ -7,7 +7,8 @@ use sip_core::{
     Answer, Capabilities, Message, MessageRef, Method, Role, Scheme, TypedHeader, UriRef, validate,
 };
 
-/// Decodes every header as every type, prints what came out, and judges the message in every role.
+/// Reads every header by its name, and judges the message in every role; [`header`] reads any value
+/// as every type.
 pub fn message(message: &Message) {
     let view = message.as_ref();
     black_box(view.start_line());
@@ -16,11 +17,7 @@ pub fn message(message: &Message) {
         self::uri(&uri);
     }
     for field in message.headers() {
-        black_box(field.to_str());
-        header(field.value());
-        for value in split_list(field.value()) {
-            header(value);
-        }
+        black_box((field.to_str(), split_list(field.value()).count()));
     }
     known(&view);
     body(message);
@@ -32,7 +29,7 @@ pub fn message(message: &Message) {
         .content_encodings(["gzip"])
         .produces(["application/sdp"])
         .body(100);
-    for role in [Role::Any, Role::UserAgent, Role::Proxy, Role::Registrar] {
+    for role in [Role::UserAgent, Role::Proxy, Role::Registrar] {
         let findings = validate(message, &strict.clone().role(role));
         for finding in findings.iter() {
             assert!(finding.at <= message.as_bytes().len() + 4096);
