@@ -429,6 +429,7 @@ fn uninvited_requests_are_treated_as_the_policy_says() {
     for (policy, answer) in [
         (Uninvited::Forbid, Some("SIP/2.0 403")),
         (Uninvited::Unknown, Some("SIP/2.0 481")),
+        (Uninvited::Unavailable, Some("SIP/2.0 503")),
         (Uninvited::Drop, None),
     ] {
         let mut config = Config::default();

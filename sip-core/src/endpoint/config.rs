@@ -88,6 +88,8 @@ pub enum Uninvited {
     Forbid,
     /// Answered with 481, as if it belonged to a dialog that is gone.
     Unknown,
+    /// Answered with 503 and Retry-After: come back later, or try another node.
+    Unavailable,
     /// Not answered at all, so that scanners learn nothing.
     Drop,
 }

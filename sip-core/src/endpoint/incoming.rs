@@ -37,12 +37,18 @@ impl Endpoint {
             Uninvited::Accept => None,
             Uninvited::Forbid => Some(Some(StatusCode::FORBIDDEN)),
             Uninvited::Unknown => Some(Some(StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST)),
+            Uninvited::Unavailable => Some(Some(StatusCode::SERVICE_UNAVAILABLE)),
             Uninvited::Drop => Some(None),
         };
         if let Some(status) = refused {
             self.counters.uninvited += 1;
             if let Some(status) = status {
-                self.respond_stateless(flow, request, status, false, |builder| builder);
+                self.respond_stateless(flow, request, status, false, |builder| match status {
+                    StatusCode::SERVICE_UNAVAILABLE => {
+                        builder.header(HeaderName::RETRY_AFTER, "10")
+                    }
+                    _ => builder,
+                });
             }
             return;
         }

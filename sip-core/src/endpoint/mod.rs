@@ -49,6 +49,7 @@ mod servers;
 mod session;
 mod standalone;
 mod table;
+mod trace;
 mod update;
 mod wire;
 
@@ -261,6 +262,12 @@ impl Endpoint {
         self.config.locals.push(local);
     }
 
+    /// Changes what happens to requests that begin something here, from now on: with
+    /// [`Uninvited::Unavailable`] a program that is to stop lets its calls go on and takes no more.
+    pub fn set_uninvited(&mut self, policy: Uninvited) {
+        self.config.uninvited = policy;
+    }
+
     /// Replaces the pair of clocks, after the wall clock was set.
     pub fn set_epoch(&mut self, epoch: Epoch) {
         self.epoch = epoch;
@@ -297,6 +304,7 @@ impl Endpoint {
         if call.state == CallState::Ended {
             return;
         }
+        trace::ended(call, &cause);
         call.state = CallState::Ended;
         // What the peer still waits for would wait for ever.
         let now = self.now;
@@ -335,6 +343,7 @@ impl Endpoint {
         let key = self.calls.insert(call).ok()?;
         if let Some(call) = self.calls.get_mut(key) {
             call.key = Some(key);
+            trace::began(call);
         }
         self.dialogs.insert(name.into(), key);
         Some(key)

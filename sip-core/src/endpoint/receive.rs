@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::event::Event;
 use super::flow::{Flow, FlowError, Target, Transport};
-use super::{Endpoint, wire};
+use super::{Endpoint, trace, wire};
 use crate::{
     Answer, Capabilities, Frame, Framer, HeaderName, Message, Method, StatusCode, validate,
 };
@@ -116,6 +116,7 @@ impl Endpoint {
     }
 
     fn message(&mut self, now: Instant, flow: Flow, message: Message) {
+        trace::received(flow, &message);
         if !message.is_request() {
             // 8.1.3.3: a response for somebody else behind us, who is not there.
             if message.values(HeaderName::VIA).count() == 1 {
