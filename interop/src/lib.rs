@@ -36,7 +36,7 @@ pub use baresip::{Baresip, BaresipOptions, Codec, Packets, Security};
 pub use control::{Control, Event};
 pub use heard::Heard;
 pub use ports::{Ports, Proto, bound};
-pub use process::{Process, installed, wait_until};
+pub use process::{Process, absent, installed, wait_until};
 pub use scratch::Scratch;
 pub use sipp::{Direction, Outcome, Sipp, SippOptions, Traced, Transport};
 pub use ua::Ua;

@@ -13,15 +13,23 @@ pub fn installed(programs: &[&str]) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     for program in programs {
         if !std::env::split_paths(&path).any(|dir| dir.join(program).is_file()) {
-            assert!(
-                std::env::var_os("INTEROP_REQUIRED").is_none_or(|v| v != "1"),
-                "{program} is not installed, and INTEROP_REQUIRED=1"
-            );
-            println!("skipped: {program} is not installed");
+            absent(program);
             return false;
         }
     }
     true
+}
+
+/// Says `skipped: … is not installed` of a peer that is no program, such as a library of another language.
+///
+/// # Panics
+/// When `INTEROP_REQUIRED=1` is set.
+pub fn absent(what: &str) {
+    assert!(
+        std::env::var_os("INTEROP_REQUIRED").is_none_or(|v| v != "1"),
+        "{what} is not installed, and INTEROP_REQUIRED=1"
+    );
+    println!("skipped: {what} is not installed");
 }
 
 /// Asks `ready` every 20 ms until it gives something.
@@ -74,6 +82,18 @@ impl Process {
     /// Its exit status, when it has ended.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
+    }
+
+    /// Sends it SIGINT, as Ctrl-C does.
+    ///
+    /// # Panics
+    /// When `kill` cannot be run.
+    pub fn interrupt(&self) {
+        let sent = Command::new("kill")
+            .args(["-INT", &self.child.id().to_string()])
+            .status()
+            .expect("kill");
+        assert!(sent.success(), "the program has ended");
     }
 
     /// Waits for its end.
