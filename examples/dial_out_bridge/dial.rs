@@ -263,9 +263,8 @@ fn said(file: Option<&Path>) -> Result<Said, String> {
 
 /// Hands a file to the session as fast as it is heard; silence follows its end.
 async fn play(mut file: WavReader<BufReader<File>>, mut writer: PcmWriter) {
-    let mut samples = Vec::new();
     loop {
-        samples.resize(writer.room(), 0);
+        let mut samples = vec![0; writer.room()];
         // A file that breaks off is played up to there.
         let read = file.read_mono(&mut samples).unwrap_or(0);
         if read == 0 && !samples.is_empty() {

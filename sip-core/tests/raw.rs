@@ -420,3 +420,63 @@ fn responses_find_their_way_through_a_nat() {
         assert_eq!(via.contains("rport=40000"), !rport.is_empty(), "{via}");
     }
 }
+
+#[test]
+fn requests_inside_a_call_answer_challenges_too() {
+    let mut pen = Pen::new(Config::default());
+    let from = NameAddr::new(&"sip:alice@example.org".parse().unwrap());
+    let invite = Invite::new(format!("sip:bob@{}", them()).parse().unwrap(), from)
+        .account(sip_core::auth::Account::with_password("alice", "secret"))
+        .body(Body::sdp("offer"));
+    let call = pen.endpoint.invite(pen.now, invite).unwrap();
+    let invite = pen.sent().remove(0);
+    pen.reply(&invite, StatusCode::OK, ok("b"));
+    assert_eq!(pen.words(), ["ACK"]);
+    pen.events();
+    let challenge = |nonce: &'static str| {
+        move |builder: ResponseBuilder| {
+            let value = format!("Digest realm=\"r\", nonce=\"{nonce}\", qop=\"auth\"");
+            builder.header("WWW-Authenticate", value)
+        }
+    };
+    let sequence = |message: &Message| message.header("CSeq").unwrap().to_str().into_owned();
+
+    pen.endpoint
+        .call(call)
+        .unwrap()
+        .reinvite(pen.now, Body::sdp("hold"))
+        .unwrap();
+    let first = pen.sent().remove(0);
+    pen.reply(&first, StatusCode::UNAUTHORIZED, challenge("n1"));
+    let sent = pen.sent();
+    assert_eq!(
+        (sequence(&sent[0]), sequence(&sent[1])),
+        ("2 ACK".into(), "3 INVITE".into())
+    );
+    assert!(sent[1].header("Authorization").is_some());
+    assert_eq!(sent[1].body(), b"hold");
+    pen.reply(&sent[1], StatusCode::OK, ok("b"));
+    assert!(matches!(
+        &pen.events()[..],
+        [Event::ReinviteAnswered { .. }]
+    ));
+    let ack = pen.sent().remove(0);
+    assert!(
+        ack.header("Authorization").is_some(),
+        "22.1: the ACK bears what the INVITE bore"
+    );
+
+    // The nonce is known now; a stale one is answered once more.
+    pen.endpoint.call(call).unwrap().hang_up(pen.now).unwrap();
+    let bye = pen.sent().remove(0);
+    assert_eq!(sequence(&bye), "4 BYE");
+    assert!(bye.header("Authorization").unwrap().to_str().contains("n1"));
+    pen.reply(&bye, StatusCode::UNAUTHORIZED, challenge("n2"));
+    let bye = pen.sent().remove(0);
+    assert_eq!(sequence(&bye), "5 BYE");
+    assert!(bye.header("Authorization").unwrap().to_str().contains("n2"));
+    pen.reply(&bye, StatusCode::OK, |builder| builder);
+    assert!(matches!(&pen.events()[..], [Event::Ended { .. }]));
+    pen.pass(Duration::from_secs(100));
+    assert!(pen.endpoint.is_idle());
+}

@@ -13,14 +13,19 @@ use crate::facts::Facts;
 /// Parses once, then gives a function that prints the message and returns the length.
 pub(crate) type Printer = fn(&[u8]) -> Box<dyn FnMut() -> usize>;
 
+/// Parses and reads what a proxy reads.
+pub(crate) type Access = fn(&[u8]) -> Option<Facts>;
+
+/// Parses, reads the facts and the digest response of a REGISTER, and gives its length.
+pub(crate) type Digest = fn(&[u8]) -> Option<usize>;
+
 pub(crate) struct Peer {
     pub(crate) name: &'static str,
     /// Takes the HTTP twin of the message.
     pub(crate) http: bool,
     pub(crate) parse: fn(&[u8]) -> bool,
-    pub(crate) access: Option<fn(&[u8]) -> Option<Facts>>,
-    /// Parses, reads the facts and the digest response of a REGISTER, and gives its length.
-    pub(crate) digest: Option<fn(&[u8]) -> Option<usize>>,
+    pub(crate) access: Option<Access>,
+    pub(crate) digest: Option<Digest>,
     pub(crate) print: Option<Printer>,
 }
 

@@ -1,6 +1,8 @@
 //! Runs a built example, and plays the phones that it meets.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)] // Programs, sockets and clocks; a test may fail.
 
+mod program;
+
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -9,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
+use program::program;
 use token::{Algorithm, Role, SessionClaims, StaticSecret, mint};
 
 /// A folder of its own for a run, with another beside it for what is not the run's.
@@ -82,20 +85,7 @@ pub(crate) struct Ran {
 
 impl<'s> Program<'s> {
     pub(crate) fn new(scratch: &'s Scratch) -> Self {
-        // A test lies in target/PROFILE/deps; cargo builds the examples beside it before it runs any.
-        let test = std::env::current_exe().unwrap();
-        let program = test
-            .parent()
-            .unwrap()
-            .with_file_name("examples")
-            .join("dial_out_bridge");
-        let program = program.with_extension(std::env::consts::EXE_EXTENSION);
-        assert!(
-            program.exists(),
-            "{} is not built; run cargo test without --test",
-            program.display()
-        );
-        let mut command = Command::new(program);
+        let mut command = Command::new(program("dial_out_bridge"));
         command.current_dir(scratch.inside("")).stdin(Stdio::null());
         Self { command, scratch }
     }
@@ -235,7 +225,7 @@ pub(crate) fn taken_pair() -> Taken {
     loop {
         let first = UdpSocket::bind("127.0.0.1:0").unwrap();
         let port = first.local_addr().unwrap().port();
-        if port % 2 == 0
+        if port.is_multiple_of(2)
             && let Ok(second) = UdpSocket::bind(("127.0.0.1", port + 1))
         {
             return Taken {

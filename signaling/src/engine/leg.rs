@@ -138,6 +138,8 @@ pub(super) struct Leg {
     undecodable: u64,
     /// Frames are being played.
     playing: bool,
+    /// The phone has said what it receives since the last tick.
+    reported: bool,
 }
 
 impl Leg {
@@ -178,6 +180,7 @@ impl Leg {
             comfort: None,
             undecodable: 0,
             playing: false,
+            reported: false,
             config,
         })
     }
@@ -367,8 +370,13 @@ impl Leg {
     /// Takes a packet of this leg's sockets.
     pub(super) fn receive(&mut self, now: Instant, path: Path, packet: &mut [u8]) {
         let Some(media) = &mut self.path else { return };
-        let Received::Rtp(rtp) = media.receive(now, path, packet) else {
-            return;
+        let rtp = match media.receive(now, path, packet) {
+            Received::Rtp(rtp) => rtp,
+            Received::Rtcp(_) => {
+                self.reported = true;
+                return;
+            }
+            _ => return,
         };
         if let Some(&(_, hz)) = self
             .events_in
@@ -407,6 +415,16 @@ impl Leg {
 
     /// Gives the mixer a tick of the phone's sound, as far as there is any.
     pub(super) fn fill(&mut self, now: Instant, mixer: &mut Mixer) {
+        if std::mem::take(&mut self.reported)
+            && let Some(report) = self
+                .path
+                .as_ref()
+                .and_then(|path| path.stats().remote_report)
+        {
+            // What the phone lost of late is what an encoder with FEC should expect.
+            let percent = (report.loss * 100.0).round().clamp(0.0, 100.0) as u8;
+            let _ = mixer.expect_loss(self.listener, percent);
+        }
         for _ in 0..MAX_PULLS {
             if mixer.buffered(self.source) >= mixer.wanted(self.source) {
                 break;

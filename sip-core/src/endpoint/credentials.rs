@@ -62,7 +62,13 @@ impl Endpoint {
     ) -> Result<(Key, u32), CommandError> {
         let (seq, method) =
             wire::cseq(reply.request).ok_or(CommandError::State("a request with CSeq"))?;
-        let seq = match call.dialog().filter(|_| purpose != Purpose::Invite) {
+        // The INVITE that begins a call stands outside any dialog; its early ones go with it.
+        let tag = wire::to_tag(reply.request).unwrap_or_default();
+        let dialog = call
+            .dialogs
+            .iter_mut()
+            .find(|dialog| dialog.remote_tag() == tag);
+        let seq = match dialog.filter(|_| purpose != Purpose::Invite) {
             Some(dialog) => dialog.next_seq(),
             None => seq.saturating_add(1),
         };

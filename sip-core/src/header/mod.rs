@@ -29,9 +29,7 @@ pub use name_addr::{
     PPreferredIdentity, Path, RecordRoute, ReferTo, ReferredBy, ReplyTo, Route, ServiceRoute, To,
 };
 pub(crate) use number::qvalue;
-pub use number::{
-    CSeq, CallId, ContentLength, Expires, FlowTimer, MaxForwards, MinExpires, RSeq,
-};
+pub use number::{CSeq, CallId, ContentLength, Expires, FlowTimer, MaxForwards, MinExpires, RSeq};
 pub use opaque::{AlertInfo, CallInfo, ErrorInfo, Identity, SessionId, UserToUser};
 pub use reliable::RAck;
 pub use session_timer::{MinSe, Refresher, RetryAfter, SessionExpires};

@@ -160,7 +160,11 @@ impl World {
             5 => "Reason: Q.850;cause=16\r\n",
             _ => "",
         };
-        let body = if script.byte().is_multiple_of(2) { "offer" } else { "" };
+        let body = if script.byte().is_multiple_of(2) {
+            "offer"
+        } else {
+            ""
+        };
         let transport = self.flow.transport.via();
         let text = format!(
             "{method} sip:us@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/{transport} 127.0.0.1:5070;branch=z9hG4bK{branch}\r\n\

@@ -103,6 +103,8 @@ impl Jwk {
                     e: trim(&bytes(&self.e)?),
                 }
             }
+            // RFC 7517 section 4.1: every key says its kind.
+            ("", _) => return Err(KeyError::NotJwk),
             _ => return Err(KeyError::UnsupportedKey),
         };
         let mut key = PublicKey::new(self.algorithm()?, material)?;
