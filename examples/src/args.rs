@@ -18,8 +18,8 @@ pub struct CallArgs {
     #[arg(long, value_name = "URI")]
     pub sip_uri: Option<String>,
 
-    /// Who calls, as the phone shows it: a URI, or 'Name <URI>'
-    #[arg(long, value_name = "URI", value_parser = caller)]
+    /// Who calls, as the phone shows it.
+    #[arg(long, value_name = "URI", value_parser = caller, help = "Who calls, as the phone shows it: a URI, or 'Name <URI>'")]
     pub from: Option<NameAddr>,
 
     /// User name for a phone or proxy that asks for one
