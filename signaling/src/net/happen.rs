@@ -1,0 +1,317 @@
+//! What the network, the media threads and time have to say.
+
+use super::calls::{Entry, info};
+use super::listen::local_address;
+use super::{CapturedPacket, Event, Gateway};
+use crate::call::{Call, CallEvent, capabilities};
+use crate::capture::Carrier;
+use crate::dial::DialRequest;
+use crate::engine::RoomEvent;
+use crate::engine::thread::{Command, EngineEvent};
+use crate::session::LeaveReason;
+use rtp_core::dtmf::parse_info;
+use sip_core::net::Direction;
+use sip_core::{CallId, StatusCode, Transport};
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+impl Gateway {
+    /// Takes what the media threads and the tap have to say.
+    pub(super) fn pump(&mut self) {
+        while let Some(event) = self.engine.poll_event() {
+            self.handle_media(event);
+        }
+        while let Some(tap) = self.driver.poll_tap() {
+            let carrier = if tap.flow.transport == Transport::Udp {
+                Carrier::Udp
+            } else {
+                Carrier::Tcp
+            };
+            let (source, destination) = match tap.direction {
+                Direction::Sent => (tap.flow.local, tap.flow.remote),
+                Direction::Received => (tap.flow.remote, tap.flow.local),
+            };
+            let at = self.unix_time(tap.at);
+            let bytes = tap.bytes;
+            let packet = CapturedPacket {
+                at,
+                carrier,
+                source,
+                destination,
+                is_sip: true,
+                bytes,
+            };
+            self.events.push_back(Event::Captured(packet));
+        }
+        while let Some(packet) = self.engine.poll_captured() {
+            self.events.push_back(Event::Captured(CapturedPacket {
+                at: self.unix_time(packet.at),
+                carrier: Carrier::Udp,
+                source: packet.source,
+                destination: packet.destination,
+                is_sip: false,
+                bytes: bytes::Bytes::copy_from_slice(packet.bytes()),
+            }));
+        }
+    }
+
+    pub(super) fn handle_sip(&mut self, event: sip_core::Event) {
+        let now = Instant::now();
+        if let sip_core::Event::Incoming {
+            call,
+            user,
+            offer,
+            request,
+            ..
+        } = event
+        {
+            self.incoming(now, call, user, offer.as_ref(), request);
+        } else if let Some(id) = call_of(&event)
+            && let Some(entry) = self.calls.get_mut(&id)
+        {
+            entry.call.handle_event(now, self.driver.endpoint(), event);
+            self.follow(id);
+        }
+        self.driver.flush();
+    }
+
+    fn incoming(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        user: Option<String>,
+        offer: Option<&sip_core::Body>,
+        request: sip_core::Message,
+    ) {
+        let sockets = match self.ports.allocate(now) {
+            Ok(sockets) => sockets,
+            Err(_) => {
+                // No port, no sound: the caller may try again later.
+                if let Ok(handle) = self.driver.endpoint().call(id) {
+                    let _ = handle.reject(now, StatusCode::SERVICE_UNAVAILABLE, None);
+                }
+                return;
+            }
+        };
+        let can = capabilities(
+            &self.registry,
+            local_address(&sockets, self.advertise),
+            self.secure,
+        );
+        let random = self.random.clone();
+        let Some(call) = Call::incoming(now, self.driver.endpoint(), id, offer, can, random) else {
+            self.ports.release(now, sockets);
+            return;
+        };
+        let entry = Entry {
+            call,
+            registry: self.registry.clone(),
+            media_timeout: DialRequest::MEDIA_TIMEOUT,
+            sockets: Some(sockets),
+            place: None,
+            stream: None,
+            report: None,
+            wake: None,
+        };
+        self.calls.insert(id, entry);
+        self.follow(id);
+        self.events.push_back(Event::Incoming {
+            call: id,
+            user,
+            request,
+        });
+    }
+
+    pub(super) fn handle_timeouts(&mut self) {
+        let now = Instant::now();
+        // Those of now, once each: a call that wants to be woken at once again waits for the next round.
+        let due: Vec<_> = self
+            .wakes
+            .iter()
+            .take_while(|(at, _)| *at <= now)
+            .map(|(_, id)| *id)
+            .collect();
+        for id in due {
+            if let Some(entry) = self.calls.get_mut(&id) {
+                entry.call.handle_timeout(now, self.driver.endpoint());
+                self.follow(id);
+            }
+        }
+        self.driver.flush();
+    }
+
+    fn handle_media(&mut self, event: EngineEvent) {
+        match event {
+            EngineEvent::Room(RoomEvent::Key { call, key }) => {
+                self.events.push_back(Event::Key {
+                    call,
+                    digit: key.digit.to_char(),
+                    duration: key.duration,
+                });
+            }
+            EngineEvent::Room(RoomEvent::Inactive { call }) => {
+                // Over already, if this fails.
+                let _ = self.with_call(call, |call, now, driver| {
+                    call.media_lost(now, driver.endpoint())
+                });
+            }
+            EngineEvent::Room(_) => {}
+            EngineEvent::Report { call, report } => {
+                if let Some(entry) = self.calls.get_mut(&call) {
+                    entry.report = Some(report);
+                }
+            }
+            EngineEvent::Level {
+                room,
+                participant,
+                level,
+            } => {
+                let session = self.rooms.get(&room);
+                if let Some(open) = session.and_then(|session| self.sessions.get_mut(session)) {
+                    open.levels.insert(participant, level);
+                }
+            }
+            EngineEvent::Refused {
+                call: Some(call),
+                error,
+            } => {
+                if self.calls.contains_key(&call) {
+                    self.events.push_back(Event::MediaFailed { call, error });
+                }
+            }
+            EngineEvent::Refused { .. } => {}
+            EngineEvent::Released(sockets) => self.ports.release(Instant::now(), sockets),
+            EngineEvent::Punctuality { thread, lateness } => {
+                self.lateness.insert(thread, lateness);
+            }
+        }
+    }
+
+    /// Carries what a call says to the engine, its session and the application.
+    pub(super) fn follow(&mut self, id: CallId) {
+        self.tell_of(id);
+        let wake = self
+            .calls
+            .get(&id)
+            .and_then(|entry| entry.call.poll_timeout());
+        self.set_wake(id, wake);
+    }
+
+    fn set_wake(&mut self, id: CallId, wake: Option<Instant>) {
+        let Some(entry) = self.calls.get_mut(&id) else {
+            return;
+        };
+        let before = std::mem::replace(&mut entry.wake, wake);
+        if before != wake {
+            if let Some(at) = before {
+                self.wakes.remove(&(at, id));
+            }
+            if let Some(at) = wake {
+                self.wakes.insert((at, id));
+            }
+        }
+    }
+
+    fn tell_of(&mut self, id: CallId) {
+        while let Some(entry) = self.calls.get_mut(&id)
+            && let Some(event) = entry.call.poll_event()
+        {
+            let place = entry.place;
+            match event {
+                CallEvent::Progress { status, reason } => {
+                    self.events.push_back(Event::Progress {
+                        call: id,
+                        status,
+                        reason,
+                    });
+                }
+                CallEvent::Media(stream) => {
+                    entry.stream.clone_from(&stream);
+                    if let Ok(room) = self.room_of(id) {
+                        // A full queue means that the engine is far behind; the call is of no use then.
+                        let sent = self.engine.send(room, Command::UpdateCall { id, stream });
+                        if sent.is_err() {
+                            let _ = self.hang_up(id);
+                        }
+                    }
+                }
+                CallEvent::Answered => {
+                    let setup = entry.call.answered_at().map(|at| at - entry.call.since());
+                    if let Some((session, who)) = place
+                        && let Some(open) = self.sessions.get_mut(&session)
+                    {
+                        // A role that may only listen is not published; the call goes on all the same.
+                        let _ = open.session.publish(who);
+                    }
+                    self.events.push_back(Event::Answered {
+                        call: id,
+                        setup: setup.unwrap_or_default(),
+                    });
+                }
+                CallEvent::Held(by) => self.events.push_back(Event::Held { call: id, by }),
+                CallEvent::Resumed(by) => self.events.push_back(Event::Resumed { call: id, by }),
+                CallEvent::ChangeRefused { status, reason } => {
+                    self.events.push_back(Event::ChangeRefused {
+                        call: id,
+                        status,
+                        reason,
+                    });
+                }
+                CallEvent::Info(body) => {
+                    if let Some(key) = parse_info(&body.content_type, &body.bytes) {
+                        self.events.push_back(Event::Key {
+                            call: id,
+                            digit: key.digit.to_char(),
+                            duration: key.duration.unwrap_or_default(),
+                        });
+                    }
+                }
+                CallEvent::Ended(end) => {
+                    let info = Box::new(info(entry, Instant::now()));
+                    self.displace(id);
+                    self.set_wake(id, None);
+                    if let Some(sockets) = self.calls.remove(&id).and_then(|entry| entry.sockets) {
+                        self.ports.release(Instant::now(), sockets);
+                    }
+                    if let Some((session, who)) = place
+                        && let Some(open) = self.sessions.get_mut(&session)
+                    {
+                        // Gone already when the session sent it away.
+                        let _ = open.session.leave(who, LeaveReason::Left);
+                    }
+                    self.events.push_back(Event::Ended {
+                        call: id,
+                        end,
+                        info,
+                    });
+                }
+            }
+            if let Some((session, _)) = place {
+                self.tell(session);
+            }
+        }
+    }
+
+    fn unix_time(&self, at: Instant) -> Duration {
+        let (instant, wall) = self.started;
+        let since_epoch = wall.duration_since(UNIX_EPOCH).unwrap_or_default();
+        since_epoch + at.saturating_duration_since(instant)
+    }
+}
+
+/// The call that an event of the endpoint is about.
+fn call_of(event: &sip_core::Event) -> Option<CallId> {
+    use sip_core::Event as E;
+    match event {
+        E::Incoming { call, .. }
+        | E::Progress { call, .. }
+        | E::Answered { call, .. }
+        | E::Confirmed { call, .. }
+        | E::Offered { call, .. }
+        | E::ReinviteAnswered { call, .. }
+        | E::ReinviteFailed { call, .. }
+        | E::Info { call, .. }
+        | E::RequestAnswered { call, .. }
+        | E::Ended { call, .. } => Some(*call),
+        _ => None,
+    }
+}
