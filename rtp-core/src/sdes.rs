@@ -86,6 +86,19 @@ pub struct Mki {
     pub length: u8,
 }
 
+impl Mki {
+    /// From the bytes that packets carry; `None` for none, and for more than 16.
+    fn from_bytes(bytes: &[u8]) -> Option<Mki> {
+        let length = u8::try_from(bytes.len()).ok()?;
+        (1..=16).contains(&length).then(|| Mki {
+            value: bytes
+                .iter()
+                .fold(0, |value, byte| value << 8 | u128::from(*byte)),
+            length,
+        })
+    }
+}
+
 impl InlineKey {
     /// Master key and salt as they were sent: of any length, until a suite judges them.
     #[must_use]
@@ -99,7 +112,7 @@ impl From<&MasterKey> for InlineKey {
         InlineKey {
             key_salt: Zeroizing::new(key.key_salt().to_vec()),
             lifetime: None,
-            mki: None,
+            mki: Mki::from_bytes(key.mki()),
         }
     }
 }
@@ -123,8 +136,11 @@ pub enum Unusable {
     /// The key has another length than the suite takes.
     #[error("key and salt are of the wrong length for the suite")]
     KeyLength,
-    /// Several keys, or a key with an MKI.
-    #[error("several keys, or a key identifier")]
+    /// Several keys, of which each packet would say which it is under.
+    #[error("several keys in one line")]
+    SeveralKeys,
+    /// A key identifier longer than 16 bytes.
+    #[error("a key identifier longer than 16 bytes")]
     Mki,
     /// A session parameter that must be understood and is not.
     #[error("a session parameter that is not supported")]
@@ -143,7 +159,8 @@ impl Crypto {
         }
     }
 
-    /// The master key, when suite, key and parameters are all something that we can do.
+    /// The master key, when suite, key and parameters are all something that we can do. With an identifier
+    /// (`|1:4`) the key bears it, and every packet under it does (RFC 3711 §3.1).
     ///
     /// `WSH`, the window size hint, is advice and changes nothing (RFC 4568 §6.3.6).
     ///
@@ -156,15 +173,19 @@ impl Crypto {
         if !self.parameters.iter().all(ignorable) {
             return Err(Unusable::Parameter);
         }
-        match self.keys.as_slice() {
-            [
-                InlineKey {
-                    mki: None,
-                    key_salt,
-                    ..
-                },
-            ] => MasterKey::from_key_salt(suite, key_salt).map_err(|_| Unusable::KeyLength),
-            _ => Err(Unusable::Mki),
+        let [line] = self.keys.as_slice() else {
+            return Err(Unusable::SeveralKeys);
+        };
+        let key =
+            MasterKey::from_key_salt(suite, &line.key_salt).map_err(|_| Unusable::KeyLength)?;
+        match line.mki {
+            None => Ok(key),
+            Some(mki) => {
+                let value = mki.value.to_be_bytes();
+                let from = value.len().checked_sub(usize::from(mki.length));
+                let bytes = from.and_then(|from| value.get(from..));
+                Ok(key.with_mki(bytes.ok_or(Unusable::Mki)?))
+            }
         }
     }
 }
@@ -378,7 +399,15 @@ mod tests {
         );
         assert_eq!(
             judge(format!("1 {suite} inline:{KEY}|1:1")),
+            Ok(Suite::AesCm128HmacSha1_80)
+        );
+        assert_eq!(
+            judge(format!("1 {suite} inline:{KEY}|1:17")),
             Err(Unusable::Mki)
+        );
+        assert_eq!(
+            judge(format!("1 {suite} inline:{KEY}|1:1;inline:{KEY}|2:1")),
+            Err(Unusable::SeveralKeys)
         );
         assert_eq!(
             judge(format!("1 {suite} inline:{KEY} KDR=1")),
@@ -388,6 +417,21 @@ mod tests {
             judge(format!("1 {suite} inline:{KEY} UNENCRYPTED_SRTP")),
             Err(Unusable::Parameter)
         );
+    }
+
+    #[test]
+    fn a_key_identifier_goes_into_the_key_and_back_into_a_line() {
+        for (mki, bytes) in [
+            ("1:4", &[0, 0, 0, 1][..]),
+            ("258:2", &[1, 2]),
+            ("0:1", &[0]),
+            ("340282366920938463463374607431768211455:16", &[0xff; 16]),
+        ] {
+            let text = format!("7 AES_CM_128_HMAC_SHA1_80 inline:{KEY}|{mki}");
+            let key = text.parse::<Crypto>().unwrap().usable().unwrap();
+            assert_eq!(key.mki(), bytes, "{mki}");
+            assert_eq!(Crypto::new(7, &key).to_string(), text);
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What the two sides agreed on: all that a media path needs to know.
 
 use super::{Codec, IceAgreed, LocalAddress, Refusal};
-use crate::sdp::{Direction, ExtMap, Fingerprint, MediaKind, Setup};
+use crate::sdp::{Direction, ExtMap, Fingerprint, MediaKind, RtcpFeedback, Setup};
 use crate::srtp::MasterKey;
 use std::net::SocketAddr;
 
@@ -90,6 +90,10 @@ pub struct AudioStream {
     pub mid: Option<String>,
     /// RTP header extensions that both know; the direction is ours.
     pub extensions: Vec<ExtMap>,
+    /// RTCP feedback that both know; payload types are the peer's, as in `send`.
+    pub feedback: Vec<RtcpFeedback>,
+    /// Whether RTCP feedback may travel without a report around it (RFC 5506).
+    pub reduced_size: bool,
     /// Whether RTCP shares the port of RTP.
     pub rtcp_mux: bool,
     /// How we hold the call.

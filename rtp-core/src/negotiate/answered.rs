@@ -1,6 +1,7 @@
 //! Answers to our offers.
 
 use super::bundle::settle_extensions;
+use super::feedback::common_feedback;
 use super::offer::{OfferedAudio, OfferedLine};
 use super::remote::{RemoteAudio, RemoteFormat};
 use super::security::settle;
@@ -130,6 +131,8 @@ impl Negotiation {
         // With ICE, 0.0.0.0 only says that there is no default candidate yet (RFC 8840 §4.1.1).
         remote.null_address &= ice.is_none();
         let extensions = settle_extensions(theirs, &offered.extensions, line);
+        let feedback = common_feedback(theirs, &offered.feedback, &matched);
+        let reduced_size = offered.reduced_size && theirs.attributes.has("rtcp-rsize");
         let held_by_peer = held(&remote, offered.direction);
         let mut direction = offered.direction.and(remote.direction.reversed());
         if remote.null_address {
@@ -159,6 +162,8 @@ impl Negotiation {
             ice,
             mid: offered.mid.clone(),
             extensions,
+            feedback,
+            reduced_size,
             rtcp_mux: mux,
             held_by_us: offer.hold,
             held_by_peer,

@@ -41,6 +41,12 @@ pub struct Capabilities {
     /// The URIs of the RTP header extensions that we handle (RFC 8285). They are offered with DTLS, and of
     /// an offer only these are answered.
     pub extensions: Vec<String>,
+    /// The RTCP feedback that we handle, as `a=rtcp-fb` names it: `nack`, `transport-cc` (RFC 4585 §4.2). It
+    /// is offered in profiles with feedback, and of an offer only this is answered. Empty by default.
+    pub feedback: Vec<String>,
+    /// Whether feedback may come, and go, without a report around it (RFC 5506); true by default. Offered
+    /// and answered in profiles with feedback.
+    pub reduced_size: bool,
     /// RTP and RTCP on one port.
     pub rtcp_mux: RtcpMux,
 }
@@ -62,6 +68,8 @@ impl Capabilities {
             dtls: Dtls::default(),
             ice: Vec::new(),
             extensions: Vec::new(),
+            feedback: Vec::new(),
+            reduced_size: true,
             rtcp_mux: RtcpMux::default(),
         }
     }

@@ -220,4 +220,7 @@ pub enum LocalError {
     /// DTLS is required and no fingerprint is given.
     #[error("DTLS is wanted without a fingerprint")]
     NoFingerprint,
+    /// The profile is none of [`Capabilities::profiles`](super::Capabilities::profiles).
+    #[error("the policies do not allow this profile")]
+    ProfileNotAllowed,
 }

@@ -1,12 +1,14 @@
 //! Offers of ours.
 
 use super::bundle::{mid, offer_extensions};
+use super::feedback::{has_feedback, offer_feedback};
+use super::profile::MediaProfile;
 use super::section::{Mux, Section, closed};
 use super::security::{Profile, dtls_attributes, sdes_attributes};
 use super::state::{Line, Open};
 use super::{
-    Capabilities, Codec, DtlsPolicy, Hold, IceDescription, LocalAddress, LocalError, Negotiation,
-    Payload, RtcpMux, SdesPolicy,
+    Capabilities, Codec, Hold, IceDescription, LocalAddress, LocalError, Negotiation, Payload,
+    RtcpMux, SdesPolicy,
 };
 use crate::sdp::{Description, Direction, ExtMap, Media, MediaKind, Setup};
 use crate::srtp::MasterKey;
@@ -27,6 +29,7 @@ pub struct SentOffer {
     pub(super) description: Description,
     pub(super) lines: Vec<OfferedLine>,
     pub(super) hold: Option<Hold>,
+    pub(super) profile: MediaProfile,
 }
 
 /// What we offered on one line.
@@ -52,6 +55,8 @@ pub(super) struct OfferedAudio {
     pub(super) ice: Option<IceDescription>,
     pub(super) mid: Option<String>,
     pub(super) extensions: Vec<ExtMap>,
+    pub(super) feedback: Vec<String>,
+    pub(super) reduced_size: bool,
     /// We demand a key in the answer, whatever the profile.
     pub(super) encryption_required: bool,
     pub(super) mux: RtcpMux,
@@ -79,7 +84,7 @@ impl Negotiation {
     /// # Errors
     /// [`LocalError`] while another exchange is under way, or when there is nothing to offer.
     pub fn offer(&mut self) -> Result<SentOffer, LocalError> {
-        self.offer_with(self.hold)
+        self.offer_with(self.hold, None)
     }
 
     /// Offers to hold the call. It is held once the answer is in.
@@ -87,7 +92,7 @@ impl Negotiation {
     /// # Errors
     /// As [`Negotiation::offer`].
     pub fn offer_hold(&mut self, hold: Hold) -> Result<SentOffer, LocalError> {
-        self.offer_with(Some(hold))
+        self.offer_with(Some(hold), None)
     }
 
     /// Offers to end a hold of ours.
@@ -95,26 +100,30 @@ impl Negotiation {
     /// # Errors
     /// As [`Negotiation::offer`].
     pub fn offer_resume(&mut self) -> Result<SentOffer, LocalError> {
-        self.offer_with(None)
+        self.offer_with(None, None)
     }
 
     /// Adds the lines that this offer has and the last exchange had not: one for each stream as long as no
     /// stream has a line, later one for each stream that was added.
-    fn add_lines(&mut self) {
+    fn add_lines(&mut self, profile: MediaProfile) {
         let first = self.lines.iter().all(|line| line.stream.is_none());
-        let protocol = Profile::first_offer(&self.capabilities);
         for stream in 0..self.capabilities.streams.len() {
             let has_line = self.lines.iter().any(|line| line.stream == Some(stream));
             if !has_line && (first || self.added.contains(&stream)) {
-                let mut line = Line::new(Media::new(MediaKind::Audio, 0, protocol.clone()));
+                let mut line = Line::new(Media::new(MediaKind::Audio, 0, profile.protocol()));
                 line.stream = Some(stream);
                 self.lines.push(line);
             }
         }
     }
 
-    fn offer_with(&mut self, hold: Option<Hold>) -> Result<SentOffer, LocalError> {
+    pub(super) fn offer_with(
+        &mut self,
+        hold: Option<Hold>,
+        profile: Option<MediaProfile>,
+    ) -> Result<SentOffer, LocalError> {
         let capabilities = self.capabilities.clone();
+        let profile = profile.unwrap_or(MediaProfile::first(&capabilities));
         if capabilities.streams.is_empty() || !capabilities.codecs.iter().any(Codec::is_speech) {
             return Err(LocalError::NothingToOffer);
         }
@@ -122,7 +131,7 @@ impl Negotiation {
             let mut ours = self.lines.iter().filter(|line| line.stream.is_some());
             ours.any(|line| Profile::of(&line.section.protocol) == Some(profile))
         };
-        let dtls = capabilities.dtls.policy == DtlsPolicy::Require;
+        let dtls = profile == MediaProfile::DtlsSavpf;
         if (dtls || has(Profile::Dtls)) && capabilities.dtls.fingerprints.is_empty() {
             return Err(LocalError::NoFingerprint);
         }
@@ -131,7 +140,7 @@ impl Negotiation {
             return Err(LocalError::NoSuite);
         }
         let (exchange, token) = self.begin()?;
-        self.add_lines();
+        self.add_lines(profile);
         let (session, direction) = (self.session_ip(), self.wanted(hold));
         let mut description = self.description();
         let mut lines = Vec::with_capacity(self.lines.len());
@@ -173,6 +182,8 @@ impl Negotiation {
                 true => offer_extensions(&capabilities.extensions, line),
                 false => Vec::new(),
             };
+            let feedback = offer_feedback(&protocol, &capabilities.feedback);
+            let reduced_size = capabilities.reduced_size && has_feedback(&protocol);
             let mid = mid(&line.section)
                 .map(str::to_owned)
                 .or_else(|| dtls.then(|| index.to_string()));
@@ -184,6 +195,8 @@ impl Negotiation {
                 transport,
                 mid: mid.as_deref(),
                 extensions: &extensions,
+                feedback: &feedback,
+                reduced_size,
                 direction,
                 ptime: capabilities.ptime,
                 max_ptime: capabilities.max_ptime,
@@ -207,6 +220,11 @@ impl Negotiation {
                 ice: ice.cloned(),
                 mid,
                 extensions,
+                feedback: feedback
+                    .into_iter()
+                    .map(|feedback| feedback.value)
+                    .collect(),
+                reduced_size,
                 encryption_required: capabilities.sdes.policy == SdesPolicy::Require,
                 mux: capabilities.rtcp_mux,
             })));
@@ -219,6 +237,7 @@ impl Negotiation {
             description,
             lines,
             hold,
+            profile,
         })
     }
 }

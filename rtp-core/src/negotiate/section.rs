@@ -1,10 +1,11 @@
 //! Our `m=` sections.
 
 use super::bundle::{extension_attributes, mid};
+use super::feedback::feedback_attributes;
 use super::{Codec, LocalAddress, Payload};
 use crate::sdp::{
     Address, Attribute, Attributes, Direction, ExtMap, Fmtp, Media, MediaKind, Protocol,
-    RtcpAddress, RtpMap,
+    RtcpAddress, RtcpFeedback, RtpMap,
 };
 use std::net::IpAddr;
 
@@ -19,6 +20,8 @@ pub(super) struct Section<'a> {
     pub(super) transport: Vec<Attribute>,
     pub(super) mid: Option<&'a str>,
     pub(super) extensions: &'a [ExtMap],
+    pub(super) feedback: &'a [RtcpFeedback],
+    pub(super) reduced_size: bool,
     pub(super) direction: Direction,
     pub(super) ptime: Option<u32>,
     pub(super) max_ptime: Option<u32>,
@@ -69,6 +72,9 @@ impl Section<'_> {
             attributes.add("maxptime", max_ptime.to_string());
         }
         for attribute in extension_attributes(self.extensions) {
+            attributes.push(attribute);
+        }
+        for attribute in feedback_attributes(self.feedback, self.reduced_size) {
             attributes.push(attribute);
         }
         attributes.push(Attribute::flag(self.direction.name()));

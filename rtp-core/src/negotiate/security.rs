@@ -31,15 +31,6 @@ impl Profile {
             Protocol::Other(_) => None,
         }
     }
-
-    /// The protocol of a line that we offer first.
-    pub(super) fn first_offer(capabilities: &Capabilities) -> Protocol {
-        match (capabilities.dtls.policy, capabilities.sdes.policy) {
-            (DtlsPolicy::Require, _) => Protocol::UdpTlsRtpSavpf,
-            (_, SdesPolicy::Require) => Protocol::RtpSavp,
-            (_, SdesPolicy::Off | SdesPolicy::Allow) => Protocol::RtpAvp,
-        }
-    }
 }
 
 /// What an answer of ours chooses.

@@ -1,6 +1,7 @@
 //! One offered line, taken or refused.
 
 use super::bundle::{answer_extensions, mid};
+use super::feedback::{answer_feedback, common_feedback, has_feedback};
 use super::offer::event;
 use super::remote::{RemoteAudio, RemoteFormat};
 use super::section::{Mux, Section};
@@ -105,6 +106,11 @@ impl Answering<'_> {
         // With ICE, 0.0.0.0 only says that there is no default candidate yet (RFC 8840 §4.1.1).
         remote.null_address &= ice.is_none();
         let extensions = answer_extensions(media, &self.capabilities.extensions, line);
+        let feedback = common_feedback(media, &self.capabilities.feedback, &matched);
+        let answered_feedback = answer_feedback(&feedback, &matched);
+        let reduced_size = self.capabilities.reduced_size
+            && has_feedback(&media.protocol)
+            && media.attributes.has("rtcp-rsize");
         let mut direction = remote.direction.reversed().and(self.wanted);
         if remote.null_address {
             direction = direction.and(Direction::RecvOnly);
@@ -118,6 +124,8 @@ impl Answering<'_> {
             transport,
             mid: mid(media),
             extensions: &extensions,
+            feedback: &answered_feedback,
+            reduced_size,
             direction,
             ptime: self.capabilities.ptime,
             max_ptime: self.capabilities.max_ptime,
@@ -146,6 +154,8 @@ impl Answering<'_> {
             ice,
             mid: mid(media).map(str::to_owned),
             extensions: extensions.clone(),
+            feedback,
+            reduced_size,
             rtcp_mux: mux,
             held_by_us: self.hold,
         };

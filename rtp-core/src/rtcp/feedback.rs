@@ -1,8 +1,8 @@
-//! Feedback messages read: NACK, PLI, FIR, REMB and transport-wide congestion control.
+//! Feedback messages: NACK, PLI, FIR, REMB and transport-wide congestion control.
 //!
 //! Sources: RFC 4585 §6.2.1 (NACK), §6.3.1 (PLI); RFC 5104 §4.3.1 (FIR); draft-alvestrand-rmcat-remb-03 (REMB);
-//! draft-holmer-rmcat-transport-wide-cc-extensions-01 (TWCC). What they mean for a call's video is for a relay
-//! to know: they are read here, and written with [`Writer::feedback`](super::Writer::feedback).
+//! draft-holmer-rmcat-transport-wide-cc-extensions-01 (TWCC). They are written by the methods of
+//! [`Writer`](super::Writer); what they mean for a call's video is for a relay to know.
 
 use super::packet::{Feedback, packet_type};
 use crate::rtp::Ssrc;

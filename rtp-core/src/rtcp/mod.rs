@@ -9,6 +9,7 @@ mod feedback;
 mod interval;
 mod packet;
 mod write;
+mod write_feedback;
 mod xr;
 
 pub use clock::{Epoch, NtpTime};

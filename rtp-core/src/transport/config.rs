@@ -80,6 +80,9 @@ pub struct Config {
     pub bandwidth: u32,
     /// The least mean time between our reports. Default: 5 s (RFC 3550 §6.2).
     pub rtcp_interval: Duration,
+    /// Whether feedback goes without a report around it, because both sides said `a=rtcp-rsize` (RFC 5506).
+    /// Default: no.
+    pub reduced_size: bool,
     /// How long the first packet may take before [`Event::Inactive`](super::Event::Inactive); `None` for
     /// ever. Default: 30 s, as long as a gateway may take to connect the far end.
     pub first_media_timeout: Option<Duration>,
@@ -105,6 +108,7 @@ impl Config {
             cname: String::new(),
             bandwidth: 80_000,
             rtcp_interval: Duration::from_secs(5),
+            reduced_size: false,
             first_media_timeout: Some(Duration::from_secs(30)),
             media_timeout: Some(Duration::from_secs(15)),
             epoch,

@@ -19,6 +19,7 @@
 //! ```
 
 mod config;
+mod feedback;
 mod latch;
 mod path;
 mod receive;

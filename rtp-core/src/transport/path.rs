@@ -8,7 +8,7 @@ use super::send::{PacketBuf, Transmit};
 use super::stats::{Dropped, PathStats};
 use crate::Random;
 use crate::rtcp::{Compound, Epoch, Packet, Writer};
-use crate::rtp::{Ssrc, static_clock_rate};
+use crate::rtp::{BufferTooSmall, Ssrc, static_clock_rate};
 use crate::srtp::{Inbound, Outbound, SrtpError};
 use std::collections::VecDeque;
 use std::fmt;
@@ -85,6 +85,7 @@ pub struct MediaPath {
     latching: Latching,
     pub(super) rtcp: RtcpMode,
     rtcp_remote: SocketAddr,
+    pub(super) reduced_size: bool,
     rtcp_follows: bool,
     keys: Option<Keys>,
     pub(super) outbound: Option<Outbound>,
@@ -166,6 +167,7 @@ impl MediaPath {
             report_due: false,
             bye: None,
             closed: false,
+            reduced_size: config.reduced_size,
             first_media_timeout: config.first_media_timeout,
             media_timeout: config.media_timeout,
             ever_alive: false,
@@ -335,35 +337,51 @@ impl MediaPath {
         if !std::mem::take(&mut self.report_due) && bye.is_none() {
             return None;
         }
+        let to = self.rtcp_destination()?;
+        let mut writer = Writer::new(&mut out.bytes);
+        self.write_report(&mut writer).ok()?;
+        if let Some(reason) = bye {
+            writer.goodbye(self.ssrc, &reason).ok()?;
+        }
+        let len = writer.len();
+        self.finish_rtcp(to, len, out).ok()
+    }
+
+    /// Where RTCP goes; `None` while that is nowhere.
+    pub(super) fn rtcp_destination(&self) -> Option<SocketAddr> {
         let to = match self.rtcp {
             RtcpMode::Mux => self.latch.current(),
             _ => self.rtcp_remote,
         };
-        if to.port() == 0 || to.ip().is_unspecified() {
-            return None;
-        }
-        let mut writer = Writer::new(&mut out.bytes);
-        self.reports
-            .write(
-                self.now,
-                &self.epoch,
-                self.ssrc,
-                (self.counters.packets_sent, self.counters.bytes_sent),
-                &self.cname,
-                &mut writer,
-            )
-            .ok()?;
-        if let Some(reason) = bye {
-            writer.goodbye(self.ssrc, &reason).ok()?;
-        }
-        let mut len = writer.len();
+        (to.port() != 0 && !to.ip().is_unspecified()).then_some(to)
+    }
+
+    /// A report and our CNAME: what every compound begins with (RFC 3550 §6.1).
+    pub(super) fn write_report(&mut self, writer: &mut Writer<'_>) -> Result<(), BufferTooSmall> {
+        self.reports.write(
+            self.now,
+            &self.epoch,
+            self.ssrc,
+            (self.counters.packets_sent, self.counters.bytes_sent),
+            &self.cname,
+            writer,
+        )
+    }
+
+    /// Protects and counts the first `len` bytes of `out`.
+    pub(super) fn finish_rtcp(
+        &mut self,
+        to: SocketAddr,
+        mut len: usize,
+        out: &mut PacketBuf,
+    ) -> Result<Transmit, SrtpError> {
         if let Some(outbound) = &mut self.outbound {
-            len = outbound.protect_rtcp(&mut out.bytes, len).ok()?;
+            len = outbound.protect_rtcp(&mut out.bytes, len)?;
         }
         out.len = len;
         self.reports.sent_rtcp(len);
         self.counters.reports_sent += 1;
-        Some(Transmit {
+        Ok(Transmit {
             to,
             component: match self.rtcp {
                 RtcpMode::Mux => Component::Rtp,

@@ -5,7 +5,9 @@ use rtp_core::negotiate::{
     Sdes, SdesPolicy,
 };
 use rtp_core::sdes::Crypto;
-use rtp_core::sdp::{Attributes, Description, Direction, ExtMap, Fingerprint, Media, Setup};
+use rtp_core::sdp::{
+    Attributes, Description, Direction, ExtMap, Fingerprint, Media, RtcpFeedback, Setup,
+};
 use std::net::SocketAddr;
 
 /// One input: descriptions of the peer's, apart by a line of `=====`, for one call. The first byte picks our
@@ -85,6 +87,7 @@ fn capabilities(choice: u8) -> Capabilities {
         );
         can.ice = vec![IceDescription::new("ours", "apasswordoftwentytwochars")];
         can.extensions = vec!["urn:ietf:params:rtp-hdrext:ssrc-audio-level".to_owned()];
+        can.feedback = vec!["transport-cc".to_owned(), "nack".to_owned()];
     }
     can.rtcp_mux = if choice & 4 == 0 {
         RtcpMux::Allow
@@ -126,6 +129,13 @@ pub(crate) fn check(offer: &Description, answer: &Answer) {
             .map(str::trim)
             .filter(|mid| (1..=64).contains(&mid.len()));
         assert_eq!(mid, ours.attributes.value("mid"));
+        let feedback = |media: &Media| -> Vec<String> {
+            let lines = media.attributes.typed::<RtcpFeedback>("rtcp-fb");
+            lines.map(|line| line.value).collect()
+        };
+        let asked = feedback(theirs);
+        assert!(feedback(ours).iter().all(|value| asked.contains(value)));
+        assert!(!ours.attributes.has("rtcp-rsize") || theirs.attributes.has("rtcp-rsize"));
         for extension in ours.attributes.typed::<ExtMap>("extmap") {
             let same = |theirs: ExtMap| theirs.id == extension.id && theirs.uri == extension.uri;
             assert!(

@@ -278,3 +278,62 @@ fn new_keys_come_when_asked_for() {
     );
     assert_eq!((second.local, second.remote), (theirs.remote, theirs.local));
 }
+
+#[test]
+fn a_key_identifier_is_taken_over() {
+    let mut callee = with(2, Require);
+    let line = format!("a=crypto:4 AES_CM_128_HMAC_SHA1_80 inline:{KEY}|2^31|9:2\n");
+    let text = offered(&format!("m=audio 5000 RTP/SAVP 0\n{line}"));
+    let (description, stream) = answer(&mut callee, &text).unwrap();
+    let keys = stream.srtp.unwrap();
+    assert_eq!(
+        (keys.remote.mki(), keys.remote_lifetime),
+        (&[0, 9][..], Some(1 << 31))
+    );
+    assert!(
+        keys.local.mki().is_empty(),
+        "an identifier is each side's own"
+    );
+    let ours = description.media[0].attributes.value("crypto").unwrap();
+    assert!(ours.starts_with("4 AES_CM_128_HMAC_SHA1_80 inline:") && !ours.contains('|'));
+
+    // What the peer sends under that key is read, and nothing without the identifier is.
+    let mut buffer = [0x80, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9, 1, 2, 3, 4].to_vec();
+    buffer.resize(64, 0);
+    let mut theirs = rtp_core::srtp::Outbound::new(&keys.remote);
+    let len = theirs.protect_rtp(&mut buffer, 16).unwrap();
+    let mut rx = rtp_core::srtp::Inbound::new(&keys.remote);
+    assert_eq!(
+        rx.unprotect_rtp(&mut buffer[..len]).unwrap()[12..],
+        [1, 2, 3, 4]
+    );
+}
+
+#[test]
+fn several_keys_in_a_line_leave_it_to_another_line() {
+    let mut callee = with(2, Require);
+    let two =
+        format!("a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}|1:1;inline:{OTHER_KEY}|2:1\n");
+    let one = format!("a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:{OTHER_KEY}\n");
+    let refused = answer(
+        &mut callee,
+        &offered(&format!("m=audio 5000 RTP/SAVP 0\n{two}")),
+    );
+    assert_eq!(
+        refused.unwrap_err(),
+        PeerIncompatible::Refused {
+            line: 0,
+            why: Refusal::NoUsableCrypto
+        }
+        .into()
+    );
+    let text = offered(&format!("m=audio 5000 RTP/SAVP 0\n{two}{one}"));
+    let (description, _) = answer(&mut callee, &text).unwrap();
+    assert!(
+        description.media[0]
+            .attributes
+            .value("crypto")
+            .unwrap()
+            .starts_with("2 ")
+    );
+}

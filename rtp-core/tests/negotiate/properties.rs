@@ -120,6 +120,11 @@ fn capabilities(host: u8) -> impl Strategy<Value = Capabilities> {
                     ice.lite = lite;
                     can.ice = vec![ice];
                 }
+                can.feedback = extensions
+                    .iter()
+                    .map(|e| format!("x-{}", &e[4..]))
+                    .collect();
+                can.reduced_size = active;
                 can.extensions = extensions.into_iter().map(str::to_owned).collect();
                 can
             },
@@ -185,6 +190,9 @@ fn section() -> impl Strategy<Value = String> {
             "a=setup:holdconn",
             "a=fingerprint:sha-256 12:34",
             "a=extmap:1 urn:a",
+            "a=rtcp-fb:* x-a",
+            "a=rtcp-fb:0 x-b",
+            "a=rtcp-rsize",
             "a=extmap:4/sendonly urn:c",
             "a=crypto:3 AES_CM_128_HMAC_SHA1_80 inline:bad",
             "a=fmtp:96 mode=30",
@@ -374,6 +382,11 @@ fn exchange(
         }
         assert_eq!(ours.mid, theirs.mid);
         assert_eq!(ours.extensions, theirs.extensions);
+        assert_eq!(ours.reduced_size, theirs.reduced_size);
+        let values = |stream: &rtp_core::negotiate::AudioStream| -> Vec<String> {
+            stream.feedback.iter().map(|f| f.value.clone()).collect()
+        };
+        assert_eq!(values(ours), values(theirs));
         // What either may send, the other knows by that number.
         for (sender, receiver) in [(ours, theirs), (theirs, ours)] {
             let sent = [&sender.send]

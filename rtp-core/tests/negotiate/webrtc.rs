@@ -2,8 +2,8 @@
 
 use crate::support::{all, answer, exchange, lines, offered, side, stream};
 use rtp_core::negotiate::{
-    Capabilities, Dtls, DtlsPolicy, IceDescription, Negotiation, NegotiationError,
-    PeerIncompatible, PeerMisbehaved, Refusal, SdesPolicy,
+    Capabilities, Dtls, DtlsPolicy, IceDescription, LocalError, MediaProfile, Negotiation,
+    NegotiationError, PeerIncompatible, PeerMisbehaved, Refusal, SdesPolicy,
 };
 use rtp_core::sdp::{Candidate, Direction, Fingerprint, Setup};
 
@@ -304,10 +304,7 @@ fn extensions_keep_their_ids() {
 fn dtls_needs_a_fingerprint_on_both_sides() {
     let mut can = able(1, DtlsPolicy::Require);
     can.dtls.fingerprints.clear();
-    assert_eq!(
-        side(1, can).offer().unwrap_err(),
-        rtp_core::negotiate::LocalError::NoFingerprint
-    );
+    assert_eq!(side(1, can).offer().unwrap_err(), LocalError::NoFingerprint);
     let bare: String = BROWSER
         .lines()
         .filter(|line| !line.contains("fingerprint"))
@@ -349,4 +346,130 @@ fn the_profile_follows_the_policies() {
         );
         assert!(!format!("{offer:?} {ours:?}").contains("apasswordof"));
     }
+}
+
+#[test]
+fn what_is_refused_is_tried_in_the_next_weaker_profile_and_never_below_the_policy() {
+    use MediaProfile::{Avp, DtlsSavpf, Savp};
+    use SdesPolicy::{Allow, Off, Require};
+    for (dtls, sdes, expected) in [
+        (DtlsPolicy::Off, Off, &[Avp][..]),
+        (DtlsPolicy::Off, Allow, &[Savp, Avp]),
+        (DtlsPolicy::Off, Require, &[Savp]),
+        (DtlsPolicy::Allow, Off, &[DtlsSavpf, Avp]),
+        (DtlsPolicy::Allow, Allow, &[DtlsSavpf, Savp, Avp]),
+        (DtlsPolicy::Allow, Require, &[DtlsSavpf, Savp]),
+        (DtlsPolicy::Require, Off, &[DtlsSavpf]),
+        (DtlsPolicy::Require, Require, &[DtlsSavpf]),
+    ] {
+        let mut can = able(1, dtls);
+        can.sdes.policy = sdes;
+        assert_eq!(can.profiles(), expected, "{dtls:?} {sdes:?}");
+        let mut ours = side(1, can);
+        let mut offer = ours.offer_profile(expected[0]).unwrap();
+        for profile in expected {
+            assert_eq!(offer.profile(), *profile);
+            let media = &offer.description().media[0];
+            let (protocol, key, mark) = match profile {
+                DtlsSavpf => ("UDP/TLS/RTP/SAVPF", false, true),
+                Savp => ("RTP/SAVP", true, false),
+                _ => ("RTP/AVP", sdes == Allow, false),
+            };
+            assert_eq!(media.protocol.as_str(), protocol);
+            assert_eq!(media.attributes.has("crypto"), key, "{profile:?} {sdes:?}");
+            assert_eq!(media.attributes.has("fingerprint"), mark, "{profile:?}");
+            match ours.offer_weaker(offer).unwrap() {
+                Some(next) => offer = next,
+                None => {
+                    assert_eq!(Some(profile), expected.last());
+                    break;
+                }
+            }
+        }
+        for profile in [Avp, Savp, DtlsSavpf] {
+            let allowed = ours.offer_profile(profile).map(|offer| offer.profile());
+            match expected.contains(&profile) {
+                true => assert_eq!(allowed, Ok(profile)),
+                false => assert_eq!(allowed, Err(LocalError::ProfileNotAllowed)),
+            }
+        }
+    }
+    // Without a certificate there is no DTLS to allow.
+    let mut can = able(1, DtlsPolicy::Allow);
+    can.dtls.fingerprints.clear();
+    assert_eq!(can.profiles(), [Avp]);
+}
+
+#[test]
+fn an_offer_of_each_profile_is_answered_by_who_can() {
+    for profile in [
+        MediaProfile::DtlsSavpf,
+        MediaProfile::Savp,
+        MediaProfile::Avp,
+    ] {
+        let side_with = |host| {
+            let mut can = able(host, DtlsPolicy::Allow);
+            can.sdes.policy = SdesPolicy::Allow;
+            side(host, can)
+        };
+        let (mut a, mut b) = (side_with(1), side_with(2));
+        let offer = a.offer_profile(profile).unwrap();
+        let (ours, theirs) = exchange(&offer, &mut a, &mut b).unwrap();
+        let dtls = profile == MediaProfile::DtlsSavpf;
+        for stream in [ours, theirs] {
+            assert_eq!(stream.dtls.is_some(), dtls);
+            assert_eq!(stream.srtp.is_some(), !dtls);
+        }
+        // A later offer of either keeps what was agreed on, and has nothing weaker.
+        assert!(a.offer_weaker(offer).unwrap().is_none());
+        let refresh = b.offer().unwrap();
+        let protocol = refresh.description().media[0].protocol.as_str();
+        assert_eq!(protocol.starts_with("UDP/TLS"), dtls);
+    }
+}
+
+#[test]
+fn feedback_is_what_both_know_in_profiles_that_have_it() {
+    let media = "m=audio 5000 RTP/AVPF 0 96 101\na=rtpmap:96 opus/48000/2\n\
+        a=rtcp-fb:96 transport-cc\na=rtcp-fb:* nack\na=rtcp-fb:0 nack\na=rtcp-fb:96 nack pli\n\
+        a=rtcp-fb:55 nack\na=rtcp-fb:x nack\na=rtcp-rsize\n";
+    let mut can = all(1);
+    can.feedback = vec!["nack".to_owned(), "transport-cc".to_owned()];
+    let mut ours = side(1, can.clone());
+    let (description, stream) = answer(&mut ours, &offered(media)).unwrap();
+    let printed = |text: Vec<String>| -> Vec<String> {
+        let wanted = |line: &String| line.starts_with("a=rtcp-fb") || line == "a=rtcp-rsize";
+        text.into_iter().filter(wanted).collect()
+    };
+    let all = [
+        "a=rtcp-rsize",
+        "a=rtcp-fb:96 transport-cc",
+        "a=rtcp-fb:* nack",
+        "a=rtcp-fb:0 nack",
+    ];
+    assert_eq!(printed(lines(&description)), all);
+    assert_eq!((stream.feedback.len(), stream.reduced_size), (3, true));
+    let refresh = ours.offer().unwrap();
+    let again = printed(lines(refresh.description()));
+    assert_eq!(
+        again,
+        [
+            "a=rtcp-rsize",
+            "a=rtcp-fb:* nack",
+            "a=rtcp-fb:* transport-cc"
+        ]
+    );
+    let agreed = ours.answered(&refresh, offered(media)).unwrap();
+    assert_eq!(agreed.audio().next().unwrap().feedback, stream.feedback);
+
+    // Nothing of it without our knowing, nor in a profile without feedback.
+    can.reduced_size = false;
+    can.feedback.clear();
+    let (description, _) = answer(&mut side(1, can.clone()), &offered(media)).unwrap();
+    assert_eq!(printed(lines(&description)), [""; 0]);
+    can.feedback.push("nack".to_owned());
+    let (description, stream) =
+        answer(&mut side(1, can), &offered(&media.replace("AVPF", "AVP"))).unwrap();
+    assert_eq!(printed(lines(&description)), [""; 0]);
+    assert!(stream.feedback.is_empty() && !stream.reduced_size);
 }
