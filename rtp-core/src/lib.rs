@@ -84,7 +84,8 @@
 //!
 //! # What is left out
 //!
-//! Sound itself (codecs, mixing, concealment: `media-mix`), SIP (`sip-core`), and for now DTLS-SRTP and ICE.
+//! Sound itself (codecs, mixing, concealment: `media-mix`), SIP (`sip-core`). DTLS-SRTP and ICE are negotiated as
+//! values; the handshake and the checks are not here yet.
 //!
 //! # Features and versions
 //!
