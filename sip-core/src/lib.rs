@@ -40,6 +40,7 @@
 //!   and an [`Editor`] that changes only what it is asked to.
 //! - [`validate`]: findings with place, rule and the [`Answer`] that each deserves.
 //! - [`Framer`]: datagrams, streams and WebSocket frames through one scanner.
+//! - [`registrar`]: which contacts stand for an address-of-record.
 //! - [`Uri`]: `sip:`, `sips:`, `tel:`, and the comparison of RFC 3261 section 19.1.4.
 #![forbid(unsafe_code)]
 
@@ -51,6 +52,7 @@ pub mod header;
 mod message;
 #[cfg(feature = "net")]
 pub mod net;
+pub mod registrar;
 mod text;
 pub mod transaction;
 mod uri;

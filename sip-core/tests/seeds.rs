@@ -18,6 +18,8 @@ mod sip_datagram;
 mod sip_edit;
 #[path = "fuzz/sip_header.rs"]
 mod sip_header;
+#[path = "fuzz/sip_registrar.rs"]
+mod sip_registrar;
 #[path = "fuzz/sip_round_trip.rs"]
 mod sip_round_trip;
 #[path = "fuzz/sip_stream.rs"]
@@ -160,6 +162,11 @@ fn uri() {
 #[test]
 fn header() {
     replay("sip_header", "", b"", sip_header::run);
+}
+
+#[test]
+fn registrar() {
+    replay("sip_registrar", "", b"", sip_registrar::run);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::questions::{Caller, Purpose};
 use super::table::Key;
 use crate::auth::{Ha1, Verdict};
 use crate::header::digest::Credentials;
-use crate::{HeaderName, Message, StatusCode};
+use crate::{HeaderName, Message, Method, StatusCode};
 
 impl Endpoint {
     /// Challenges, or looks for whose HA1 is needed to judge.
@@ -98,8 +98,13 @@ impl Endpoint {
             callers.verify(&caller.credentials, ha1, digest, wall)
         });
         if verdict == Verdict::Ok {
-            let user = Some(caller.credentials.username);
-            self.incoming(now, caller.server, caller.flow, &caller.request, user);
+            let (server, flow, user) = (caller.server, caller.flow, caller.credentials.username);
+            match caller.request.method() {
+                Some(Method::Register) => {
+                    self.register(now, server, flow, &caller.request, Some(&user));
+                }
+                _ => self.incoming(now, server, flow, &caller.request, Some(user)),
+            }
         } else {
             self.refuse_caller(now, caller.server, &caller.request, verdict);
         }

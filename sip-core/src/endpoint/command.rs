@@ -8,6 +8,7 @@ use crate::BuildError;
 use crate::auth::Account;
 use crate::dialog::OfferError;
 use crate::header::NameAddr;
+use crate::registrar::Binding;
 use crate::uri::Uri;
 
 /// A call to make.
@@ -87,6 +88,20 @@ impl Invite {
     /// Sets where to send it.
     pub fn target(mut self, target: Target) -> Self {
         self.target = Some(target);
+        self
+    }
+
+    /// Calls the device behind a contact: its URI, through its Path, over its flow (RFC 3327 section 5.4, RFC 5626
+    /// section 5.3). To keeps the URI that was called.
+    pub fn at(mut self, binding: &Binding) -> Self {
+        if let Ok(uri) = binding.uri() {
+            let called = std::mem::replace(&mut self.uri, uri);
+            self.to.get_or_insert_with(|| NameAddr::new(&called));
+        }
+        self.route.splice(..0, binding.path.iter().cloned());
+        if let Some(flow) = binding.flow {
+            self.target = Some(Target::Flow(flow));
+        }
         self
     }
 }

@@ -9,6 +9,7 @@ use super::flow::Transport;
 use super::reliable::Reliable;
 use super::session::SessionTimers;
 use crate::Method;
+use crate::registrar::Policy;
 use crate::transaction::Timers;
 
 /// One pair of clocks read at the same moment. Where the wire needs a wall clock (nonces), the
@@ -170,8 +171,10 @@ pub struct Config {
     pub methods: Vec<Method>,
     /// Answer to requests that begin something here.
     pub uninvited: Uninvited,
-    /// Digest authentication of callers; none by default.
+    /// Digest authentication of callers, and of those who register; none by default.
     pub digest: Option<DigestPolicy>,
+    /// The registrar's role; none by default.
+    pub registrar: Option<Policy>,
 }
 
 impl Default for Config {
@@ -190,6 +193,7 @@ impl Default for Config {
             methods: Vec::new(),
             uninvited: Uninvited::default(),
             digest: None,
+            registrar: None,
         }
     }
 }

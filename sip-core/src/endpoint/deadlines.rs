@@ -12,6 +12,7 @@ pub(crate) enum Waiter {
     Server(Key),
     Call(Key),
     Question(Key),
+    Registrar,
 }
 
 /// Each waiter stands here at most once, at the deadline that it last armed.

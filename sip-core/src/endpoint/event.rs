@@ -8,6 +8,7 @@ use super::flow::{Flow, Target, Transport};
 use super::table::Key;
 use crate::auth::Ha1;
 use crate::header::digest::HashAlgorithm;
+use crate::registrar::{Aor, BindingEvent, Bindings};
 use crate::{Message, Method, StatusCode};
 
 /// One call of an endpoint: an INVITE, the dialogs it makes, and everything inside them.
@@ -165,6 +166,14 @@ pub enum Event {
         /// When the default answer is taken.
         deadline: Instant,
     },
+    /// A binding of the registrar's changed ([`Config::registrar`](crate::Config::registrar)). Those that the
+    /// application keeps expire when it says so, and are told of with the next REGISTER.
+    Binding {
+        /// The address-of-record.
+        aor: Aor,
+        /// The binding and what became of it.
+        event: Box<BindingEvent>,
+    },
     /// Close this connection: what came over it cannot be framed, or the table is full.
     Close {
         /// The connection.
@@ -206,6 +215,23 @@ pub enum Question {
         /// The hash that the HA1 must be made with.
         hash: HashAlgorithm,
     },
+    /// What an address-of-record is bound to. Answer with [`QuestionAnswer::Bindings`]. Default: the REGISTER gets
+    /// 503 with Retry-After.
+    Load {
+        /// The address-of-record.
+        aor: Aor,
+    },
+    /// Keep these bindings instead of those of the expected version. Answer with [`QuestionAnswer::Stored`]; or, when
+    /// the version is another by now, with [`QuestionAnswer::Bindings`]: the REGISTER is applied to those then.
+    /// Default: the REGISTER gets 503 with Retry-After.
+    Store {
+        /// The address-of-record.
+        aor: Aor,
+        /// All of its bindings; none are left when this is empty.
+        bindings: Bindings,
+        /// The version that [`QuestionAnswer::Bindings`] told.
+        expected_version: u64,
+    },
 }
 
 /// The answer to a [`Question`].
@@ -216,6 +242,15 @@ pub enum QuestionAnswer {
     Targets(Vec<Target>),
     /// To [`Question::Credential`]; `None` for an unknown user.
     Ha1(Option<Ha1>),
+    /// To [`Question::Load`], and to [`Question::Store`] when something else was stored meanwhile.
+    Bindings {
+        /// The bindings.
+        bindings: Bindings,
+        /// Their version, a number that changes whenever they do; 0 where nothing was ever stored.
+        version: u64,
+    },
+    /// To [`Question::Store`]: done.
+    Stored,
     /// To [`Question::Request`].
     Respond {
         /// A final status.

@@ -68,6 +68,9 @@ impl Endpoint {
         match method {
             Method::Options => self.respond_options(now, server, request),
             Method::Invite => self.invited(now, server, flow, request),
+            Method::Register if self.config.registrar.is_some() => {
+                self.registered(now, server, flow, request);
+            }
             other if self.config.methods.contains(other) => {
                 self.ask_for_response(now, server, None, request);
             }

@@ -21,7 +21,7 @@
 //! With it go session timers (RFC 4028), UPDATE (RFC 3311) and reliable provisional responses
 //! (RFC 3262). Methods that it does not know itself (REFER, NOTIFY, MESSAGE) are the application's:
 //! [`Config::methods`] brings them as questions, [`CallHandle::request`] sends them. What this
-//! leaves out so far: proxies, registration, transfers and subscriptions as state machines.
+//! leaves out so far: proxies, registration as a client, transfers and subscriptions as state machines.
 
 mod body;
 mod call;
@@ -43,6 +43,7 @@ mod outbox;
 mod outgoing;
 mod questions;
 mod receive;
+mod registrar;
 mod reinvite;
 mod reliable;
 mod servers;
@@ -122,6 +123,7 @@ pub struct Endpoint {
     /// Connections whose framers may hold more messages than there was room to handle.
     unread: VecDeque<ConnectionId>,
     callers: Option<ServerAuth>,
+    registrar_armed: Option<Instant>,
     /// What Allow lists.
     allow: String,
     counters: Counters,
@@ -157,8 +159,9 @@ impl Endpoint {
             connections: HashMap::new(),
             unread: VecDeque::new(),
             callers,
+            registrar_armed: None,
             counters: Counters::default(),
-            allow: wire::allow(&config.methods),
+            allow: wire::allow(&config.methods, config.registrar.is_some()),
             config,
         }
     }
@@ -187,6 +190,7 @@ impl Endpoint {
                 Waiter::Server(key) => self.server_due(now, key),
                 Waiter::Call(key) => self.call_due(now, key),
                 Waiter::Question(key) => self.question_due(now, key),
+                Waiter::Registrar => self.registrar_due(now),
             };
             if !alive {
                 self.deadlines.drop_first();
@@ -271,6 +275,7 @@ impl Endpoint {
     /// Replaces the pair of clocks, after the wall clock was set.
     pub fn set_epoch(&mut self, epoch: Epoch) {
         self.epoch = epoch;
+        self.arm_registrar();
     }
 
     fn advance(&mut self, now: Instant) -> Instant {

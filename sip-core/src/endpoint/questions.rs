@@ -5,10 +5,12 @@ use std::time::Instant;
 use super::deadlines::Waiter;
 use super::event::{CallId, Event, Question, QuestionAnswer, QuestionId};
 use super::flow::Flow;
+use super::registrar::Registering;
 use super::table::Key;
 use super::{Endpoint, Gone, wire};
 use crate::auth::Ha1;
 use crate::header::digest::Credentials;
+use crate::registrar::Change;
 use crate::transaction::after;
 use crate::{HeaderName, Message, StatusCode};
 
@@ -21,6 +23,10 @@ pub(crate) enum Purpose {
     Caller(Box<Caller>),
     /// The response to a request.
     Request(Key, Box<Message>),
+    /// The bindings that a REGISTER changes.
+    Load(Box<Registering>),
+    /// Whether the bindings that a REGISTER made are kept.
+    Store(Box<(Registering, Change)>),
 }
 
 /// An INVITE whose credentials wait to be judged.
@@ -177,6 +183,11 @@ impl Endpoint {
             }
             Purpose::Request(server, request) => {
                 self.respond_as_told(now, server, &request, answer)
+            }
+            Purpose::Load(registering) => self.loaded(now, *registering, answer),
+            Purpose::Store(store) => {
+                let (registering, change) = *store;
+                self.stored(now, registering, &change, answer);
             }
         }
     }

@@ -9,7 +9,9 @@ use super::flow::{Flow, Target};
 use super::table::Key;
 use super::{Endpoint, wire};
 use crate::header::Via;
-use crate::transaction::{InviteServer, InviteServerState, NonInviteServer, Step};
+use crate::transaction::{
+    InviteServer, InviteServerState, NonInviteServer, NonInviteServerState, Step,
+};
 use crate::{HeaderName, Message, Method, ResponseBuilder, StatusCode};
 
 #[derive(Debug)]
@@ -171,11 +173,15 @@ impl Endpoint {
         self.servers.get(key).map(|server| server.to.clone())
     }
 
-    /// Whether an INVITE is still without a final response.
+    /// Whether a request is still without a final response.
     pub(crate) fn is_unanswered(&self, key: Key) -> bool {
         match self.servers.get(key).map(|server| &server.machine) {
             Some(Machine::Invite(machine)) => machine.state() == InviteServerState::Proceeding,
-            _ => false,
+            Some(Machine::Other(machine)) => matches!(
+                machine.state(),
+                NonInviteServerState::Trying | NonInviteServerState::Proceeding
+            ),
+            None => false,
         }
     }
 

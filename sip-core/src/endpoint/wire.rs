@@ -11,10 +11,13 @@ use super::flow::{Flow, Target, Transport};
 /// Methods that we understand, as Allow lists them.
 pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK";
 
-/// [`ALLOW`] and what the application takes besides.
-pub(crate) fn allow(methods: &[Method]) -> String {
+/// [`ALLOW`] and what the application and the registrar take besides.
+pub(crate) fn allow(methods: &[Method], registrar: bool) -> String {
+    let register = registrar.then_some(&Method::Register);
     methods
         .iter()
+        .filter(|method| Some(*method) != register)
+        .chain(register)
         .fold(ALLOW.to_owned(), |list, method| format!("{list}, {method}"))
 }
 

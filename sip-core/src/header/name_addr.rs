@@ -270,6 +270,15 @@ impl NameAddr {
         self.rebuild(|p| !p.name().eq_ignore_ascii_case(name), &added)
     }
 
+    /// The URI and the parameters that `keep` keeps, without the display name.
+    pub(crate) fn bare_with(
+        &self,
+        keep: impl Fn(&Param<'_>) -> bool,
+    ) -> Result<NameAddr, BuildError> {
+        let bare = Self::assemble("", self.as_ref().uri, self.as_ref().params)?;
+        bare.rebuild(keep, "")
+    }
+
     fn rebuild(
         &self,
         keep: impl Fn(&Param<'_>) -> bool,
