@@ -41,6 +41,7 @@
 //! - [`validate`]: findings with place, rule and the [`Answer`] that each deserves.
 //! - [`Framer`]: datagrams, streams and WebSocket frames through one scanner.
 //! - [`registrar`]: which contacts stand for an address-of-record.
+//! - [`resolve`]: from a URI to addresses (RFC 3263), as a machine that asks its DNS questions.
 //! - [`Uri`]: `sip:`, `sips:`, `tel:`, and the comparison of RFC 3261 section 19.1.4.
 #![forbid(unsafe_code)]
 
@@ -53,6 +54,7 @@ mod message;
 #[cfg(feature = "net")]
 pub mod net;
 pub mod registrar;
+pub mod resolve;
 mod text;
 pub mod transaction;
 mod uri;

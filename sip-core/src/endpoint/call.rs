@@ -1,6 +1,5 @@
 //! What an endpoint remembers of one call.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,6 +15,7 @@ use super::table::Key;
 use super::wire;
 use crate::auth::ClientAuth;
 use crate::dialog::{Dialog, OfferAnswer, Repeat};
+use crate::resolve::Resolution;
 use crate::{HeaderName, Message};
 
 /// Where a call stands.
@@ -44,8 +44,10 @@ pub enum CallState {
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     pub(crate) invite: Invite,
-    /// Addresses not tried yet.
-    pub(crate) targets: VecDeque<Target>,
+    /// The way to addresses not tried yet.
+    pub(crate) way: Option<Box<Resolution>>,
+    /// What the last address said, while the next is looked for.
+    pub(crate) last: Option<Box<(EndCause, Option<Message>)>>,
     pub(crate) client: Option<Key>,
     pub(crate) question: Option<Key>,
     pub(crate) seq: u32,

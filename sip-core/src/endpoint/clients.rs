@@ -74,6 +74,8 @@ pub(crate) struct Client {
     acks: Vec<StoredAck>,
     branch: Box<str>,
     method: Method,
+    /// Whether any response came.
+    heard: bool,
     armed: Option<Instant>,
 }
 
@@ -129,6 +131,7 @@ impl Endpoint {
             acks: Vec::new(),
             branch: branch.clone(),
             method: method.clone(),
+            heard: false,
             armed: None,
         };
         let key = self
@@ -222,6 +225,10 @@ impl Endpoint {
         let Some(client) = self.remove_client(key) else {
             return;
         };
+        // RFC 3263 section 4.3: a timeout counts only if nothing ever came.
+        if !client.heard {
+            self.avoid(now, &client.target, None);
+        }
         match client.purpose {
             Purpose::Cancel => {}
             Purpose::Standalone => {
@@ -281,6 +288,7 @@ impl Endpoint {
             // Its final response came before; what follows is a retransmission.
             return;
         };
+        client.heard = true;
         let step = match &mut client.machine {
             Machine::Invite(machine) => machine.response(now, status.code(), &self.config.timers),
             Machine::Other(machine) => machine.response(now, status.code(), &self.config.timers),
@@ -327,6 +335,9 @@ impl Endpoint {
             target: client.target.clone(),
         };
         self.rearm_client(key);
+        if status.is_final() {
+            self.judge_address(now, &reply.target, &response);
+        }
         self.pass(now, owner, purpose, reply);
     }
 

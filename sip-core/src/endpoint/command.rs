@@ -9,6 +9,7 @@ use crate::auth::Account;
 use crate::dialog::OfferError;
 use crate::header::NameAddr;
 use crate::registrar::Binding;
+use crate::resolve::ResolveError;
 use crate::uri::Uri;
 
 /// A call to make.
@@ -174,4 +175,13 @@ pub enum CommandError {
     /// The URI asks for a transport that is unknown, or for which there is no socket.
     #[error("transport {0} is not available")]
     Transport(String),
+}
+
+impl From<ResolveError> for CommandError {
+    fn from(error: ResolveError) -> Self {
+        match error {
+            ResolveError::Scheme(scheme) => Self::Scheme(scheme),
+            ResolveError::Transport(name) => Self::Transport(name),
+        }
+    }
 }

@@ -117,6 +117,9 @@ pub struct Bounds {
     /// Questions that wait for an answer; default 1024. When full, the default answer is taken
     /// at once.
     pub questions: usize,
+    /// Addresses that failed and are tried last for [`Config::avoid_failed`]; default 1024. When
+    /// full, the one that expires first makes room.
+    pub avoided: usize,
     /// Time to answer a question; default 10 s, well inside timer B of the peer. Then the default
     /// answer is taken.
     pub question: Duration,
@@ -131,6 +134,7 @@ impl Default for Bounds {
             undrained: 1024,
             forks: 12,
             questions: 1024,
+            avoided: 1024,
             question: Duration::from_secs(10),
         }
     }
@@ -151,6 +155,11 @@ pub struct Config {
     pub user_agent: Option<String>,
     /// Transaction timers.
     pub timers: Timers,
+    /// How long an address is tried last after it did not answer, could not be reached, or
+    /// answered 503 without Retry-After (RFC 3263 section 4.3); default 60 s, about twice timer B:
+    /// a dead server costs one call its wait, not every call. Retry-After counts instead, up to
+    /// an hour.
+    pub avoid_failed: Duration,
     /// Bounds of tables and queues.
     pub bounds: Bounds,
     /// Bounds of what is parsed and framed.
@@ -184,6 +193,7 @@ impl Default for Config {
             contact_user: None,
             user_agent: None,
             timers: Timers::default(),
+            avoid_failed: Duration::from_secs(60),
             bounds: Bounds::default(),
             limits: crate::Limits::default(),
             answer_within: Duration::from_secs(180),

@@ -9,6 +9,7 @@ use super::table::Key;
 use crate::auth::Ha1;
 use crate::header::digest::HashAlgorithm;
 use crate::registrar::{Aor, BindingEvent, Bindings};
+use crate::resolve::{DnsAnswer, DnsQuery};
 use crate::{Message, Method, StatusCode};
 
 /// One call of an endpoint: an INVITE, the dialogs it makes, and everything inside them.
@@ -185,17 +186,23 @@ pub enum Event {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Question {
-    /// The addresses of a host (RFC 3263 section 4). QuestionAnswer with [`QuestionAnswer::Targets`], best first.
-    /// Default: none, and the call ends with [`EndKind::Unresolved`](crate::EndKind::Unresolved).
+    /// A step on the way to the addresses of a host (RFC 3263 section 4); see
+    /// [`resolve`](crate::resolve). Answer with the records of `query`
+    /// ([`QuestionAnswer::Dns`]), and the endpoint walks on; or with
+    /// [`QuestionAnswer::Targets`], best first, which ends the walk: the simple answer of whoever
+    /// knows better. Default: nothing more is asked, and without an address the call ends with
+    /// [`EndKind::Unresolved`](crate::EndKind::Unresolved).
     Resolve {
         /// A host name; address literals are not asked for.
         host: String,
         /// The port that the URI names.
         port: Option<u16>,
-        /// The transport that the URI names.
+        /// The transport that the URI names; TLS where `sips:` makes that of TCP.
         transport: Option<Transport>,
         /// Whether TLS is required (`sips:`).
         secure: bool,
+        /// What to ask the DNS.
+        query: DnsQuery,
     },
     /// What to answer to a request of one of [`Config::methods`](crate::Config::methods). Answer
     /// with [`QuestionAnswer::Respond`]. Default: 500.
@@ -238,7 +245,9 @@ pub enum Question {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum QuestionAnswer {
-    /// To [`Question::Resolve`].
+    /// To [`Question::Resolve`]: what the DNS said.
+    Dns(DnsAnswer),
+    /// To [`Question::Resolve`]: where to go, best first, whatever the DNS says.
     Targets(Vec<Target>),
     /// To [`Question::Credential`]; `None` for an unknown user.
     Ha1(Option<Ha1>),

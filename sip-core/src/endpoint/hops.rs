@@ -4,10 +4,10 @@
 use std::net::SocketAddr;
 
 use super::command::CommandError;
-use super::event::Question;
 use super::flow::{Flow, Target, Transport};
 use super::{Endpoint, wire};
-use crate::{HeaderName, RequestBuilder, Scheme, Uri};
+use crate::resolve::{Next, Resolution};
+use crate::{HeaderName, RequestBuilder, Uri};
 
 impl Endpoint {
     /// Where a URI leads, as far as that needs no name service.
@@ -25,49 +25,24 @@ impl Endpoint {
                 false => Err(CommandError::Transport(transport.to_string())),
             };
         }
-        let secure = match uri.scheme() {
-            Scheme::Sip => false,
-            Scheme::Sips => true,
-            _ => return Err(CommandError::Scheme(uri.as_ref().scheme_str().to_owned())),
-        };
-        let named = uri.param("transport").and_then(|param| param.value());
-        let transport = match named {
-            Some(name) => match (Transport::from_name(name), secure) {
-                (Some(Transport::Tcp), true) => Some(Transport::Tls),
-                (Some(Transport::Ws), true) => Some(Transport::Wss),
-                (Some(transport), false) => Some(transport),
-                (Some(transport), true) if transport.is_secure() => Some(transport),
-                _ => return Err(CommandError::Transport(name.to_owned())),
-            },
-            None if secure => Some(Transport::Tls),
-            None => None,
-        };
-        if let Some(transport) = transport
-            && !available(transport)
+        let mut way = Resolution::request(uri, &self.transports())?;
+        if way.is_known()
+            && let Next::Target(target) = way.next(self.now, &self.avoided)
         {
-            return Err(CommandError::Transport(
-                named.unwrap_or(transport.via()).to_owned(),
-            ));
+            return Ok(Place::At(target));
         }
-        let Some(host) = uri.host() else {
-            return Err(CommandError::Scheme("opaque".to_owned()));
-        };
-        match host.ip() {
-            Some(ip) => {
-                let transport = transport.unwrap_or(Transport::Udp);
-                if !available(transport) {
-                    return Err(CommandError::Transport(transport.to_string()));
-                }
-                let port = uri.port().unwrap_or(transport.default_port());
-                Ok(Place::At(Target::new(transport, SocketAddr::new(ip, port))))
+        Ok(Place::Ask(Box::new(way)))
+    }
+
+    /// The transports of our sockets, in the order in which we have them.
+    fn transports(&self) -> Vec<Transport> {
+        let mut transports = Vec::new();
+        for local in &self.config.locals {
+            if !transports.contains(&local.transport) {
+                transports.push(local.transport);
             }
-            None => Ok(Place::Ask(Question::Resolve {
-                host: host.to_string(),
-                port: uri.port(),
-                transport,
-                secure,
-            })),
         }
+        transports
     }
 
     /// The next hop of a request inside a dialog: over the connection on which the peer spoke last
@@ -138,5 +113,6 @@ impl Endpoint {
 /// Where a URI leads.
 pub(crate) enum Place {
     At(Target),
-    Ask(Question),
+    /// Somewhere that must be found out.
+    Ask(Box<Resolution>),
 }

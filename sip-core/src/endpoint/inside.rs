@@ -280,7 +280,7 @@ impl Endpoint {
                 call.ending = Some(Box::new(cause));
                 if let Some(outgoing) = call.outgoing.as_deref_mut() {
                     outgoing.rings_until = None;
-                    outgoing.targets.clear();
+                    outgoing.way = None;
                     outgoing.reason = reason;
                 }
                 self.send_cancel(now, call);

@@ -46,6 +46,7 @@ mod receive;
 mod registrar;
 mod reinvite;
 mod reliable;
+mod route;
 mod servers;
 mod session;
 mod standalone;
@@ -81,6 +82,7 @@ use servers::Server;
 use table::{Key, Table};
 
 use crate::auth::ServerAuth;
+use crate::resolve::Blacklist;
 use crate::{Framer, Method, StatusCode};
 
 /// Counts of what left no other trace.
@@ -124,6 +126,8 @@ pub struct Endpoint {
     unread: VecDeque<ConnectionId>,
     callers: Option<ServerAuth>,
     registrar_armed: Option<Instant>,
+    /// Addresses that failed a short while ago.
+    avoided: Blacklist,
     /// What Allow lists.
     allow: String,
     counters: Counters,
@@ -160,6 +164,7 @@ impl Endpoint {
             unread: VecDeque::new(),
             callers,
             registrar_armed: None,
+            avoided: Blacklist::new(bounds.avoided),
             counters: Counters::default(),
             allow: wire::allow(&config.methods, config.registrar.is_some()),
             config,

@@ -1,6 +1,5 @@
 //! Calls that we make: RFC 3261 section 13.2, with digest retries, failover and CANCEL.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,7 +7,7 @@ use super::call::{Call, CallState, Outgoing};
 use super::clients::{Failure, Purpose, Reply, cancel};
 use super::command::{CommandError, Invite};
 use super::event::{CallId, Event};
-use super::flow::{FlowError, Target};
+use super::flow::Target;
 use super::hops::Place;
 use super::reliable::Provisional;
 use super::table::Key;
@@ -57,7 +56,8 @@ impl Endpoint {
         call.outgoing = Some(Box::new(Outgoing {
             rings_until: invite.ring_timeout.map(|wait| after(now, wait)),
             invite,
-            targets: VecDeque::new(),
+            way: None,
+            last: None,
             client: None,
             question: None,
             seq: 1,
@@ -74,18 +74,7 @@ impl Endpoint {
                 // The command fails as a whole: no event for a call that never was.
                 call.state = CallState::Ended;
             }),
-            Place::Ask(question) => {
-                call.state = CallState::Resolving;
-                let asked = endpoint.ask(now, question, super::questions::Purpose::Call(key));
-                if let Some(outgoing) = &mut call.outgoing {
-                    outgoing.question = asked;
-                }
-                if asked.is_none() {
-                    call.state = CallState::Ended;
-                    return Err(CommandError::Full("question table"));
-                }
-                Ok(())
-            }
+            Place::Ask(way) => endpoint.begin_way(now, call, way),
         });
         match sent {
             Some(Err(error)) => Err(error),
@@ -161,49 +150,6 @@ impl Endpoint {
         call.target = Some(target);
         call.state = CallState::Calling;
         Ok(())
-    }
-
-    /// Addresses of the host were found, or none.
-    pub(crate) fn resolved(&mut self, now: Instant, call: &mut Call, targets: Vec<Target>) {
-        let Some(outgoing) = call.outgoing.as_deref_mut() else {
-            return;
-        };
-        outgoing.question = None;
-        if call.state != CallState::Resolving {
-            return;
-        }
-        // As many as a name may sensibly have, so that a hostile zone cannot keep us trying.
-        outgoing.targets = targets.into_iter().take(16).collect();
-        if outgoing.targets.is_empty() {
-            let cause = EndCause::new(EndedBy::Transport, EndKind::Unresolved)
-                .with_host(Some(call.host.clone()));
-            self.end(call, cause, None);
-            return;
-        }
-        let none = Failure::Transport(FlowError::NoTransport);
-        self.try_next(now, call, none.cause(call.host.clone()), None);
-    }
-
-    /// Tries the next address, or ends the call with what the last one said.
-    fn try_next(
-        &mut self,
-        now: Instant,
-        call: &mut Call,
-        last: EndCause,
-        message: Option<Message>,
-    ) {
-        while let Some(target) = call
-            .outgoing
-            .as_deref_mut()
-            .and_then(|outgoing| outgoing.targets.pop_front())
-        {
-            if matches!(self.place_target(&target), Ok(()))
-                && self.send_invite(now, call, target).is_ok()
-            {
-                return;
-            }
-        }
-        self.end(call, last, message);
     }
 
     /// The INVITE got no final response.

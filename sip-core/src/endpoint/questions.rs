@@ -168,11 +168,7 @@ impl Endpoint {
     fn answered(&mut self, now: Instant, asked: Asked, answer: Option<QuestionAnswer>) {
         match asked.purpose {
             Purpose::Call(key) => {
-                let targets = match answer {
-                    Some(QuestionAnswer::Targets(targets)) => targets,
-                    _ => Vec::new(),
-                };
-                self.with_call(key, |endpoint, call| endpoint.resolved(now, call, targets));
+                self.with_call(key, |endpoint, call| endpoint.resolved(now, call, answer));
             }
             Purpose::Caller(caller) => {
                 let ha1: Option<Ha1> = match answer {

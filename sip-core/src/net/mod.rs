@@ -26,8 +26,9 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Host names are looked up with the system's resolver, in the background (A and AAAA only; the
-//! whole of RFC 3263 is not here yet). A peer that does not read makes its own connection close,
+//! Host names are looked up with the system's resolver, in the background: it knows A and AAAA
+//! only. Who can ask for NAPTR and SRV records answers [`Question::Resolve`] itself
+//! ([`Driver::resolve_yourself`]), and the endpoint walks RFC 3263 with them. A peer that does not read makes its own connection close,
 //! never this loop wait. Left out so far: TLS and WebSocket.
 //!
 //! On Linux an unconnected UDP socket hears of ICMP errors only where the kernel reports them with
@@ -50,6 +51,7 @@ use tokio::task::AbortHandle;
 pub use tap::{Direction, Tap};
 
 use crate::endpoint::{Question, QuestionAnswer, QuestionId};
+use crate::resolve::{DnsAnswer, DnsQuery};
 use crate::{
     Chance, Config, ConnectionId, Endpoint, Epoch, Event, Flow, FlowError, Input, Local, Target,
     Transport,
@@ -92,7 +94,7 @@ impl Listen {
 pub(crate) enum Report {
     Network(Input),
     Accepted(TcpStream, SocketAddr),
-    Resolved(QuestionId, Vec<Target>),
+    Resolved(QuestionId, DnsAnswer),
 }
 
 /// How many reports may wait; a full queue makes the sockets wait, and so the network.
@@ -215,16 +217,10 @@ impl Driver {
                 }
                 Some(Event::Ask {
                     id,
-                    question:
-                        Question::Resolve {
-                            host,
-                            port,
-                            transport,
-                            secure,
-                        },
+                    question: Question::Resolve { query, .. },
                     ..
                 }) if self.resolve => {
-                    self.look_up(id, host, port, transport, secure);
+                    self.look_up(id, query);
                     continue;
                 }
                 Some(event) => return event,
@@ -376,40 +372,31 @@ impl Driver {
                 let connection = tcp::accepted(stream, remote, id, self.reporter.clone());
                 self.connections.insert(id, connection);
             }
-            Report::Resolved(id, targets) => {
+            Report::Resolved(id, answer) => {
                 // Gone when its deadline passed first.
                 let _ = self
                     .endpoint
-                    .answer_question(now, id, QuestionAnswer::Targets(targets));
+                    .answer_question(now, id, QuestionAnswer::Dns(answer));
             }
         }
     }
 
-    fn look_up(
-        &mut self,
-        id: QuestionId,
-        host: String,
-        port: Option<u16>,
-        transport: Option<Transport>,
-        secure: bool,
-    ) {
-        let transport = match (transport, secure) {
-            (Some(transport), _) => transport,
-            (None, true) => Transport::Tls,
-            (None, false) => Transport::Udp,
+    /// The system's resolver knows addresses only.
+    fn look_up(&mut self, id: QuestionId, query: DnsQuery) {
+        let DnsQuery::Address(host) = query else {
+            let nothing = QuestionAnswer::Dns(DnsAnswer::Nothing);
+            // Gone when what asked is over.
+            let _ = self.endpoint.answer_question(Instant::now(), id, nothing);
+            return;
         };
-        let port = port.unwrap_or(transport.default_port());
         let reporter = self.reporter.clone();
         tokio::spawn(async move {
-            let found = tokio::net::lookup_host((host.as_str(), port)).await;
-            let targets = match found {
-                Ok(addresses) => addresses
-                    .map(|address| Target::new(transport, address))
-                    .collect(),
-                Err(_) => Vec::new(),
+            let answer = match tokio::net::lookup_host((host.as_str(), 0)).await {
+                Ok(addresses) => DnsAnswer::Addresses(addresses.map(|at| at.ip()).collect()),
+                Err(_) => DnsAnswer::Nothing,
             };
             // The driver may be gone by now.
-            let _ = reporter.send(Report::Resolved(id, targets)).await;
+            let _ = reporter.send(Report::Resolved(id, answer)).await;
         });
     }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use sip_core::auth::Account;
 use sip_core::header::NameAddr;
+use sip_core::resolve::{DnsAnswer, Srv};
 use sip_core::{
     Body, CallId, Config, ConnectionId, DigestPolicy, Endpoint, Epoch, Event, Flow, FlowError,
     Input, Invite, Local, Message, QuestionAnswer, StatusCode, Transport,
@@ -113,7 +114,16 @@ impl World {
                 Event::Incoming { call, .. } => self.calls.push(call),
                 Event::Ended { call, .. } => self.calls.retain(|known| *known != call),
                 Event::Ask { id, .. } => {
-                    let answer = QuestionAnswer::Targets(Vec::new());
+                    let there = "192.0.2.9".parse().expect("an address");
+                    let answer = match self.sent.len() % 4 {
+                        0 => QuestionAnswer::Targets(Vec::new()),
+                        1 => QuestionAnswer::Dns(DnsAnswer::Nothing),
+                        2 => QuestionAnswer::Dns(DnsAnswer::Addresses(vec![there; 40])),
+                        _ => {
+                            let record = Srv::new(0, 1, 5060, "sip.example.org");
+                            QuestionAnswer::Dns(DnsAnswer::Srv(vec![record; 40]))
+                        }
+                    };
                     let _ = self.endpoint.answer_question(self.now, id, answer);
                 }
                 _ => {}
