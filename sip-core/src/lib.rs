@@ -62,8 +62,10 @@ mod uri;
 pub use endpoint::{
     Body, Bounds, CallHandle, CallId, CallState, Chance, CommandError, Config, ConnectionId,
     Counters, DigestPolicy, EndCause, EndKind, EndedBy, Endpoint, Epoch, Event, Flow, FlowError,
-    Gone, Input, Invite, Local, Options, Question, QuestionAnswer, QuestionId, Reliable, RequestId,
-    SessionTimers, Target, Transmit, Transport, Uninvited, Users,
+    Gone, Input, Invite, LaterSdp, Local, Options, Question, QuestionAnswer, QuestionId, Refer,
+    ReferError, Referrals, Reliable, RequestId, Resubscribe, SessionTimers, Subscribe,
+    SubscriptionEnd, SubscriptionHandle, SubscriptionId, SubscriptionState, Subscriptions, Target,
+    Terminated, Transmit, Transport, Uninvited, Users,
 };
 pub use framing::{Frame, FrameError, Framer, Refused};
 pub use header::{HeaderError, HeaderErrorReason, TypedHeader};

@@ -541,20 +541,20 @@ fn bad_commands_are_refused_with_a_reason() {
 #[test]
 fn requests_of_further_methods_are_the_applications_to_answer() {
     let mut config = Config::default();
-    config.methods = vec![Method::Refer, Method::Message];
+    config.methods = vec![Method::Publish, Method::Message];
     let mut net = Network::new(30, vec![Config::default(), config]);
     let (caller, callee) = net.connect(0, 1);
-    let refer_to = ("Refer-To".to_owned(), "<sip:carol@example.org>".to_owned());
-    let refer = |net: &mut Network, method| {
+    let task = ("X-Task".to_owned(), "<sip:carol@example.org>".to_owned());
+    let ask = |net: &mut Network, method| {
         let now = net.now;
-        let headers = [refer_to.clone()];
+        let headers = [task.clone()];
         net.endpoints[0]
             .call(caller)
             .unwrap()
             .request(now, method, &headers, None)
             .unwrap();
     };
-    refer(&mut net, Method::Refer);
+    ask(&mut net, Method::Publish);
     let id = net.until(1, |event| match event {
         Event::Ask {
             id,
@@ -562,10 +562,7 @@ fn requests_of_further_methods_are_the_applications_to_answer() {
             ..
         } => {
             assert_eq!(*call, Some(callee));
-            assert_eq!(
-                request.header("Refer-To").unwrap().value(),
-                refer_to.1.as_bytes()
-            );
+            assert_eq!(request.header("X-Task").unwrap().value(), task.1.as_bytes());
             Some(*id)
         }
         _ => None,
@@ -592,13 +589,13 @@ fn requests_of_further_methods_are_the_applications_to_answer() {
         )),
         _ => None,
     };
-    let want = (Method::Refer, StatusCode::ACCEPTED, Some("7".to_owned()));
+    let want = (Method::Publish, StatusCode::ACCEPTED, Some("7".to_owned()));
     assert_eq!(net.until(0, answered), want);
 
     // Nobody answers: 500. A method that nobody takes: 405 and what Allow lists.
-    refer(&mut net, Method::Message);
+    ask(&mut net, Method::Message);
     assert_eq!(net.until(0, answered).1, StatusCode::SERVER_INTERNAL_ERROR);
-    refer(&mut net, Method::Notify);
+    ask(&mut net, Method::Register);
     let allow = net.until(0, |event| match event {
         Event::RequestAnswered {
             status, response, ..
@@ -608,7 +605,7 @@ fn requests_of_further_methods_are_the_applications_to_answer() {
         }
         _ => None,
     });
-    assert!(allow.ends_with("PRACK, REFER, MESSAGE"), "{allow}");
+    assert!(allow.ends_with("NOTIFY, PUBLISH, MESSAGE"), "{allow}");
     let now = net.now;
     let bye = net.endpoints[0]
         .call(caller)

@@ -82,6 +82,26 @@ impl Dialog {
         })
     }
 
+    /// The subscriber's dialog, from the NOTIFY that makes it (RFC 6665 section 4.4.1) and the CSeq
+    /// number of its SUBSCRIBE or REFER.
+    pub fn from_notify(request: &Message, local_seq: u32) -> Result<Self, DialogError> {
+        let from: From<'_> = request.typed()?;
+        let to: To<'_> = request.typed()?;
+        Ok(Self {
+            call_id: request.typed::<CallId<'_>>()?.as_str().into(),
+            local: line(to.as_bytes()).into(),
+            remote: line(from.as_bytes()).into(),
+            local_tag: to.tag().unwrap_or_default().into(),
+            remote_tag: from.tag().unwrap_or_default().into(),
+            target: contact(request)?,
+            routes: record_route(request),
+            local_seq,
+            // Judged when the NOTIFY is admitted.
+            remote_seq: None,
+            secure: request.uri().is_ok_and(|uri| uri.scheme() == Scheme::Sips),
+        })
+    }
+
     /// The Call-ID.
     pub fn call_id(&self) -> &str {
         &self.call_id

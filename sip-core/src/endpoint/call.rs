@@ -11,6 +11,7 @@ use super::command::Invite;
 use super::flow::{Flow, Target};
 use super::reliable::{Early, Sent};
 use super::session::{Demand, Grant, Session};
+use super::subscription::Sub;
 use super::table::Key;
 use super::wire;
 use crate::auth::ClientAuth;
@@ -57,6 +58,8 @@ pub(crate) struct Outgoing {
     pub(crate) cancelled: bool,
     /// Early dialogs with reliable responses.
     pub(crate) early: Vec<Early>,
+    /// The preview of each branch: the first or the last, as the policy says.
+    pub(crate) previews: Vec<(Box<str>, Body)>,
     pub(crate) reason: Option<String>,
 }
 
@@ -143,6 +146,16 @@ pub(crate) struct Call {
     /// Early dialogs, one a branch; exactly one once answered.
     pub(crate) dialogs: Vec<Dialog>,
     pub(crate) offers: OfferAnswer,
+    /// Subscriptions in the call's dialogs; with them a dialog outlives its call (RFC 5057).
+    pub(crate) subs: Vec<Sub>,
+    /// Whether the peer has sent a REFER before.
+    pub(crate) referred: bool,
+    /// The REFER for which we make this call.
+    pub(crate) refer: Option<Key>,
+    /// The call whose place this one takes when it is answered.
+    pub(crate) replaces: Option<Key>,
+    /// Info packages that the peer takes (RFC 6086).
+    pub(crate) peer_packages: Vec<Box<str>>,
     /// Why we are leaving.
     pub(crate) ending: Option<Box<EndCause>>,
     pub(crate) bye_reason: Option<String>,
@@ -179,6 +192,11 @@ impl Call {
             got_body: None,
             dialogs: Vec::new(),
             offers: OfferAnswer::new(),
+            subs: Vec::new(),
+            referred: false,
+            refer: None,
+            replaces: None,
+            peer_packages: Vec::new(),
             ending: None,
             bye_reason: None,
             armed: None,
@@ -187,6 +205,10 @@ impl Call {
 
     /// The earliest of everything that the call waits for.
     pub(crate) fn deadline(&self) -> Option<Instant> {
+        let subs = self.subs.iter().filter_map(Sub::deadline).min();
+        if self.state == CallState::Ended {
+            return subs;
+        }
         let rings = self
             .outgoing
             .as_ref()
@@ -210,16 +232,29 @@ impl Call {
             .and_then(|arrival| arrival.sent.deadline());
         let update = self.update.as_ref().map(|update| update.until);
         let session = self.session.as_ref().map(|session| session.deadline());
-        [rings, repeat, ack, glare, arrival, prack, update, session]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            rings, repeat, ack, glare, arrival, prack, update, session, subs,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Notes what a message says about its sender.
     pub(crate) fn note_peer(&mut self, message: &Message) {
         if message.header(HeaderName::ALLOW).is_some() {
             self.peer_updates = wire::lists(message, HeaderName::ALLOW, "UPDATE");
+        }
+        if message.header(HeaderName::RECV_INFO).is_some() {
+            // As many as anyone may sensibly take.
+            self.peer_packages = message
+                .values(HeaderName::RECV_INFO)
+                .take(32)
+                .map(|value| {
+                    let value = String::from_utf8_lossy(value);
+                    value.split(';').next().unwrap_or_default().trim().into()
+                })
+                .collect();
         }
     }
 

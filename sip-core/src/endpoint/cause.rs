@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::event::CallId;
 use super::flow::FlowError;
 use crate::StatusCode;
 use crate::transaction::Timer;
@@ -48,6 +49,11 @@ pub enum EndKind {
     Transport(FlowError),
     /// No refresh came in time (RFC 4028): the peer is gone.
     SessionExpired,
+    /// Another call took this one's place (RFC 3891).
+    Replaced {
+        /// The call that goes on.
+        by: CallId,
+    },
     /// The host has no address.
     Unresolved,
     /// The peer lost the call: 481 or 408 to a request inside it (12.2.1.2).
@@ -137,6 +143,7 @@ impl fmt::Display for EndCause {
             EndKind::TimedOut(timer) => write!(f, "no answer from {host} ({timer})")?,
             EndKind::Transport(error) => write!(f, "cannot reach {host}: {error}")?,
             EndKind::SessionExpired => write!(f, "the peer did not refresh the session in time")?,
+            EndKind::Replaced { .. } => write!(f, "replaced by another call")?,
             EndKind::Unresolved => write!(f, "cannot find an address of {host}")?,
             EndKind::Lost => write!(f, "the peer does not know this call any more")?,
             EndKind::Protocol(what) => write!(f, "protocol error: {what}")?,

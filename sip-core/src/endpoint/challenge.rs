@@ -98,12 +98,16 @@ impl Endpoint {
             callers.verify(&caller.credentials, ha1, digest, wall)
         });
         if verdict == Verdict::Ok {
-            let (server, flow, user) = (caller.server, caller.flow, caller.credentials.username);
+            let user = caller.credentials.username;
             match caller.request.method() {
                 Some(Method::Register) => {
-                    self.register(now, server, flow, &caller.request, Some(&user));
+                    let user = Some(user.as_str());
+                    self.register(now, caller.server, caller.flow, &caller.request, user);
                 }
-                _ => self.incoming(now, server, flow, &caller.request, Some(user)),
+                _ => {
+                    let user = Some(user);
+                    self.admitted_by(now, caller.server, caller.flow, &caller.request, user);
+                }
             }
         } else {
             self.refuse_caller(now, caller.server, &caller.request, verdict);

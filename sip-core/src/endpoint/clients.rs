@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::call::Call;
+use super::call::{Call, CallState};
 use super::command::CommandError;
 use super::deadlines::Waiter;
 use super::event::{Event, RequestId};
@@ -27,6 +27,8 @@ pub(crate) enum Purpose {
     Cancel,
     Info,
     Standalone,
+    /// SUBSCRIBE, REFER or NOTIFY of this subscription.
+    Usage(Key),
 }
 
 /// Why a request has no final response.
@@ -241,6 +243,9 @@ impl Endpoint {
             purpose => {
                 if let Some(owner) = client.owner {
                     self.with_call(owner, |endpoint, call| match purpose {
+                        Purpose::Usage(sub) => endpoint.usage_failed(now, call, sub, failure),
+                        // Only its subscriptions live.
+                        _ if call.state == CallState::Ended => {}
                         Purpose::Invite => endpoint.invite_failed(now, call, key, failure),
                         _ => endpoint.inside_failed(now, call, key, purpose, failure),
                     });
@@ -293,6 +298,8 @@ impl Endpoint {
             Machine::Invite(machine) => machine.response(now, status.code(), &self.config.timers),
             Machine::Other(machine) => machine.response(now, status.code(), &self.config.timers),
         };
+        // What it bore decides whether another try makes sense.
+        let attempt = client.attempt.clone();
         if status.is_final() && matches!(client.machine, Machine::Other(_)) {
             // Nothing of it is needed any more; what lingers is small.
             client.request = None;
@@ -331,7 +338,7 @@ impl Endpoint {
             flow,
             request: &request,
             response: &response,
-            attempt: client.attempt.clone(),
+            attempt,
             target: client.target.clone(),
         };
         self.rearm_client(key);
@@ -355,14 +362,20 @@ impl Endpoint {
             }),
             _ => {
                 let gone = owner.is_none_or(|owner| {
-                    self.with_call(owner, |endpoint, call| match purpose {
-                        Purpose::Invite => endpoint.invite_response(now, call, &reply),
-                        Purpose::Reinvite | Purpose::Update => {
-                            endpoint.reinvite_response(now, call, purpose, &reply);
+                    let alive = self.with_call(owner, |endpoint, call| {
+                        match purpose {
+                            Purpose::Usage(sub) => endpoint.usage_response(now, call, sub, &reply),
+                            // Only its subscriptions live.
+                            _ if call.state == CallState::Ended => return false,
+                            Purpose::Invite => endpoint.invite_response(now, call, &reply),
+                            Purpose::Reinvite | Purpose::Update => {
+                                endpoint.reinvite_response(now, call, purpose, &reply);
+                            }
+                            _ => endpoint.inside_response(now, call, purpose, &reply),
                         }
-                        _ => endpoint.inside_response(now, call, purpose, &reply),
-                    })
-                    .is_none()
+                        true
+                    });
+                    alive != Some(true)
                 });
                 let invite = matches!(purpose, Purpose::Invite | Purpose::Reinvite);
                 if gone && invite && reply.response.status().is_some_and(|s| s.is_success()) {

@@ -62,6 +62,13 @@ impl Invite {
         }
     }
 
+    /// Whether the body holds a session description, and so an offer.
+    pub(crate) fn has_offer(&self) -> bool {
+        self.body
+            .as_ref()
+            .is_some_and(|body| body.session().is_some())
+    }
+
     /// Adds a header.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));

@@ -6,8 +6,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::callers::DigestPolicy;
 use super::flow::Transport;
+use super::refer::Referrals;
 use super::reliable::Reliable;
 use super::session::SessionTimers;
+use super::subscription::Subscriptions;
 use crate::Method;
 use crate::registrar::Policy;
 use crate::transaction::Timers;
@@ -95,6 +97,17 @@ pub enum Uninvited {
     Drop,
 }
 
+/// What counts when the SDP of a 200 differs from the preview in an unreliable provisional response.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LaterSdp {
+    /// The later one, as clients do; a preview stands in for a 200 without any.
+    #[default]
+    Follow,
+    /// The first, as RFC 3261 section 13.2.1 says: later ones of the same branch are not heard.
+    Ignore,
+}
+
 /// Bounds of every table and queue of an endpoint, and so of its memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -111,6 +124,12 @@ pub struct Bounds {
     /// Transmits and events that wait to be polled, each; default 1024. When full, new datagrams
     /// and commands are refused; streams wait.
     pub undrained: usize,
+    /// Subscriptions, both roles together; default 10 000. When full, commands get
+    /// [`CommandError::Full`](crate::CommandError::Full) and requests 503 with Retry-After. Each
+    /// that stands in no call's dialog takes a place of `calls` too.
+    pub subscriptions: usize,
+    /// Subscriptions in the dialogs of one call or SUBSCRIBE; default 16. When full, as above.
+    pub usages: usize,
     /// Early dialogs of one INVITE; default 12. When full, responses of further branches are
     /// ignored until one succeeds.
     pub forks: usize,
@@ -132,6 +151,8 @@ impl Default for Bounds {
             transactions: 40_000,
             connections: 10_000,
             undrained: 1024,
+            subscriptions: 10_000,
+            usages: 16,
             forks: 12,
             questions: 1024,
             avoided: 1024,
@@ -172,12 +193,28 @@ pub struct Config {
     pub progress_every: Duration,
     /// Reliable provisional responses (RFC 3262).
     pub reliable: Reliable,
+    /// Which of several session descriptions in answer to one offer of ours counts.
+    pub later_sdp: LaterSdp,
     /// Session timers (RFC 4028); on by default, so that no call outlives its peer.
     pub session_timers: Option<SessionTimers>,
     /// Further methods that the application answers, inside calls and outside: each such request
-    /// is a [`Question::Request`](crate::Question::Request), and Allow lists them. REFER, NOTIFY
-    /// and MESSAGE for instance; none by default. Those that the endpoint knows are its own.
+    /// is a [`Question::Request`](crate::Question::Request), and Allow lists them. MESSAGE and
+    /// PUBLISH for instance, or NOTIFY without a subscription; none by default. Those that the
+    /// endpoint knows are its own.
     pub methods: Vec<Method>,
+    /// Event packages and intervals of subscriptions (RFC 6665).
+    pub subscriptions: Subscriptions,
+    /// Whose REFER becomes [`Event::ReferRequested`](crate::Event::ReferRequested) (RFC 3515);
+    /// nobody's by default.
+    pub referrals: Referrals,
+    /// Whether an INVITE with Replaces takes the place of a call (RFC 3891) when the application
+    /// answers it; otherwise the header means nothing, and an INVITE that requires it gets 420.
+    /// Off by default: whoever knows a call's identifiers takes it over, so that whoever turns this
+    /// on judges [`Event::Incoming`](crate::Event::Incoming) by its `replaces`.
+    pub replaces: bool,
+    /// Info packages that we take (RFC 6086), as Recv-Info lists them; an INFO of another package
+    /// gets 469. None by default; an INFO without a package is always taken.
+    pub info_packages: Vec<String>,
     /// Answer to requests that begin something here.
     pub uninvited: Uninvited,
     /// Digest authentication of callers, and of those who register; none by default.
@@ -199,8 +236,13 @@ impl Default for Config {
             answer_within: Duration::from_secs(180),
             progress_every: Duration::from_secs(60),
             reliable: Reliable::default(),
+            later_sdp: LaterSdp::default(),
             session_timers: Some(SessionTimers::default()),
             methods: Vec::new(),
+            subscriptions: Subscriptions::default(),
+            referrals: Referrals::default(),
+            replaces: false,
+            info_packages: Vec::new(),
             uninvited: Uninvited::default(),
             digest: None,
             registrar: None,

@@ -1,12 +1,14 @@
 //! What an endpoint tells its application.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::body::Body;
 use super::cause::EndCause;
 use super::flow::{Flow, Target, Transport};
+use super::subscription::{SubscriptionEnd, SubscriptionId, SubscriptionState};
 use super::table::Key;
 use crate::auth::Ha1;
+use crate::header::NameAddr;
 use crate::header::digest::HashAlgorithm;
 use crate::registrar::{Aor, BindingEvent, Bindings};
 use crate::resolve::{DnsAnswer, DnsQuery};
@@ -43,6 +45,9 @@ pub enum Event {
         user: Option<String>,
         /// The offer; `None` when the caller wants ours in the answer.
         offer: Option<Body>,
+        /// The call whose place this one takes when it is answered (RFC 3891); that one then ends
+        /// with [`EndKind::Replaced`](crate::EndKind::Replaced).
+        replaces: Option<CallId>,
         /// The INVITE.
         request: Message,
     },
@@ -124,10 +129,90 @@ pub enum Event {
     Info {
         /// The call.
         call: CallId,
+        /// Its Info package, one of [`Config::info_packages`](crate::Config::info_packages); none
+        /// in an INFO of the old kind.
+        package: Option<String>,
         /// What it carried.
         body: Option<Body>,
         /// The request.
         request: Message,
+    },
+    /// Someone asks to hear of an event. Answer with
+    /// [`SubscriptionHandle::accept`](crate::SubscriptionHandle::accept) or
+    /// [`reject`](crate::SubscriptionHandle::reject) within half of timer F; then the endpoint
+    /// answers 503.
+    SubscribeRequested {
+        /// The new subscription.
+        subscription: SubscriptionId,
+        /// The call in whose dialog it stands, if any.
+        call: Option<CallId>,
+        /// The user that digest authentication proved, outside a call.
+        user: Option<String>,
+        /// The event package, one of [`Subscriptions::packages`](crate::Subscriptions::packages).
+        package: String,
+        /// How long; zero for the state once.
+        expires: Duration,
+        /// The SUBSCRIBE.
+        request: Message,
+    },
+    /// Someone asks us to call somebody else. Carry it out with
+    /// [`Endpoint::follow`](crate::Endpoint::follow) and
+    /// [`Invite::referred`](crate::Invite::referred), or answer like a subscription.
+    ReferRequested {
+        /// The subscription by which the transferor hears what becomes of it.
+        subscription: SubscriptionId,
+        /// The call that is to be transferred, if any.
+        call: Option<CallId>,
+        /// The user that digest authentication proved, outside a call.
+        user: Option<String>,
+        /// Whom to call (Refer-To).
+        to: NameAddr,
+        /// On whose behalf (Referred-By, RFC 3892), as claimed.
+        referred_by: Option<String>,
+        /// The REFER.
+        request: Message,
+    },
+    /// Our SUBSCRIBE or REFER was accepted; the state follows as [`Event::Notified`].
+    Subscribed {
+        /// The subscription.
+        subscription: SubscriptionId,
+        /// The call in whose dialog it stands, if any.
+        call: Option<CallId>,
+        /// How long it was granted.
+        expires: Duration,
+        /// The response.
+        response: Message,
+    },
+    /// Another branch of a forked SUBSCRIBE notifies too: one more subscription (RFC 6665 section
+    /// 4.1.2.4).
+    SubscriptionForked {
+        /// The new subscription.
+        subscription: SubscriptionId,
+        /// The one that was asked for.
+        of: SubscriptionId,
+    },
+    /// A NOTIFY came and was answered with 200. That of a transfer bears a
+    /// [`Body::sipfrag_status`].
+    Notified {
+        /// The subscription.
+        subscription: SubscriptionId,
+        /// The call in whose dialog it stands, if any.
+        call: Option<CallId>,
+        /// Pending, active, or ending.
+        state: SubscriptionState,
+        /// The state of what was subscribed to.
+        body: Option<Body>,
+        /// The request.
+        request: Message,
+    },
+    /// The subscription is over; its id finds nothing from now on.
+    SubscriptionEnded {
+        /// The subscription.
+        subscription: SubscriptionId,
+        /// The call in whose dialog it stands, if any.
+        call: Option<CallId>,
+        /// By whom and why.
+        end: SubscriptionEnd,
     },
     /// A request of ours inside the call (INFO) was answered; failures of the call itself come as
     /// [`Event::Ended`].

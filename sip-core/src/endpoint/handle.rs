@@ -7,9 +7,11 @@ use super::call::{Call, CallState};
 use super::cause::{EndCause, EndKind, EndedBy};
 use super::command::CommandError;
 use super::event::CallId;
+use super::refer::escape;
+use super::subscription::{Refer, SubscriptionId};
 use super::{Endpoint, wire};
 use crate::dialog::OfferAnswerState;
-use crate::{HeaderName, Method, StatusCode};
+use crate::{BuildError, HeaderName, Method, StatusCode, Uri};
 
 /// One call of an endpoint, for as long as it is borrowed; see [`Endpoint::call`].
 ///
@@ -69,11 +71,11 @@ impl<'e> CallHandle<'e> {
             .map_or(OfferAnswerState::Idle, |call| call.offers.state())
     }
 
-    fn command(
+    fn command<R>(
         self,
         now: Instant,
-        f: impl FnOnce(&mut Endpoint, Instant, &mut Call) -> Result<(), CommandError>,
-    ) -> Result<(), CommandError> {
+        f: impl FnOnce(&mut Endpoint, Instant, &mut Call) -> Result<R, CommandError>,
+    ) -> Result<R, CommandError> {
         let now = self.endpoint.advance(now);
         if !self.endpoint.out.has_room() {
             return Err(CommandError::Full("outbox"));
@@ -190,17 +192,60 @@ impl<'e> CallHandle<'e> {
     /// [`Event::RequestAnswered`](crate::Event::RequestAnswered).
     pub fn info(self, now: Instant, body: Body) -> Result<(), CommandError> {
         self.command(now, |endpoint, now, call| {
-            if !matches!(call.state, CallState::Established | CallState::Accepted) {
-                return Err(CommandError::State("an answered call"));
-            }
-            endpoint.send_inside(now, call, Method::Info, |builder| {
-                wire::with_body(builder, &body)
-            })
+            endpoint.send_info(now, call, None, Some(body))
         })
     }
 
-    /// Sends a request of a method that the endpoint does not use by itself (MESSAGE, REFER,
-    /// NOTIFY, an extension) in the call's dialog; answered by
+    /// Sends an INFO of a package that the peer's Recv-Info names (RFC 6086).
+    pub fn info_package(
+        self,
+        now: Instant,
+        package: &str,
+        body: Option<Body>,
+    ) -> Result<(), CommandError> {
+        self.command(now, |endpoint, now, call| {
+            endpoint.send_info(now, call, Some(package), body)
+        })
+    }
+
+    /// Asks the peer to call somebody else (RFC 3515). What becomes of it comes as
+    /// [`Event::Notified`](crate::Event::Notified); this call goes on until somebody hangs up.
+    pub fn refer(self, now: Instant, refer: Refer) -> Result<SubscriptionId, CommandError> {
+        self.command(now, |endpoint, now, call| {
+            endpoint.send_refer(now, call, &refer)
+        })
+    }
+
+    /// Asks this call's peer to take our place in `other` (RFC 5589 section 7.3): a REFER to the
+    /// other peer's Contact with a Replaces of that call's dialog.
+    pub fn transfer_to(self, now: Instant, other: CallId) -> Result<SubscriptionId, CommandError> {
+        let refer = self.endpoint.call(other)?.as_replaced()?;
+        self.refer(now, refer)
+    }
+
+    /// The transfer that makes somebody take our place in this call.
+    pub fn as_replaced(&self) -> Result<Refer, CommandError> {
+        const NO: CommandError = CommandError::State("an answered call");
+        let call = self
+            .get()
+            .filter(|call| matches!(call.state, CallState::Established | CallState::Accepted))
+            .ok_or(NO)?;
+        let dialog = call.dialogs.first().ok_or(NO)?;
+        // The tags are named from where the INVITE will arrive (RFC 3891 section 4).
+        let replaces = format!(
+            "{};to-tag={};from-tag={}",
+            dialog.call_id(),
+            dialog.remote_tag(),
+            dialog.local_tag()
+        );
+        let target = dialog.target().as_str();
+        let target = target.split_once('?').map_or(target, |(plain, _)| plain);
+        let uri = format!("{target}?Replaces={}", escape(&replaces));
+        Ok(Refer::new(Uri::parse(uri).map_err(BuildError::Uri)?))
+    }
+
+    /// Sends a request of a method that the endpoint does not use by itself (MESSAGE, an
+    /// extension, NOTIFY without a subscription) in the call's dialog; answered by
     /// [`Event::RequestAnswered`](crate::Event::RequestAnswered).
     pub fn request(
         self,
@@ -209,8 +254,11 @@ impl<'e> CallHandle<'e> {
         headers: &[(String, String)],
         body: Option<Body>,
     ) -> Result<(), CommandError> {
-        use Method::{Ack, Bye, Cancel, Invite, Prack, Update};
-        if matches!(method, Ack | Bye | Cancel | Invite | Prack | Update) {
+        use Method::{Ack, Bye, Cancel, Invite, Prack, Refer, Subscribe, Update};
+        if matches!(
+            method,
+            Ack | Bye | Cancel | Invite | Prack | Refer | Subscribe | Update
+        ) {
             return Err(CommandError::State(
                 "a method that the endpoint does not use by itself",
             ));
@@ -252,7 +300,7 @@ impl<'e> CallHandle<'e> {
     /// `Q.850;cause=16;text="Normal call clearing"`.
     pub fn hang_up_because(self, now: Instant, reason: &str) -> Result<(), CommandError> {
         if reason.contains(['\r', '\n', '\0']) {
-            return Err(crate::BuildError::Injection(HeaderName::REASON.to_string()).into());
+            return Err(BuildError::Injection(HeaderName::REASON.to_string()).into());
         }
         self.command(now, |endpoint, now, call| {
             let cause = EndCause::new(EndedBy::Local, EndKind::HungUp).with_reason(Some(reason));

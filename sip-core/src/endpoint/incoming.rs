@@ -9,6 +9,7 @@ use super::command::CommandError;
 use super::config::Uninvited;
 use super::event::{CallId, Event};
 use super::flow::Flow;
+use super::refer::Referrals;
 use super::table::Key;
 use super::{EndCause, EndKind, EndedBy, Endpoint, wire};
 use crate::dialog::{Dialog, OfferAnswerState, OfferError, Repeat};
@@ -70,6 +71,15 @@ impl Endpoint {
             Method::Invite => self.invited(now, server, flow, request),
             Method::Register if self.config.registrar.is_some() => {
                 self.registered(now, server, flow, request);
+            }
+            Method::Subscribe if !self.config.subscriptions.packages.is_empty() => {
+                self.admit(now, server, flow, request);
+            }
+            Method::Refer if self.config.referrals == Referrals::Anywhere => {
+                self.admit(now, server, flow, request);
+            }
+            Method::Message if self.config.methods.contains(&Method::Message) => {
+                self.admit(now, server, flow, request);
             }
             other if self.config.methods.contains(other) => {
                 self.ask_for_response(now, server, None, request);
@@ -150,10 +160,39 @@ impl Endpoint {
             self.respond_min_se(now, server, request, min);
             return;
         }
+        self.admit(now, server, flow, request);
+    }
+
+    /// A request that begins something: through the digest policy, if there is one.
+    fn admit(&mut self, now: Instant, server: Key, flow: Flow, request: &Message) {
         if self.config.digest.is_some() {
             self.authenticate(now, server, flow, request);
         } else {
-            self.incoming(now, server, flow, request, None);
+            self.admitted_by(now, server, flow, request, None);
+        }
+    }
+
+    /// The same once the digest policy is satisfied.
+    pub(crate) fn admitted_by(
+        &mut self,
+        now: Instant,
+        server: Key,
+        flow: Flow,
+        request: &Message,
+        user: Option<String>,
+    ) {
+        match request.method() {
+            Some(method @ (Method::Subscribe | Method::Refer)) => {
+                let Some(key) = self.standing(now, server, flow, request) else {
+                    return;
+                };
+                self.with_call(key, |endpoint, call| match method {
+                    Method::Refer => endpoint.referred(now, server, call, request, user),
+                    _ => endpoint.subscribed(now, server, call, request, user),
+                });
+            }
+            Some(Method::Invite) => self.incoming(now, server, flow, request, user),
+            _ => self.ask_for_response(now, server, None, request),
         }
     }
 
@@ -199,13 +238,21 @@ impl Endpoint {
         };
         call.dialogs.push(dialog);
         call.note_peer(request);
-        let offer = wire::body(request);
+        let offer = wire::session(request);
         call.got(offer.as_ref());
         if offer.is_some() {
             // A new machine takes an offer.
             let _ = call.offers.remote_offer();
         }
         call.arrival = Some(Box::new(self.arrival(now, server, request)));
+        match self.replaced(request) {
+            Ok(replaces) => call.replaces = replaces,
+            Err(status) => {
+                self.respond_status(now, server, request, status, |builder| builder);
+                return;
+            }
+        }
+        let replaces = call.replaces.map(CallId);
         let Some(key) = self.new_call(call) else {
             // Other callers took the last places while this one's credentials were looked up.
             self.counters.overload += 1;
@@ -223,6 +270,7 @@ impl Endpoint {
             flow,
             user,
             offer,
+            replaces,
             request: request.clone(),
         });
     }
@@ -386,6 +434,9 @@ impl Endpoint {
         if !supported.is_empty() {
             builder = builder.header(HeaderName::SUPPORTED, supported);
         }
+        if let Some(packages) = self.recv_info() {
+            builder = builder.header(HeaderName::RECV_INFO, packages);
+        }
         let grant = arrival.grant;
         builder = Self::session_response(builder, grant);
         if let Some(body) = &body {
@@ -414,6 +465,9 @@ impl Endpoint {
         self.session_granted(now, call, grant);
         if call.state == CallState::Incoming {
             call.state = CallState::Accepted;
+        }
+        if let Some(old) = call.replaces.take() {
+            self.give_way(now, old, call.key);
         }
         Ok(())
     }
@@ -500,16 +554,13 @@ impl Endpoint {
             return;
         };
         self.with_call(key, |endpoint, call| {
-            if call
-                .success
-                .as_ref()
-                .is_none_or(|success| success.seq != seq)
-            {
+            let success = call.success.as_ref();
+            if call.state == CallState::Ended || success.is_none_or(|success| success.seq != seq) {
                 return;
             }
             call.success = None;
             call.flow = Some(flow);
-            let answer = wire::body(request);
+            let answer = wire::session(request);
             if call.offers.state() == OfferAnswerState::LocalOffer {
                 match &answer {
                     Some(_) => {

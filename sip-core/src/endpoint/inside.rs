@@ -9,6 +9,7 @@ use super::command::CommandError;
 use super::credentials::with_digest_request;
 use super::event::{CallId, Event};
 use super::flow::Flow;
+use super::refer::Referrals;
 use super::table::Key;
 use super::{EndCause, EndKind, EndedBy, Endpoint, wire};
 use crate::auth::Attempt;
@@ -32,11 +33,18 @@ impl Endpoint {
         };
         let from = wire::from_tag(request).unwrap_or_default();
         let known = self.with_call(key, |endpoint, call| {
-            let Some(at) = call
-                .dialogs
-                .iter()
-                .position(|dialog| dialog.remote_tag() == from)
-            else {
+            let known = |call: &Call| {
+                let mut dialogs = call.dialogs.iter();
+                dialogs.position(|dialog| dialog.remote_tag() == from)
+            };
+            let mut at = known(call);
+            if at.is_none()
+                && *method == Method::Notify
+                && endpoint.notify_makes_dialog(now, call, request)
+            {
+                at = known(call);
+            }
+            let Some(at) = at else {
                 return false;
             };
             call.flow = Some(flow);
@@ -67,24 +75,47 @@ impl Endpoint {
         request: &Message,
         method: &Method,
     ) {
+        let gone = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
         match method {
+            Method::Notify if self.notified(now, server, call, request) => {}
+            Method::Subscribe if !self.config.subscriptions.packages.is_empty() => {
+                self.subscribed(now, server, call, request, None);
+            }
+            // A refresh of what a REFER began.
+            Method::Subscribe if call.subs.iter().any(|sub| sub.notifier) => {
+                self.subscribed(now, server, call, request, None);
+            }
+            // The call is over, only subscriptions in its dialog are not (RFC 5057).
+            Method::Bye
+            | Method::Invite
+            | Method::Update
+            | Method::Prack
+            | Method::Info
+            | Method::Refer
+            | Method::Notify
+                if call.state == CallState::Ended =>
+            {
+                self.respond_status(now, server, request, gone, |builder| builder);
+            }
+            Method::Refer if self.config.referrals != Referrals::Never => match call.state {
+                CallState::Established | CallState::Accepted => {
+                    self.referred(now, server, call, request, None);
+                }
+                _ => {
+                    self.respond_status(now, server, request, gone, |builder| builder);
+                }
+            },
             Method::Bye => self.bye(now, server, call, request),
             Method::Invite => self.reinvited(now, server, call, request),
             Method::Update => self.updated(now, server, call, request),
             Method::Prack => self.pracked(now, server, call, request),
             Method::Options => self.respond_options(now, server, request),
-            Method::Info => {
-                self.respond_status(now, server, request, StatusCode::OK, |builder| builder);
-                if let Some(key) = call.key {
-                    self.out.tell(Event::Info {
-                        call: CallId(key),
-                        body: wire::body(request),
-                        request: request.clone(),
-                    });
-                }
-            }
+            Method::Info => self.info_came(now, server, call, request),
             other if self.config.methods.contains(other) => {
                 self.ask_for_response(now, server, call.key.map(CallId), request);
+            }
+            Method::Notify => {
+                self.respond_status(now, server, request, gone, |builder| builder);
             }
             Method::Extension(_) => {
                 let allowed = self.allow.clone();
@@ -170,7 +201,7 @@ impl Endpoint {
             return;
         }
         call.note_peer(request);
-        let offer = wire::body(request);
+        let offer = wire::session(request);
         call.got(offer.as_ref());
         if offer.is_some() {
             // Seen to be possible above.
@@ -443,6 +474,10 @@ impl Endpoint {
 
     pub(crate) fn call_due(&mut self, now: Instant, key: Key) -> bool {
         self.with_call(key, |endpoint, call| {
+            endpoint.subs_due(now, call);
+            if call.state == CallState::Ended {
+                return;
+            }
             if call
                 .outgoing
                 .as_ref()

@@ -19,9 +19,10 @@
 //! ```
 //!
 //! With it go session timers (RFC 4028), UPDATE (RFC 3311) and reliable provisional responses
-//! (RFC 3262). Methods that it does not know itself (REFER, NOTIFY, MESSAGE) are the application's:
+//! (RFC 3262), subscriptions in both roles (RFC 6665), and transfers (RFC 3515, 3891) as transferor,
+//! transferee and target. Methods that it does not know itself (MESSAGE, PUBLISH) are the application's:
 //! [`Config::methods`] brings them as questions, [`CallHandle::request`] sends them. What this
-//! leaves out so far: proxies, registration as a client, transfers and subscriptions as state machines.
+//! leaves out so far: proxies, and registration as a client.
 
 mod body;
 mod call;
@@ -38,11 +39,13 @@ mod flow;
 mod handle;
 mod hops;
 mod incoming;
+mod info;
 mod inside;
 mod outbox;
 mod outgoing;
 mod questions;
 mod receive;
+mod refer;
 mod registrar;
 mod reinvite;
 mod reliable;
@@ -50,6 +53,7 @@ mod route;
 mod servers;
 mod session;
 mod standalone;
+mod subscription;
 mod table;
 mod trace;
 mod update;
@@ -65,13 +69,18 @@ pub use call::CallState;
 pub use callers::{DigestPolicy, Users};
 pub use cause::{EndCause, EndKind, EndedBy};
 pub use command::{CommandError, Gone, Invite, Options};
-pub use config::{Bounds, Config, Epoch, Local, Uninvited};
+pub use config::{Bounds, Config, Epoch, LaterSdp, Local, Uninvited};
 pub use event::{CallId, Event, Question, QuestionAnswer, QuestionId, RequestId};
 pub use flow::{ConnectionId, Flow, FlowError, Input, Target, Transmit, Transport};
 pub use handle::CallHandle;
 pub use outbox::Chance;
+pub use refer::{ReferError, Referrals};
 pub use reliable::Reliable;
 pub use session::SessionTimers;
+pub use subscription::{
+    Refer, Resubscribe, Subscribe, SubscriptionEnd, SubscriptionHandle, SubscriptionId,
+    SubscriptionState, Subscriptions, Terminated,
+};
 
 use call::{Call, Reinvite};
 use clients::Client;
@@ -118,6 +127,8 @@ pub struct Endpoint {
     /// Unanswered INVITEs by From tag, Call-ID and CSeq (8.2.2.2).
     merges: HashMap<Box<str>, Key>,
     calls: Table<Call>,
+    /// Subscriptions, by the call that they stand in.
+    subscriptions: Table<Key>,
     /// Calls by Call-ID and our tag.
     dialogs: HashMap<Box<str>, Key>,
     questions: Table<Asked>,
@@ -158,6 +169,7 @@ impl Endpoint {
             server_keys: HashMap::new(),
             merges: HashMap::new(),
             calls: Table::new(bounds.calls),
+            subscriptions: Table::new(bounds.subscriptions),
             dialogs: HashMap::new(),
             questions: Table::new(bounds.questions),
             connections: HashMap::new(),
@@ -166,7 +178,7 @@ impl Endpoint {
             registrar_armed: None,
             avoided: Blacklist::new(bounds.avoided),
             counters: Counters::default(),
-            allow: wire::allow(&config.methods, config.registrar.is_some()),
+            allow: wire::allow(&config),
             config,
         }
     }
@@ -225,14 +237,20 @@ impl Endpoint {
     /// Commands and questions to one call.
     pub fn call(&mut self, id: CallId) -> Result<CallHandle<'_>, Gone> {
         match self.calls.get(id.0) {
-            Some(_) => Ok(CallHandle::new(self, id)),
-            None => Err(Gone),
+            Some(call) if call.state != CallState::Ended => Ok(CallHandle::new(self, id)),
+            _ => Err(Gone),
         }
     }
 
     /// Calls that are not over, in no particular order.
     pub fn calls(&self) -> impl Iterator<Item = CallId> + '_ {
-        self.calls.keys().map(CallId)
+        self.calls
+            .keys()
+            .filter(|key| {
+                let call = self.calls.get(*key);
+                call.is_some_and(|call| call.state != CallState::Ended)
+            })
+            .map(CallId)
     }
 
     /// What the endpoint counted.
@@ -240,7 +258,7 @@ impl Endpoint {
         self.counters
     }
 
-    /// Sizes of the tables: calls, client transactions, server transactions, open questions.
+    /// Sizes of the tables: calls and dialogs of subscriptions alone, client transactions, server transactions, open questions.
     pub fn sizes(&self) -> [usize; 4] {
         [
             self.calls.len(),
@@ -259,6 +277,7 @@ impl Endpoint {
             && self.merges.is_empty()
             && self.by_remote.is_empty()
             && self.dialogs.is_empty()
+            && self.subscriptions.len() == 0
     }
 
     /// The configuration.
@@ -293,14 +312,12 @@ impl Endpoint {
     fn with_call<R>(&mut self, key: Key, f: impl FnOnce(&mut Self, &mut Call) -> R) -> Option<R> {
         let mut call = self.calls.take(key)?;
         let result = f(self, &mut call);
-        let wanted = if call.state == CallState::Ended {
-            None
-        } else {
-            call.deadline()
-        };
+        // A dialog lives as long as any of its usages (RFC 5057 section 4).
+        let over = call.state == CallState::Ended && call.subs.is_empty();
+        let wanted = if over { None } else { call.deadline() };
         self.deadlines
             .arm(Waiter::Call(key), &mut call.armed, wanted);
-        if call.state == CallState::Ended {
+        if over {
             self.dialogs
                 .remove(dialog_key(&call.call_id, &call.local_tag).as_str());
             self.calls.release(key);
@@ -338,6 +355,9 @@ impl Endpoint {
         if call.update.is_some() {
             let _ = self.refuse_update(now, call, StatusCode::REQUEST_TERMINATED);
         }
+        self.report_end(call, &cause);
+        call.success = None;
+        call.session = None;
         if let Some(id) = call.key {
             self.out.tell(Event::Ended {
                 call: CallId(id),
@@ -353,7 +373,9 @@ impl Endpoint {
         let key = self.calls.insert(call).ok()?;
         if let Some(call) = self.calls.get_mut(key) {
             call.key = Some(key);
-            trace::began(call);
+            if call.state != CallState::Ended {
+                trace::began(call);
+            }
         }
         self.dialogs.insert(name.into(), key);
         Some(key)

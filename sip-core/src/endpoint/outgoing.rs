@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::body::Body;
 use super::call::{Call, CallState, Outgoing};
 use super::clients::{Failure, Purpose, Reply, cancel};
 use super::command::{CommandError, Invite};
+use super::config::LaterSdp;
 use super::event::{CallId, Event};
 use super::flow::Target;
 use super::hops::Place;
@@ -50,7 +52,7 @@ impl Endpoint {
             .account
             .clone()
             .map(|account| Box::new(ClientAuth::new(account)));
-        if invite.body.is_some() {
+        if invite.has_offer() {
             call.offers.local_offer()?;
         }
         call.outgoing = Some(Box::new(Outgoing {
@@ -64,6 +66,7 @@ impl Endpoint {
             provisional: false,
             cancelled: false,
             early: Vec::new(),
+            previews: Vec::new(),
             reason: None,
         }));
         let Some(key) = self.new_call(call) else {
@@ -114,12 +117,16 @@ impl Endpoint {
             .header(HeaderName::CONTACT, contact)
             .header(HeaderName::ALLOW, &self.allow);
         let mut supported = self.supported();
-        if invite.body.is_none() {
+        if !invite.has_offer() {
             // A reliable response would carry an offer, and PRACK our answer.
-            supported = supported.replace(", 100rel", "").replace("100rel", "");
+            let but = supported.split(", ").filter(|tag| *tag != "100rel");
+            supported = but.collect::<Vec<_>>().join(", ");
         }
         if !supported.is_empty() {
             builder = builder.header(HeaderName::SUPPORTED, supported);
+        }
+        if let Some(packages) = self.recv_info() {
+            builder = builder.header(HeaderName::RECV_INFO, packages);
         }
         for (name, value) in self.session_values(None, call.demand) {
             builder = builder.header(name, value);
@@ -146,6 +153,7 @@ impl Endpoint {
             outgoing.provisional = false;
             outgoing.cancelled = false;
             outgoing.early.clear();
+            outgoing.previews.clear();
         }
         call.target = Some(target);
         call.state = CallState::Calling;
@@ -246,17 +254,34 @@ impl Endpoint {
             Provisional::Old => return,
             reliable => reliable == Provisional::Fresh,
         };
+        self.report(call, status, &reply.response.reason());
+        let preview = wire::session(reply.response);
+        let preview = preview.and_then(|body| self.previewed(call, &branch, body));
         if let Some(key) = call.key {
             self.out.tell(Event::Progress {
                 call: CallId(key),
                 status,
                 reason: reply.response.reason().into_owned(),
                 branch,
-                preview: wire::body(reply.response),
+                preview,
                 reliable,
                 response: reply.response.clone(),
             });
         }
+    }
+
+    /// Notes a preview of the answer; gives it back if it is to be heard.
+    fn previewed(&self, call: &mut Call, branch: &str, body: Body) -> Option<Body> {
+        let previews = &mut call.outgoing.as_deref_mut()?.previews;
+        let room = previews.len() < self.config.bounds.forks;
+        match previews.iter_mut().find(|(tag, _)| **tag == *branch) {
+            Some(_) if self.config.later_sdp == LaterSdp::Ignore => return None,
+            Some((_, last)) => *last = body.clone(),
+            // As many as there are early dialogs, which are bounded.
+            None if room => previews.push((branch.into(), body.clone())),
+            None => {}
+        }
+        Some(body)
     }
 
     fn invite_success(&mut self, now: Instant, call: &mut Call, reply: &Reply<'_>) {
@@ -298,11 +323,14 @@ impl Endpoint {
         call.dialogs = vec![dialog];
         let cancelled = call.state == CallState::Cancelling;
         call.note_peer(reply.response);
-        let offered = call
-            .outgoing
-            .as_ref()
-            .is_some_and(|o| o.invite.body.is_some());
+        let offered = call.outgoing.as_ref().is_some_and(|o| o.invite.has_offer());
         let early = Self::early_answer(call, &branch);
+        let preview = call.outgoing.as_deref_mut().and_then(|outgoing| {
+            let mut previews = outgoing.previews.drain(..);
+            previews
+                .find(|(tag, _)| **tag == *branch)
+                .map(|(_, body)| body)
+        });
         call.sent_body = call
             .outgoing
             .take()
@@ -310,7 +338,12 @@ impl Endpoint {
         call.state = CallState::Established;
         self.session_answered(now, call, reply.response);
         // What came reliably is the answer; the 200 may repeat it, but not change it.
-        let body = early.or_else(|| wire::body(reply.response));
+        let last = wire::session(reply.response);
+        let body = early.or(match self.config.later_sdp {
+            _ if !offered => last,
+            LaterSdp::Follow => last.or(preview),
+            LaterSdp::Ignore => preview.or(last),
+        });
         call.got(body.as_ref());
         let broken = match (offered, &body) {
             (true, Some(_)) => call
@@ -347,6 +380,7 @@ impl Endpoint {
             self.send_bye(now, call, cause);
             return;
         }
+        self.report(call, StatusCode::OK, &reply.response.reason());
         if let Some(key) = call.key {
             self.out.tell(Event::Answered {
                 call: CallId(key),
@@ -394,6 +428,7 @@ impl Endpoint {
                         outgoing.provisional = false;
                         // Early dialogs belonged to the refused request.
                         outgoing.early.clear();
+                        outgoing.previews.clear();
                         call.dialogs.clear();
                         return;
                     }
@@ -455,7 +490,7 @@ impl Endpoint {
         call: &mut Call,
         client: Key,
         seq: u32,
-        body: Option<&super::Body>,
+        body: Option<&Body>,
     ) {
         let (flow, sent) = (call.flow, call.target.clone());
         let Some(dialog) = call.dialogs.first() else {

@@ -84,6 +84,7 @@ impl Endpoint {
         let contact = self.local_contact(call);
         let supported = self.supported();
         let allow = self.allow.clone();
+        let packages = self.recv_info();
         let session = call.session.take();
         // Only what the builder needs of the endpoint, which sends meanwhile.
         let headers = self.session_values(session.as_deref(), call.demand);
@@ -93,6 +94,9 @@ impl Endpoint {
                 .header(HeaderName::ALLOW, &allow);
             if !supported.is_empty() {
                 builder = builder.header(HeaderName::SUPPORTED, supported);
+            }
+            if let Some(packages) = packages {
+                builder = builder.header(HeaderName::RECV_INFO, packages);
             }
             for (name, value) in headers {
                 builder = builder.header(name, value);
@@ -148,7 +152,7 @@ impl Endpoint {
             if let Some(dialog) = call.dialog() {
                 dialog.refresh_target(reply.response);
             }
-            let answer = wire::body(reply.response).filter(|_| offer);
+            let answer = wire::session(reply.response).filter(|_| offer);
             if answer.is_some() {
                 // Our own offer is out, or `offer` would be false.
                 let _ = call.offers.remote_answer();

@@ -153,7 +153,7 @@ impl Endpoint {
             return Provisional::Plain;
         };
         let tag = dialog.remote_tag();
-        let body = wire::body(reply.response);
+        let body = wire::session(reply.response);
         match outgoing.early.iter_mut().find(|early| *early.tag == *tag) {
             Some(early) if sequence != early.last.saturating_add(1) => return Provisional::Old,
             Some(early) => {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::call::{Call, CallState, Reinvite};
 use super::clients::Purpose;
+use super::refer::Referrals;
 use super::reliable::Reliable;
 use super::{EndCause, EndKind, EndedBy, Endpoint, wire};
 use crate::header::{MinSe, Refresher, SessionExpires};
@@ -109,7 +110,9 @@ impl Endpoint {
     pub(crate) fn supported(&self) -> String {
         let timer = self.config.session_timers.is_some().then_some("timer");
         let reliable = (self.config.reliable != Reliable::Never).then_some("100rel");
-        [timer, reliable]
+        let replaces = self.config.replaces.then_some("replaces");
+        let refer = (self.config.referrals != Referrals::Never).then_some("norefersub");
+        [timer, reliable, replaces, refer]
             .into_iter()
             .flatten()
             .collect::<Vec<_>>()

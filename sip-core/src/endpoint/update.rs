@@ -31,7 +31,7 @@ impl Endpoint {
             });
             return;
         }
-        let offer = wire::body(request);
+        let offer = wire::session(request);
         if offer.is_some() {
             let refused = match call.offers.state() {
                 _ if call.update.is_some() => Some(StatusCode::SERVER_INTERNAL_ERROR),

@@ -6,18 +6,24 @@ use crate::header::{CSeq, CallId, From, To, Via};
 use crate::{HeaderName, Message, Method, ParseError, RequestBuilder, ResponseBuilder};
 
 use super::body::Body;
+use super::config::Config;
 use super::flow::{Flow, Target, Transport};
+use super::refer::Referrals;
 
 /// Methods that we understand, as Allow lists them.
-pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK";
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, NOTIFY";
 
-/// [`ALLOW`] and what the application and the registrar take besides.
-pub(crate) fn allow(methods: &[Method], registrar: bool) -> String {
-    let register = registrar.then_some(&Method::Register);
-    methods
+/// [`ALLOW`] and what the application and the endpoint's further roles take besides.
+pub(crate) fn allow(config: &Config) -> String {
+    let register = config.registrar.is_some().then_some(&Method::Register);
+    let refer = (config.referrals != Referrals::Never).then_some(&Method::Refer);
+    let subscribe = (!config.subscriptions.packages.is_empty()).then_some(&Method::Subscribe);
+    let own = [register, refer, subscribe].into_iter().flatten();
+    let told = config
+        .methods
         .iter()
-        .filter(|method| Some(*method) != register)
-        .chain(register)
+        .filter(|method| **method != Method::Notify && Some(*method) != register);
+    own.chain(told)
         .fold(ALLOW.to_owned(), |list, method| format!("{list}, {method}"))
 }
 
@@ -57,6 +63,11 @@ pub(crate) fn body(message: &Message) -> Option<Body> {
         .header(HeaderName::CONTENT_DISPOSITION)
         .map(|field| field.to_str().into_owned());
     Some(body)
+}
+
+/// The session description of a message, wherever in its body it stands.
+pub(crate) fn session(message: &Message) -> Option<Body> {
+    body(message)?.session()
 }
 
 pub(crate) fn to_tag(message: &Message) -> Option<String> {

@@ -11,11 +11,23 @@ use sip_core::header::NameAddr;
 use sip_core::resolve::{DnsAnswer, Srv};
 use sip_core::{
     Body, CallId, Config, ConnectionId, DigestPolicy, Endpoint, Epoch, Event, Flow, FlowError,
-    Input, Invite, Local, Message, QuestionAnswer, StatusCode, Transport,
+    Input, Invite, Local, Message, QuestionAnswer, Refer, Referrals, StatusCode, Subscribe,
+    Terminated, Transport,
 };
 
-const REQUESTS: [&str; 10] = [
-    "INVITE", "ACK", "BYE", "CANCEL", "UPDATE", "PRACK", "INFO", "OPTIONS", "NOTIFY", "INVITE",
+const REQUESTS: [&str; 12] = [
+    "INVITE",
+    "ACK",
+    "BYE",
+    "CANCEL",
+    "UPDATE",
+    "PRACK",
+    "INFO",
+    "OPTIONS",
+    "NOTIFY",
+    "INVITE",
+    "REFER",
+    "SUBSCRIBE",
 ];
 const STATUSES: [u16; 16] = [
     100, 180, 183, 200, 200, 200, 302, 401, 407, 422, 481, 486, 487, 491, 503, 603,
@@ -65,6 +77,13 @@ impl World {
             Local::new(Transport::Tcp, address(5060)),
         ];
         config.methods = vec![sip_core::Method::Notify];
+        config.referrals = Referrals::Anywhere;
+        config.replaces = true;
+        config.info_packages = vec!["x".to_owned()];
+        config.subscriptions.packages = vec!["dialog".to_owned()];
+        config.subscriptions.max = Duration::from_secs(300);
+        config.bounds.subscriptions = 8;
+        config.bounds.usages = 3;
         config.bounds.calls = 6;
         config.bounds.transactions = 40;
         config.bounds.connections = 3;
@@ -161,13 +180,23 @@ impl World {
         } else {
             self.sequence
         };
-        let extra = match script.byte() % 8 {
+        let extra = match script.byte() % 20 {
             0 => "Require: 100rel\r\n",
             1 => "Supported: timer, 100rel\r\nSession-Expires: 60\r\nMin-SE: 90\r\n",
             2 => "Supported: 100rel\r\nAllow: INVITE, UPDATE\r\n",
             3 => "RAck: 1 1 INVITE\r\n",
             4 => "Record-Route: <sip:127.0.0.1:1;lr>, <sip:strict>\r\n",
             5 => "Reason: Q.850;cause=16\r\n",
+            6 => "Event: dialog\r\nExpires: 90\r\n",
+            7 => "Event: dialog\r\nExpires: 0\r\n",
+            8 => "Event: dialog\r\nSubscription-State: active;expires=30\r\n",
+            9 => "Event: dialog\r\nSubscription-State: terminated;reason=giveup\r\n",
+            10 => "Event: refer\r\nSubscription-State: active\r\n",
+            11 => "Event: refer;id=2\r\nSubscription-State: terminated\r\n",
+            12 => "Refer-To: <sip:q@127.0.0.1:5070?Replaces=c1%3Bto-tag%3Da%3Bfrom-tag%3Db>\r\n",
+            13 => "Refer-To: <sip:q@127.0.0.1:5070>\r\nRefer-Sub: false\r\n",
+            14 => "Replaces: c1;to-tag=a;from-tag=p\r\n",
+            15 => "Info-Package: x\r\nRecv-Info: x, y\r\n",
             _ => "",
         };
         let body = if script.byte().is_multiple_of(2) {
@@ -234,7 +263,11 @@ impl World {
 
     fn command(&mut self, script: &mut Script<'_>) {
         let now = self.now;
-        let choice = script.byte() % 10;
+        let choice = script.byte() % 14;
+        if choice >= 11 {
+            self.subscription(choice, script);
+            return;
+        }
         if choice == 0 || self.calls.is_empty() {
             let uri = [
                 "sip:a@127.0.0.1:5070",
@@ -276,7 +309,46 @@ impl World {
             6 => call.update(now, body),
             7 => call.accept(now, body),
             8 => call.refuse(now, StatusCode::NOT_ACCEPTABLE_HERE),
+            9 => {
+                let to = "sip:q@127.0.0.1:5070".parse().expect("a URI");
+                call.refer(now, Refer::new(to)).map(|_| ())
+            }
             _ => call.hang_up(now),
+        };
+    }
+
+    fn subscription(&mut self, choice: u8, script: &mut Script<'_>) {
+        let now = self.now;
+        let from = NameAddr::new(&"sip:us@x".parse().expect("a URI"));
+        if choice == 11 {
+            let uri = "sip:a@127.0.0.1:5070".parse().expect("a URI");
+            let wanted = Subscribe::new(uri, from, "dialog").expires(Duration::from_secs(120));
+            let _ = self.endpoint.subscribe(now, wanted);
+            return;
+        }
+        let known: Vec<_> = self.endpoint.subscriptions().collect();
+        if known.is_empty() {
+            return;
+        }
+        let id = known[usize::from(script.byte()) % known.len()];
+        let act = script.byte() % 8;
+        if act == 0 {
+            let to = "sip:q@127.0.0.1:5070".parse().expect("a URI");
+            let invite = Invite::new(to, from).body(Body::sdp("offer"));
+            if let Ok(call) = self.endpoint.follow(now, id, invite) {
+                self.calls.push(call);
+            }
+            return;
+        }
+        let handle = self.endpoint.subscription(id).expect("it was just listed");
+        // Refused or not: both are fine, as long as the endpoint stays sound.
+        let _ = match act {
+            1 | 2 => handle.accept(now, None),
+            3 => handle.reject(now, StatusCode::FORBIDDEN),
+            4 => handle.notify(now, Some(Body::new("text/plain", "x"))),
+            5 => handle.terminate(now, Terminated::NoResource, None),
+            6 => handle.refresh(now, Duration::from_secs(100)),
+            _ => handle.unsubscribe(now),
         };
     }
 
@@ -336,6 +408,12 @@ pub fn run(data: &[u8]) {
         for call in world.calls.clone() {
             if let Ok(call) = world.endpoint.call(call) {
                 let _ = call.hang_up(world.now);
+            }
+            world.drain();
+        }
+        for id in world.endpoint.subscriptions().collect::<Vec<_>>() {
+            if let Ok(handle) = world.endpoint.subscription(id) {
+                let _ = handle.unsubscribe(world.now);
             }
             world.drain();
         }

@@ -125,6 +125,9 @@ impl Network {
         let old = self.endpoints[at].config();
         let mut config = Config::default();
         config.locals = old.locals.clone();
+        config.referrals = old.referrals;
+        config.replaces = old.replaces;
+        config.subscriptions = old.subscriptions.clone();
         let epoch = Epoch {
             instant: self.start,
             wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000),
@@ -132,6 +135,27 @@ impl Network {
         let mut own = Random(self.random.next());
         self.endpoints[at] = Endpoint::new(config, epoch, Box::new(move |bytes| own.fill(bytes)));
         self.events[at].clear();
+    }
+
+    /// Endpoints that take transfers, `dialog` subscriptions and INVITEs with Replaces.
+    pub fn phones(seed: u64, count: usize) -> Self {
+        Self::new(seed, (0..count).map(|_| phone()).collect())
+    }
+
+    /// One call of one endpoint.
+    pub fn call(&mut self, at: usize, call: CallId) -> sip_core::CallHandle<'_> {
+        self.endpoints[at].call(call).expect("a call that is there")
+    }
+
+    /// One subscription of one endpoint.
+    pub fn sub(
+        &mut self,
+        at: usize,
+        id: sip_core::SubscriptionId,
+    ) -> sip_core::SubscriptionHandle<'_> {
+        self.endpoints[at]
+            .subscription(id)
+            .expect("a subscription that is there")
     }
 
     pub fn pair() -> Self {
@@ -308,6 +332,14 @@ impl Network {
             );
         }
     }
+}
+
+pub fn phone() -> Config {
+    let mut config = Config::default();
+    config.referrals = sip_core::Referrals::InCalls;
+    config.replaces = true;
+    config.subscriptions.packages = vec!["dialog".to_owned()];
+    config
 }
 
 pub fn incoming(event: &Event) -> Option<CallId> {
