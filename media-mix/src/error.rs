@@ -4,7 +4,9 @@ use thiserror::Error;
 
 /// A sample rate that the crate does not carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("{hz} Hz is not supported: use 8000, 12000, 16000, 24000, 32000 or 48000")]
+#[error(
+    "{hz} Hz is not supported: use 8000, 12000, 16000, 24000, 32000 or 48000 (a `VariableResampler`: 4000 to 192000)"
+)]
 pub struct UnsupportedRate {
     /// The rate asked for, in Hz.
     pub hz: u32,

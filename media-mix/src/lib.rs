@@ -46,7 +46,12 @@
 //!
 //! # Features
 //!
-//! None. Everything builds with nothing but `cargo`. MSRV 1.89.
+//! None by default: everything builds with nothing but `cargo`. MSRV 1.89.
+//!
+//! - `opus`: Opus by libopus, built from source; needs cmake and a C compiler.
+//! - `audiopus`: Opus by the system's libopus. With either, [`codec::opus::Library`] says which is used.
+//! - `futures`: taps as `futures::Stream` and `Sink`.
+//! - `rubato`: `VariableResampler`, for 44.1 kHz and for clocks that drift.
 //!
 //! # Unsafe code
 //!
@@ -93,7 +98,11 @@ pub use progress::{Country, Progress, ProgressTone};
 pub use rate::Rate;
 pub use recorder::{Recorded, Recorder};
 pub use resample::Resampler;
+#[cfg(feature = "rubato")]
+pub use resample::VariableResampler;
 pub use stretch::{shrink, stretch};
+#[cfg(feature = "futures")]
+pub use tap::{TapAbandoned, TapSink, TapStream};
 pub use tap::{TapReader, TapWriter, tap};
 pub use tone::Tone;
 pub use vad::VoiceDetector;

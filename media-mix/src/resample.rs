@@ -8,8 +8,12 @@
 //! however the input is cut.
 
 mod polyphase;
+#[cfg(feature = "rubato")]
+mod variable;
 
 pub(crate) use polyphase::Polyphase;
+#[cfg(feature = "rubato")]
+pub use variable::VariableResampler;
 
 use crate::Rate;
 

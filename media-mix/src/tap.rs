@@ -15,8 +15,16 @@
 //! assert_eq!((reader.lost(), reader.missing()), (40, 40));
 //! ```
 
+mod bell;
+#[cfg(feature = "futures")]
+mod poll;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI16, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicI16, AtomicU64, Ordering, fence};
+
+use self::bell::Bell;
+#[cfg(feature = "futures")]
+pub use self::poll::{TapAbandoned, TapSink, TapStream};
 
 /// Make a pipe that holds `samples` samples (at least one).
 pub fn tap(samples: usize) -> (TapWriter, TapReader) {
@@ -24,6 +32,11 @@ pub fn tap(samples: usize) -> (TapWriter, TapReader) {
         samples: (0..samples.max(1)).map(|_| AtomicI16::new(0)).collect(),
         claimed: AtomicU64::new(0),
         written: AtomicU64::new(0),
+        read: AtomicU64::new(0),
+        ended: AtomicBool::new(false),
+        abandoned: AtomicBool::new(false),
+        reader: Bell::default(),
+        writer: Bell::default(),
     });
     (
         TapWriter {
@@ -47,6 +60,14 @@ struct Ring {
     samples: Box<[AtomicI16]>,
     claimed: AtomicU64,
     written: AtomicU64,
+    /// How far the reader is: who waits for room looks at it.
+    read: AtomicU64,
+    /// The writer is gone, and so is the reader.
+    ended: AtomicBool,
+    abandoned: AtomicBool,
+    /// Rung when there is more to read, and when there is more room.
+    reader: Bell,
+    writer: Bell,
 }
 
 /// The end that writes.
@@ -71,11 +92,20 @@ impl TapWriter {
             ring.samples[(position % len as u64) as usize].store(x, Ordering::Relaxed);
         }
         ring.written.store(end, Ordering::Release);
+        ring.reader.ring();
     }
 
     /// The reader is gone: what is written is not heard any more.
     pub fn is_abandoned(&self) -> bool {
-        Arc::strong_count(&self.ring) == 1
+        self.ring.abandoned.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for TapWriter {
+    fn drop(&mut self) {
+        // What the writer wrote last is seen by whoever sees it gone.
+        self.ring.ended.store(true, Ordering::Release);
+        self.ring.reader.ring();
     }
 }
 
@@ -124,6 +154,8 @@ impl TapReader {
                 continue;
             }
             self.at += n as u64;
+            self.ring.read.store(self.at, Ordering::Release);
+            self.ring.writer.ring();
             return n;
         }
     }
@@ -148,10 +180,14 @@ impl TapReader {
 
     /// The writer is gone: nothing will come after what waits.
     pub fn is_ended(&self) -> bool {
-        let ended = Arc::strong_count(&self.ring) == 1;
-        // What the writer wrote last is seen by whoever sees it gone.
-        fence(Ordering::Acquire);
-        ended
+        self.ring.ended.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for TapReader {
+    fn drop(&mut self) {
+        self.ring.abandoned.store(true, Ordering::Relaxed);
+        self.ring.writer.ring();
     }
 }
 

@@ -1,38 +1,49 @@
-//! Opus (RFC 6716; RTP: RFC 7587) by `opus-pure`, a port of libopus to Rust.
+//! Opus (RFC 6716; RTP: RFC 7587), by `opus-pure`, a port of libopus to Rust, or by libopus itself ([`Library`]).
 //!
-//! SDP says `opus/48000/2` whatever the packets hold. Here PCM is mono at 48 kHz: a stereo stream is mixed down by
-//! the decoder, and the encoder sends mono. ([`Opus::at`] gives another rate: the packets say what they hold, so both
-//! ends choose freely.) The offer says so with `stereo=0`, which is also RFC 7587's default, so
-//! it is left out of `fmtp`.
+//! SDP says `opus/48000/2` whatever the packets hold. By default PCM here is mono at 48 kHz: a stereo stream is mixed
+//! down by the decoder, and the encoder sends mono. [`Opus::at`] gives another rate, [`Opus::stereo`] two channels: the
+//! packets say what they hold, so both ends choose freely. A mono offer says so with `stereo=0`, which is also
+//! RFC 7587's default, so it is left out of `fmtp`.
 //!
-//! `opus-pure` is young. Every call into it is therefore fenced: a payload is checked against RFC 6716 section 3.4
-//! before it is decoded, and should the library panic all the same, the panic is caught, the state made anew and
-//! [`CodecError::Internal`] returned (with `panic = "abort"` there is nothing to catch).
+//! `opus-pure` is young. Every call into it is therefore fenced: should the library panic, the panic is caught, the
+//! state made anew and [`CodecError::Internal`] returned (with `panic = "abort"` there is nothing to catch). Before any
+//! library sees it, a payload is checked against RFC 6716 section 3.4.
 //!
 //! Decoding allocates nothing after the first packets. Concealing and repairing, and encoding, make a few short-lived
-//! allocations a frame inside the library (encoding most of them at complexity 7 and above).
+//! allocations a frame inside `opus-pure` (encoding most of them at complexity 7 and above); libopus makes none.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+#[cfg(feature = "opus")]
+mod libopus;
+mod library;
+mod pure;
+#[cfg(feature = "audiopus")]
+mod system;
 
-use opus_pure::{Application, Bandwidth, OpusDecoder, OpusEncoder, OpusMode, RateControl, packet};
+use opus_pure::{OpusMode, packet};
 
+use self::library::{DecoderLibrary, EncoderLibrary, Failure, Settings};
 use super::{Codec, CodecOptions, Decoder, Description, Encoder};
 use crate::Rate;
 use crate::error::CodecError;
 
+pub use self::library::Library;
+
 const NAME: &str = "opus";
 /// RFC 6716 section 3.2.1: no frame is longer.
 const MAX_PAYLOAD: usize = 1275;
-/// 20 ms at 48 kHz.
+/// 20 ms at 48 kHz, of one channel.
 const LONGEST_FRAME: usize = 960;
 /// 32 kbit/s: the middle of what RFC 7587 section 3.1.1 recommends for full-band speech.
 const DEFAULT_BITRATE: u32 = 32_000;
+/// The least that the same section recommends for full-band stereo music.
+const DEFAULT_STEREO_BITRATE: u32 = 64_000;
 const DEFAULT_COMPLEXITY: u8 = 5;
 
 /// The codec `opus/48000/2`.
 #[derive(Clone, Debug)]
 pub struct Opus {
     description: Description,
+    library: Library,
 }
 
 impl Default for Opus {
@@ -44,27 +55,42 @@ impl Default for Opus {
 impl Opus {
     /// Mono PCM at 48 kHz; frames of 10, 20, 40 or 60 ms.
     pub fn new() -> Self {
-        Self::with_rate(Rate::Khz48)
+        Self::with(Rate::Khz48, 1)
     }
 
-    /// The same with PCM at another rate, for a room of narrower voices: 8, 12, 16, 24 or 48 kHz. SDP and RTP stay at
-    /// 48,000.
+    /// Interleaved stereo PCM at 48 kHz; otherwise the same.
+    pub fn stereo() -> Self {
+        Self::with(Rate::Khz48, 2)
+    }
+
+    /// Mono PCM at another rate, for a room of narrower voices: 8, 12, 16, 24 or 48 kHz. SDP and RTP stay at 48,000.
     ///
     /// # Errors
     /// [`CodecError::Option`] for 32 kHz, which Opus does not have.
     pub fn at(rate: Rate) -> Result<Self, CodecError> {
         match rate {
             Rate::Khz32 => Err(option("the rate must be 8, 12, 16, 24 or 48 kHz")),
-            _ => Ok(Self::with_rate(rate)),
+            _ => Ok(Self::with(rate, 1)),
         }
     }
 
-    fn with_rate(rate: Rate) -> Self {
+    /// Which library does the work: [`Library::default`] until said otherwise.
+    pub fn with_library(mut self, library: Library) -> Self {
+        self.library = library;
+        self
+    }
+
+    fn with(rate: Rate, channels: u8) -> Self {
         let mut description = Description::new(NAME, 48_000, rate);
         description.rtp_channels = 2;
+        description.channels = channels;
         description.fmtp = "useinbandfec=1";
         description.frame_ms = &[10, 20, 40, 60];
         description.bitrate = DEFAULT_BITRATE;
+        if channels == 2 {
+            description.fmtp = "useinbandfec=1;stereo=1;sprop-stereo=1";
+            description.bitrate = DEFAULT_STEREO_BITRATE;
+        }
         // RFC 6716 section 2.1.4 and libopus: 6.5 ms of look-ahead in the voice mode.
         description.delay_samples = rate.hz() * 65 / 10_000;
         description.fec = true;
@@ -72,7 +98,10 @@ impl Opus {
         // robustness is an estimate from its concealment without FEC.
         description.ie = 0.0;
         description.bpl = 20.0;
-        Opus { description }
+        Opus {
+            description,
+            library: Library::default(),
+        }
     }
 }
 
@@ -82,23 +111,27 @@ impl Codec for Opus {
     }
 
     fn decoder(&self, _: &CodecOptions) -> Result<Box<dyn Decoder>, CodecError> {
+        let (rate, channels) = (self.description.rate, self.description.channels);
         Ok(Box::new(Decode {
-            rate: self.description.rate,
-            inner: new_decoder(self.description.rate)?,
-            scratch: [0; LONGEST_FRAME],
+            rate,
+            channels: usize::from(channels),
+            library: self.library,
+            inner: self.library.decoder(rate, channels).ok_or(BROKEN)?,
+            scratch: [0; LONGEST_FRAME * 2],
         }))
     }
 
     fn encoder(&self, options: &CodecOptions) -> Result<Box<dyn Encoder>, CodecError> {
-        let rate = self.description.rate;
-        let inner = new_encoder(rate, options)?;
+        let settings = settings(&self.description, options)?;
         Ok(Box::new(Encode {
-            rate,
-            inner,
-            options: options.clone(),
+            library: self.library,
+            inner: self.library.encoder(&settings).ok_or(BROKEN)?,
+            settings,
         }))
     }
 }
+
+const BROKEN: CodecError = CodecError::Internal { codec: NAME };
 
 fn option(reason: &'static str) -> CodecError {
     CodecError::Option {
@@ -114,14 +147,8 @@ fn malformed(reason: &'static str) -> CodecError {
     }
 }
 
-fn new_decoder(rate: Rate) -> Result<Box<OpusDecoder>, CodecError> {
-    OpusDecoder::new(rate.hz() as i32, 1)
-        .map(Box::new)
-        .map_err(|_| CodecError::Internal { codec: NAME })
-}
-
-fn new_encoder(rate: Rate, options: &CodecOptions) -> Result<Box<OpusEncoder>, CodecError> {
-    let bitrate = options.bitrate.unwrap_or(DEFAULT_BITRATE);
+fn settings(description: &Description, options: &CodecOptions) -> Result<Settings, CodecError> {
+    let bitrate = options.bitrate.unwrap_or(description.bitrate);
     if !(6_000..=510_000).contains(&bitrate) {
         return Err(option("bitrate must be 6,000 to 510,000 bit/s"));
     }
@@ -132,54 +159,45 @@ fn new_encoder(rate: Rate, options: &CodecOptions) -> Result<Box<OpusEncoder>, C
     if options.expected_loss > 100 {
         return Err(option("expected_loss must be 0 to 100 percent"));
     }
-    let mut encoder = OpusEncoder::new(rate.hz() as i32, 1, Application::Voip)
-        .map_err(|_| CodecError::Internal { codec: NAME })?;
-    encoder.bitrate_bps = bitrate as i32;
-    encoder.complexity = i32::from(complexity);
-    encoder.rate_control = if options.cbr {
-        RateControl::Cbr
-    } else {
-        RateControl::ConstrainedVbr
-    };
-    encoder.use_inband_fec = options.fec;
-    encoder.use_dtx = options.dtx;
-    encoder.packet_loss_perc = i32::from(options.expected_loss);
-    encoder.max_bandwidth = match options.max_playback_rate {
-        None => Bandwidth::Fullband,
-        Some(hz) if hz <= 8_000 => Bandwidth::Narrowband,
-        Some(hz) if hz <= 12_000 => Bandwidth::Mediumband,
-        Some(hz) if hz <= 16_000 => Bandwidth::Wideband,
-        Some(hz) if hz <= 24_000 => Bandwidth::Superwideband,
-        Some(_) => Bandwidth::Fullband,
-    };
-    Ok(Box::new(encoder))
+    Ok(Settings {
+        rate: description.rate,
+        channels: description.channels,
+        bitrate,
+        complexity,
+        cbr: options.cbr,
+        fec: options.fec,
+        dtx: options.dtx,
+        loss: options.expected_loss,
+        most_hz: options.max_playback_rate.unwrap_or(48_000),
+    })
 }
 
 struct Decode {
     rate: Rate,
-    inner: Box<OpusDecoder>,
+    channels: usize,
+    library: Library,
+    inner: Box<dyn DecoderLibrary>,
     /// Takes the whole 2.5 ms units of a concealment whose length is not a multiple of them.
-    scratch: [i16; LONGEST_FRAME],
+    scratch: [i16; LONGEST_FRAME * 2],
 }
 
 impl Decode {
-    /// 2.5 ms: every Opus duration is a multiple of it.
+    /// 2.5 ms of one channel: every Opus duration is a multiple of it.
     fn unit(&self) -> usize {
         self.rate.samples(5) / 2
     }
 
-    /// Run `call` inside the fence; whatever it does, the decoder is usable afterwards.
-    fn fenced(
-        &mut self,
-        call: impl FnOnce(&mut OpusDecoder) -> opus_pure::Result<usize>,
-    ) -> Result<usize, CodecError> {
-        let inner = &mut self.inner;
-        match catch_unwind(AssertUnwindSafe(|| call(inner))) {
-            Ok(Ok(samples)) => Ok(samples),
-            Ok(Err(_)) => Err(malformed("the bit stream is not valid")),
-            Err(_) => {
-                self.inner = new_decoder(self.rate)?;
-                Err(CodecError::Internal { codec: NAME })
+    /// What the library's answer means; whatever it is, the decoder is usable afterwards.
+    fn judge(&mut self, made: Result<usize, Failure>) -> Result<usize, CodecError> {
+        match made {
+            Ok(frames) => Ok(frames * self.channels),
+            Err(Failure::Refused) => Err(malformed("the bit stream is not valid")),
+            Err(Failure::Broken) => {
+                self.inner = self
+                    .library
+                    .decoder(self.rate, self.channels as u8)
+                    .ok_or(BROKEN)?;
+                Err(BROKEN)
             }
         }
     }
@@ -188,6 +206,7 @@ impl Decode {
 impl Decoder for Decode {
     fn samples(&self, payload: &[u8]) -> Result<usize, CodecError> {
         packet::samples(payload, self.rate.hz() as i32)
+            .map(|frames| frames * self.channels)
             .map_err(|_| malformed("no valid table of contents"))
     }
 
@@ -197,18 +216,24 @@ impl Decoder for Decode {
         let out = out
             .get_mut(..need)
             .ok_or(CodecError::OutputTooSmall { need, have })?;
-        let made = self.fenced(|decoder| decoder.decode_s16(payload, need, out))?;
+        let made = self.inner.decode(payload, need / self.channels, out);
+        let made = self.judge(made)?;
         // Shorter than the table of contents says: silence the rest rather than leave the caller's old samples.
         out[made.min(need)..].fill(0);
         Ok(need)
     }
 
     fn conceal(&mut self, out: &mut [i16]) {
-        for chunk in out.chunks_mut(self.rate.samples(20)) {
-            let whole = chunk.len().next_multiple_of(self.unit());
+        for chunk in out.chunks_mut(self.rate.samples(20) * self.channels) {
+            let frames = chunk
+                .len()
+                .div_ceil(self.channels)
+                .next_multiple_of(self.unit());
             let mut scratch = self.scratch;
-            let made = self.fenced(|decoder| decoder.decode_s16(&[], whole, &mut scratch[..whole]));
-            match made {
+            let made = self
+                .inner
+                .conceal(frames, &mut scratch[..frames * self.channels]);
+            match self.judge(made) {
                 Ok(made) if made >= chunk.len() => chunk.copy_from_slice(&scratch[..chunk.len()]),
                 _ => chunk.fill(0),
             }
@@ -222,16 +247,18 @@ impl Decoder for Decode {
             Ok(OpusMode::SilkOnly | OpusMode::Hybrid)
         );
         let samples = out.len();
+        let whole = self.unit() * self.channels;
         if !carries
             || !has_copy(next)
             || samples == 0
-            || !samples.is_multiple_of(self.unit())
-            || samples > self.rate.samples(60)
+            || !samples.is_multiple_of(whole)
+            || samples > self.rate.samples(60) * self.channels
         {
             self.conceal(out);
             return false;
         }
-        match self.fenced(|decoder| decoder.decode_fec_s16(next, samples, out)) {
+        let made = self.inner.recover(next, samples / self.channels, out);
+        match self.judge(made) {
             Ok(made) if made >= samples => true,
             _ => {
                 self.conceal(out);
@@ -241,10 +268,8 @@ impl Decoder for Decode {
     }
 
     fn reset(&mut self) {
-        if self
-            .fenced(|decoder| decoder.reset_state().map(|()| 0))
-            .is_err()
-            && let Ok(fresh) = new_decoder(self.rate)
+        if !self.inner.reset()
+            && let Some(fresh) = self.library.decoder(self.rate, self.channels as u8)
         {
             self.inner = fresh;
         }
@@ -307,17 +332,18 @@ fn first_frame(payload: &[u8]) -> Option<usize> {
 }
 
 struct Encode {
-    rate: Rate,
-    inner: Box<OpusEncoder>,
-    options: CodecOptions,
+    library: Library,
+    inner: Box<dyn EncoderLibrary>,
+    settings: Settings,
 }
 
 impl Encoder for Encode {
     fn encode(&mut self, pcm: &[i16], out: &mut [u8]) -> Result<usize, CodecError> {
         let samples = pcm.len();
+        let channels = usize::from(self.settings.channels);
         if ![10, 20, 40, 60]
             .iter()
-            .any(|&ms| self.rate.samples(ms) == samples)
+            .any(|&ms| self.settings.rate.samples(ms) * channels == samples)
         {
             return Err(CodecError::FrameSize {
                 codec: NAME,
@@ -325,21 +351,21 @@ impl Encoder for Encode {
             });
         }
         let have = out.len();
-        // opus-pure takes the length of `out` as its budget: never more than fits a datagram, never silently less.
+        // The libraries take the length of `out` as their budget: never more than fits a datagram, never silently less.
         let out = out
             .get_mut(..MAX_PAYLOAD)
             .ok_or(CodecError::OutputTooSmall {
                 need: MAX_PAYLOAD,
                 have,
             })?;
-        let inner = &mut self.inner;
-        match catch_unwind(AssertUnwindSafe(|| inner.encode_s16(pcm, samples, out))) {
-            // RFC 6716 section 2.1.9: a packet of a table of contents alone need not be sent.
-            Ok(Ok(bytes)) if bytes <= 1 && self.options.dtx => Ok(0),
-            Ok(Ok(bytes)) => Ok(bytes),
-            _ => {
-                self.inner = new_encoder(self.rate, &self.options)?;
-                Err(CodecError::Internal { codec: NAME })
+        match self.inner.encode(pcm, samples / channels, out) {
+            // RFC 6716 section 2.1.9: a packet of a table of contents alone need not be sent; nor, says libopus, one of
+            // two bytes.
+            Ok(bytes) if bytes <= 2 && self.settings.dtx => Ok(0),
+            Ok(bytes) => Ok(bytes),
+            Err(_) => {
+                self.inner = self.library.encoder(&self.settings).ok_or(BROKEN)?;
+                Err(BROKEN)
             }
         }
     }
@@ -349,13 +375,13 @@ impl Encoder for Encode {
     }
 
     fn set_expected_loss(&mut self, percent: u8) {
-        self.options.expected_loss = percent.min(100);
-        self.inner.packet_loss_perc = i32::from(self.options.expected_loss);
+        self.settings.loss = percent.min(100);
+        self.inner.set_loss(self.settings.loss);
     }
 
     fn reset(&mut self) {
-        if self.inner.reset_state().is_err()
-            && let Ok(fresh) = new_encoder(self.rate, &self.options)
+        if !self.inner.reset()
+            && let Some(fresh) = self.library.encoder(&self.settings)
         {
             self.inner = fresh;
         }
