@@ -41,11 +41,13 @@
 //! - [`validate`]: findings with place, rule and the [`Answer`] that each deserves.
 //! - [`Framer`]: datagrams, streams and WebSocket frames through one scanner.
 //! - [`registrar`]: which contacts stand for an address-of-record.
+//! - [`b2bua`]: two calls joined, what crosses as policy, ring groups.
 //! - [`resolve`]: from a URI to addresses (RFC 3263), as a machine that asks its DNS questions.
 //! - [`Uri`]: `sip:`, `sips:`, `tel:`, and the comparison of RFC 3261 section 19.1.4.
 #![forbid(unsafe_code)]
 
 pub mod auth;
+pub mod b2bua;
 pub mod dialog;
 pub mod endpoint;
 mod framing;

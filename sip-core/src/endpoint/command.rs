@@ -44,6 +44,8 @@ pub struct Invite {
     pub route: Vec<NameAddr>,
     /// Where to send it, when the application knows better than the URI or route.
     pub target: Option<Target>,
+    /// Max-Forwards; default 70. Who passes a call on takes one from what it got (RFC 7332).
+    pub max_forwards: u8,
 }
 
 impl Invite {
@@ -59,6 +61,7 @@ impl Invite {
             ring_timeout: Some(Duration::from_secs(180)),
             route: Vec::new(),
             target: None,
+            max_forwards: 70,
         }
     }
 

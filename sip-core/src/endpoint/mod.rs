@@ -57,7 +57,7 @@ mod subscription;
 mod table;
 mod trace;
 mod update;
-mod wire;
+pub(crate) mod wire;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fmt;

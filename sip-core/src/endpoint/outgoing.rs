@@ -109,7 +109,7 @@ impl Endpoint {
             builder = builder.header_display(HeaderName::ROUTE, route);
         }
         builder = builder
-            .max_forwards(70)
+            .max_forwards(invite.max_forwards)
             .header_display(HeaderName::FROM, from)
             .header_display(HeaderName::TO, to)
             .header(HeaderName::CALL_ID, call.call_id.as_bytes())

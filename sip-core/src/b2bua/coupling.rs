@@ -1,0 +1,486 @@
+//! The legs of a coupling, from the first INVITE to the last BYE.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use super::best;
+use super::crossing;
+use super::exchange::Exchange;
+use super::plan::Plan;
+use super::policy::{Bodies, Policy, Progress};
+use super::requests::Relayed;
+use crate::header::MaxForwards;
+use crate::{
+    Body, CallId, CallState, CommandError, EndCause, EndKind, EndedBy, Endpoint, Event, Invite,
+    Message, StatusCode,
+};
+
+/// A side of a coupling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// Whose call came in.
+    Caller,
+    /// Whom we called.
+    Callee,
+}
+
+impl Side {
+    /// The other one.
+    pub fn other(self) -> Self {
+        match self {
+            Self::Caller => Self::Callee,
+            Self::Callee => Self::Caller,
+        }
+    }
+
+    pub(super) fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// What happened to a coupling.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum CouplingEvent {
+    /// A phone rings, and the caller was told if the policy says so.
+    Progress {
+        /// The phone's leg.
+        call: CallId,
+        /// 180, 183, …
+        status: StatusCode,
+    },
+    /// A phone answered, and so was the caller's call; the others are called off.
+    Connected {
+        /// The phone's leg.
+        call: CallId,
+    },
+    /// A phone's leg ended without being joined.
+    PhoneFailed {
+        /// The leg.
+        call: CallId,
+        /// Why.
+        cause: EndCause,
+    },
+    /// The conversation is over; what is left of its legs is being ended.
+    Ended {
+        /// The side that it began with; the callee's also when nobody answered.
+        side: Side,
+        /// Why.
+        cause: EndCause,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Phones ring.
+    Ringing,
+    /// One has answered and is joined.
+    Joined,
+    /// The conversation is over.
+    Over,
+}
+
+/// How a leg is left.
+#[derive(Clone, Debug)]
+enum Leave {
+    HangUp(Option<String>),
+    Reject(StatusCode, Option<String>),
+}
+
+/// A caller's call and the calls to those whom it is for, joined; see the [module](super).
+#[derive(Debug)]
+pub struct Coupling {
+    pub(super) policy: Policy,
+    pub(super) caller: CallId,
+    /// The phone that answered.
+    pub(super) callee: Option<CallId>,
+    /// Legs that have not ended.
+    legs: Vec<CallId>,
+    /// Phones that ring, or are tried.
+    phones: Vec<CallId>,
+    plan: Plan,
+    pub(super) stage: Stage,
+    /// What was offered in the caller's INVITE, its headers, and the hops left to it.
+    offer: Option<Body>,
+    headers: Vec<(String, String)>,
+    hops: u8,
+    /// Statuses that the caller has heard.
+    told: Vec<StatusCode>,
+    /// The best failure so far.
+    best: Option<EndCause>,
+    /// Commands that found the outbox full.
+    leaving: Vec<(CallId, Leave)>,
+    /// The last session description of each side.
+    pub(super) said: [Option<Body>; 2],
+    pub(super) exchange: Exchange,
+    pub(super) relayed: [Option<Relayed>; 2],
+    /// INFOs out on each leg.
+    pub(super) infos: [u32; 2],
+    pub(super) events: VecDeque<CouplingEvent>,
+    now: Instant,
+}
+
+impl Coupling {
+    /// Takes an [`Event::Incoming`] and calls whom the plan names. What goes wrong at once is the
+    /// caller's answer: an empty plan gets 480, used up Max-Forwards 483, a body against the policy
+    /// 415.
+    pub fn new(
+        now: Instant,
+        endpoint: &mut Endpoint,
+        caller: CallId,
+        offer: Option<Body>,
+        request: &Message,
+        plan: Plan,
+        policy: Policy,
+    ) -> Self {
+        let hops = request.typed::<MaxForwards>().map_or(70, |hops| hops.0);
+        let headers = crossing::headers(request, &policy.headers);
+        let mut coupling = Self {
+            caller,
+            callee: None,
+            legs: vec![caller],
+            phones: Vec::new(),
+            plan,
+            stage: Stage::Ringing,
+            said: [offer.clone(), None],
+            offer,
+            headers,
+            hops: hops.saturating_sub(1),
+            told: Vec::new(),
+            best: None,
+            leaving: Vec::new(),
+            exchange: Exchange::None,
+            relayed: [None, None],
+            infos: [0; 2],
+            events: VecDeque::new(),
+            policy,
+            now,
+        };
+        let refused = if hops <= 1 {
+            Some(StatusCode::TOO_MANY_HOPS)
+        } else if coupling.policy.bodies == Bodies::Sdp
+            && coupling.offer.as_ref().is_some_and(|body| !body.is_sdp())
+        {
+            Some(StatusCode::UNSUPPORTED_MEDIA_TYPE)
+        } else {
+            None
+        };
+        match refused {
+            Some(status) => {
+                let cause = EndCause::new(EndedBy::Local, EndKind::Rejected);
+                coupling.refuse(now, endpoint, cause.with_status(status, status.reason()));
+            }
+            None => coupling.next_round(now, endpoint),
+        }
+        coupling
+    }
+
+    /// The caller's leg.
+    pub fn caller(&self) -> CallId {
+        self.caller
+    }
+
+    /// The leg of the phone that answered.
+    pub fn callee(&self) -> Option<CallId> {
+        self.callee
+    }
+
+    /// Whether a call is one of its legs.
+    pub fn has(&self, call: CallId) -> bool {
+        self.legs.contains(&call)
+    }
+
+    /// Its legs that have not ended.
+    pub fn legs(&self) -> &[CallId] {
+        &self.legs
+    }
+
+    /// Whether every leg has ended, so that it can be forgotten.
+    pub fn is_over(&self) -> bool {
+        self.legs.is_empty()
+    }
+
+    /// What happened, oldest first.
+    pub fn poll_event(&mut self) -> Option<CouplingEvent> {
+        self.events.pop_front()
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout): only when the endpoint's outbox had
+    /// no room for a command, and then at once after draining it.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        (!self.leaving.is_empty()).then_some(self.now)
+    }
+
+    /// Gives commands again for which there was no room.
+    pub fn handle_timeout(&mut self, now: Instant, endpoint: &mut Endpoint) {
+        self.now = self.now.max(now);
+        for (call, how) in std::mem::take(&mut self.leaving) {
+            self.leave(now, endpoint, call, how);
+        }
+    }
+
+    /// Ends the conversation: BYE, CANCEL or 480, whatever fits each leg.
+    pub fn hang_up(&mut self, now: Instant, endpoint: &mut Endpoint, reason: Option<&str>) {
+        let cause = EndCause::new(EndedBy::Local, EndKind::HungUp).with_reason(reason);
+        self.finish(now, endpoint, Side::Caller, cause);
+    }
+
+    /// Takes an event of the endpoint, and gives it back when it is not its own, or one that the
+    /// policy leaves to the application.
+    pub fn handle_event(
+        &mut self,
+        now: Instant,
+        endpoint: &mut Endpoint,
+        event: Event,
+    ) -> Option<Event> {
+        self.handle_timeout(now, endpoint);
+        match event {
+            Event::Progress {
+                call,
+                status,
+                ref preview,
+                ..
+            } if self.has(call) => {
+                self.progress(now, endpoint, call, status, preview.clone());
+            }
+            Event::Answered { call, body, .. } if self.has(call) => {
+                self.answered(now, endpoint, call, body);
+            }
+            Event::Ended { call, cause, .. } if self.has(call) => {
+                self.ended(now, endpoint, call, cause);
+            }
+            event => return self.inside(now, endpoint, event),
+        }
+        None
+    }
+
+    /// The side of a joined leg.
+    pub(super) fn side(&self, call: CallId) -> Option<Side> {
+        if call == self.caller {
+            Some(Side::Caller)
+        } else if Some(call) == self.callee {
+            Some(Side::Callee)
+        } else {
+            None
+        }
+    }
+
+    pub(super) fn leg(&self, side: Side) -> Option<CallId> {
+        let call = match side {
+            Side::Caller => Some(self.caller),
+            Side::Callee => self.callee,
+        };
+        call.filter(|call| self.has(*call))
+    }
+
+    /// Calls the next phones; when none can be called, the caller hears why.
+    fn next_round(&mut self, now: Instant, endpoint: &mut Endpoint) {
+        while self.phones.is_empty() {
+            let Some(round) = self.plan.rounds.pop_front() else {
+                let nobody = || {
+                    let status = StatusCode::TEMPORARILY_UNAVAILABLE;
+                    EndCause::new(EndedBy::Local, EndKind::Rejected)
+                        .with_status(status, status.reason())
+                };
+                let cause = self.best.take().unwrap_or_else(nobody);
+                self.refuse(now, endpoint, cause);
+                return;
+            };
+            for invite in round {
+                match endpoint.invite(now, self.dress(invite)) {
+                    Ok(call) => {
+                        self.legs.push(call);
+                        self.phones.push(call);
+                    }
+                    Err(error) => self.note(uncallable(&error)),
+                }
+            }
+        }
+    }
+
+    /// An INVITE of the plan with what crosses.
+    fn dress(&self, mut invite: Invite) -> Invite {
+        invite.body.clone_from(&self.offer);
+        invite.max_forwards = self.hops;
+        invite.headers.extend_from_slice(&self.headers);
+        invite
+    }
+
+    fn note(&mut self, cause: EndCause) {
+        self.best = Some(match self.best.take() {
+            Some(best) => best::better(best, cause),
+            None => cause,
+        });
+    }
+
+    fn progress(
+        &mut self,
+        now: Instant,
+        endpoint: &mut Endpoint,
+        call: CallId,
+        status: StatusCode,
+        preview: Option<Body>,
+    ) {
+        if self.stage != Stage::Ringing {
+            return;
+        }
+        self.events
+            .push_back(CouplingEvent::Progress { call, status });
+        let early = self.policy.progress == Progress::EarlyMedia && self.plan.phones() == 1;
+        // An offerless INVITE's preview would be an offer, which no provisional answer may relay.
+        let preview = preview.filter(|_| early && self.offer.is_some());
+        if self.policy.progress == Progress::Nothing
+            || (self.told.contains(&status) && preview.is_none())
+        {
+            return;
+        }
+        if let Ok(caller) = endpoint.call(self.caller)
+            && caller.ring(now, status, preview).is_ok()
+            && !self.told.contains(&status)
+        {
+            self.told.push(status);
+        }
+    }
+
+    fn answered(
+        &mut self,
+        now: Instant,
+        endpoint: &mut Endpoint,
+        call: CallId,
+        body: Option<Body>,
+    ) {
+        if self.stage != Stage::Ringing || !self.phones.contains(&call) {
+            // Called off before its answer came, which has no effect on that any more.
+            self.leave(now, endpoint, call, Leave::HangUp(None));
+            return;
+        }
+        let joined = match endpoint.call(self.caller) {
+            Ok(caller) => caller.answer(now, body.clone()),
+            Err(gone) => Err(gone.into()),
+        };
+        if joined.is_err() {
+            // The caller has left, and its end is on the way; or the answer does not fit what
+            // was previewed.
+            self.phones.retain(|phone| *phone != call);
+            self.leave(now, endpoint, call, Leave::HangUp(None));
+            let status = StatusCode::SERVER_INTERNAL_ERROR;
+            let cause = EndCause::new(EndedBy::Local, EndKind::Rejected);
+            self.refuse(now, endpoint, cause.with_status(status, status.reason()));
+            return;
+        }
+        self.stage = Stage::Joined;
+        self.callee = Some(call);
+        self.said[Side::Callee.index()] = body;
+        if self.offer.is_none() {
+            self.exchange = Exchange::FirstAck;
+        }
+        // RFC 3326 section 2: so that the other phones do not show a missed call.
+        let elsewhere = "SIP;cause=200;text=\"Call completed elsewhere\"";
+        for phone in std::mem::take(&mut self.phones) {
+            if phone != call {
+                self.leave(now, endpoint, phone, Leave::HangUp(Some(elsewhere.into())));
+            }
+        }
+        self.events.push_back(CouplingEvent::Connected { call });
+    }
+
+    fn ended(&mut self, now: Instant, endpoint: &mut Endpoint, call: CallId, cause: EndCause) {
+        self.legs.retain(|leg| *leg != call);
+        self.leaving.retain(|(leg, _)| *leg != call);
+        let side = self.side(call);
+        match (self.stage, side) {
+            (Stage::Ringing, None) if self.phones.contains(&call) => {
+                self.phones.retain(|phone| *phone != call);
+                self.events.push_back(CouplingEvent::PhoneFailed {
+                    call,
+                    cause: cause.clone(),
+                });
+                if best::is_global(&cause) {
+                    // 16.7 step 5: nobody else is asked.
+                    self.refuse(now, endpoint, cause);
+                    return;
+                }
+                self.note(cause);
+                if self.phones.is_empty() {
+                    self.next_round(now, endpoint);
+                }
+            }
+            (Stage::Ringing | Stage::Joined, Some(side)) => {
+                self.finish(now, endpoint, side, cause);
+            }
+            // A phone that was called off.
+            _ => {}
+        }
+        self.drop_questions(now, endpoint, call);
+    }
+
+    /// Nobody answered: the caller gets the status that says so.
+    fn refuse(&mut self, now: Instant, endpoint: &mut Endpoint, cause: EndCause) {
+        let status = best::status(&cause);
+        let phrase = cause
+            .phrase
+            .clone()
+            .filter(|_| cause.status == Some(status));
+        let caller = self.caller;
+        self.leave(now, endpoint, caller, Leave::Reject(status, phrase));
+        self.finish(now, endpoint, Side::Callee, cause);
+    }
+
+    /// Ends what is left of the conversation.
+    pub(super) fn finish(
+        &mut self,
+        now: Instant,
+        endpoint: &mut Endpoint,
+        side: Side,
+        cause: EndCause,
+    ) {
+        if self.stage == Stage::Over {
+            return;
+        }
+        self.stage = Stage::Over;
+        self.exchange = Exchange::None;
+        self.phones.clear();
+        let reason = cause.reason.clone().filter(|_| self.policy.reasons);
+        for leg in self.legs.clone() {
+            self.leave(now, endpoint, leg, Leave::HangUp(reason.clone()));
+        }
+        self.events.push_back(CouplingEvent::Ended { side, cause });
+    }
+
+    /// Ends one leg; again later if there is no room now.
+    fn leave(&mut self, now: Instant, endpoint: &mut Endpoint, call: CallId, how: Leave) {
+        let Ok(handle) = endpoint.call(call) else {
+            return;
+        };
+        let left = match (&how, handle.state()) {
+            // Its phones were called off; 480 says so better than 603.
+            (Leave::HangUp(_), CallState::Incoming) => {
+                handle.reject(now, StatusCode::TEMPORARILY_UNAVAILABLE, None)
+            }
+            (Leave::HangUp(Some(reason)), _) => handle.hang_up_because(now, reason),
+            (Leave::HangUp(None), _) => handle.hang_up(now),
+            (Leave::Reject(status, phrase), CallState::Incoming) => {
+                let phrase = phrase.as_deref().filter(|text| is_phrase(text));
+                handle.reject(now, *status, phrase)
+            }
+            (Leave::Reject(..), _) => handle.hang_up(now),
+        };
+        if let Err(CommandError::Full(_)) = left {
+            self.leaving.push((call, how));
+        }
+    }
+}
+
+/// A phrase that may stand in a status line of ours.
+fn is_phrase(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 128 && !text.chars().any(char::is_control)
+}
+
+/// Why a phone of the plan could not be called at all.
+fn uncallable(error: &CommandError) -> EndCause {
+    let status = match error {
+        CommandError::Full(_) => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::NOT_FOUND,
+    };
+    EndCause::new(EndedBy::Local, EndKind::Rejected).with_status(status, status.reason())
+}

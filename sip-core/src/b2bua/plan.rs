@@ -1,0 +1,56 @@
+//! Whom to call, and in which order.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::Invite;
+
+/// Most phones of one plan: a ring group is people, not a dialler.
+const PHONES: usize = 64;
+
+/// Rounds of phones: those of one round ring together, and the next round begins when all of the
+/// last have failed or rung long enough ([`Invite::ring_timeout`]). At most 64 phones in all; more
+/// are left out.
+///
+/// The coupling sets each [`Invite`]'s body, Max-Forwards and the headers that cross; everything
+/// else is as given.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    pub(super) rounds: VecDeque<Vec<Invite>>,
+    phones: usize,
+}
+
+impl Plan {
+    /// One phone.
+    pub fn to(invite: Invite) -> Self {
+        Self::default().then([invite])
+    }
+
+    /// All at once; the first that answers has the call.
+    pub fn parallel(invites: impl IntoIterator<Item = Invite>) -> Self {
+        Self::default().then(invites)
+    }
+
+    /// One after the other, each for as long as `ring_for`.
+    pub fn serial(invites: impl IntoIterator<Item = Invite>, ring_for: Duration) -> Self {
+        invites.into_iter().fold(Self::default(), |plan, invite| {
+            plan.then([invite.ring_timeout(ring_for)])
+        })
+    }
+
+    /// One more round after those before.
+    pub fn then(mut self, invites: impl IntoIterator<Item = Invite>) -> Self {
+        let left = PHONES - self.phones;
+        let round: Vec<_> = invites.into_iter().take(left).collect();
+        self.phones += round.len();
+        if !round.is_empty() {
+            self.rounds.push_back(round);
+        }
+        self
+    }
+
+    /// How many phones it names.
+    pub fn phones(&self) -> usize {
+        self.phones
+    }
+}
