@@ -41,7 +41,7 @@
 //! ([`wav`]), [`Player`], [`Recorder`] and [`tap()`], tones ([`Tone`], [`ProgressTone`]), detectors ([`Level`],
 //! [`VoiceDetector`], [`DtmfDetector`], [`SilenceClock`]) and stages ([`GainControl`], [`NoiseGate`]).
 //!
-//! PCM is 16-bit and mono throughout. What the crate deliberately leaves out: packets, jitter buffers, SDP (those are
+//! PCM is 16-bit; voices are mono, and have a place between left and right for those who listen in stereo. What the crate deliberately leaves out: packets, jitter buffers, SDP (those are
 //! `rtp-core`'s), file systems and devices.
 //!
 //! # Features
@@ -90,7 +90,7 @@ pub use dynamics::{GainControl, NoiseGate, SilenceClock};
 pub use error::{CodecError, UnsupportedRate};
 pub use level::Level;
 pub use mixer::{
-    Audience, ListenerId, Mixer, MixerConfig, MixerError, Push, SourceId, SourceReport,
+    Audience, Chime, ListenerId, Mixer, MixerConfig, MixerError, Push, SourceId, SourceReport,
     SourceStats, Tick, TickLength,
 };
 pub use player::{Clip, Player};

@@ -68,6 +68,10 @@ fn a_warm_room_ticks_without_allocating() {
         if n % 5 == 0 {
             mixer.listen_at(listener, Rate::Khz48).unwrap();
         }
+        if n % 7 == 0 {
+            mixer.listen_in_stereo_at(listener, rate).unwrap();
+        }
+        mixer.set_pan(source, n as f32 / 15.0 - 1.0).unwrap();
         people.push((
             source,
             listener,
@@ -89,6 +93,10 @@ fn a_warm_room_ticks_without_allocating() {
                 let _ = mixer.push(*source, frame);
             }
         }
+        if n.is_multiple_of(90) {
+            let newcomer = people[n % people.len()].1;
+            mixer.chime(media_mix::Chime::Join, Some(newcomer)).unwrap();
+        }
         mixer.tick();
         for (_, listener, _, _) in &people {
             while let Some(payload) = mixer.payload(*listener) {
@@ -99,6 +107,7 @@ fn a_warm_room_ticks_without_allocating() {
     for n in 0..500 {
         round(&mut mixer, n);
     }
+    // A command may allocate, a tick may not: these were all given once by now.
     let counted = allocations(|| (500..1500).for_each(|n| round(&mut mixer, n)));
     assert_eq!(counted, 0);
     assert!(sent > 1500 * 30 * 160 * 9 / 10, "{sent} bytes");

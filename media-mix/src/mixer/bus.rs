@@ -2,6 +2,7 @@
 
 use super::limiter::Limiter;
 use super::source::Source;
+use super::stereo::Side;
 use crate::rate::Rate;
 use crate::resample::Resampler;
 use crate::simd;
@@ -37,12 +38,21 @@ pub(super) struct Mix {
 
 #[derive(Default)]
 pub(super) struct Bus {
+    /// Which of each source's frames it sums.
+    pub(super) side: Side,
     pub(super) sums: [Option<Sum>; 6],
     converters: [[Option<Box<Converter>>; 6]; 6],
     pub(super) mixes: [Option<Box<Mix>>; 6],
 }
 
 impl Bus {
+    pub(super) fn on(side: Side) -> Self {
+        Bus {
+            side,
+            ..Bus::default()
+        }
+    }
+
     /// There is, or was, a source of this rate.
     pub(super) fn add_source_rate(&mut self, rate: Rate, tick_ms: usize) {
         self.sums[rate.index()].get_or_insert_with(|| Sum {
@@ -98,9 +108,9 @@ impl Bus {
                 continue;
             };
             if sum.live {
-                simd::add(&mut sum.mix, &source.frame);
+                simd::add(&mut sum.mix, source.frame_on(self.side));
             } else {
-                simd::assign(&mut sum.mix, &source.frame);
+                simd::assign(&mut sum.mix, source.frame_on(self.side));
                 sum.live = true;
             }
         }

@@ -148,6 +148,7 @@ pub(super) struct Group {
     codec: Arc<dyn Codec>,
     options: CodecOptions,
     pub(super) rate: Rate,
+    channels: u8,
     frame: usize,
     shared: Stream,
     /// Somebody was sent the shared stream at the last tick.
@@ -185,10 +186,10 @@ impl Groups {
                 samples,
             });
         }
-        if description.channels != 1 {
+        if !(1..=2).contains(&description.channels) {
             return Err(CodecError::Option {
                 codec: name,
-                reason: "the mixer is mono",
+                reason: "the mixer has one channel or two",
             });
         }
         let frame = description.frame_samples(usize::from(ptime_ms));
@@ -206,6 +207,7 @@ impl Groups {
                     codec: Arc::clone(codec),
                     options: options.clone(),
                     rate: description.rate,
+                    channels: description.channels,
                     frame,
                     shared: Stream::new(codec.encoder(options)?, frame),
                     running: false,
@@ -251,11 +253,12 @@ impl Groups {
         }
     }
 
-    pub(super) fn rate(&self, stream: &OwnStream) -> Option<Rate> {
+    /// The rate and the channels that a stream is encoded from.
+    pub(super) fn shape(&self, stream: &OwnStream) -> Option<(Rate, u8)> {
         self.groups
             .get(stream.group)?
             .as_ref()
-            .map(|group| group.rate)
+            .map(|group| (group.rate, group.channels))
     }
 
     pub(super) fn begin(&mut self) {
@@ -325,10 +328,10 @@ impl Groups {
         stream.own = Some(own);
     }
 
-    /// Third pass: encode what is shared. `shared` gives the shared mix at a rate.
-    pub(super) fn encode_shared<'m>(&mut self, shared: impl Fn(Rate) -> &'m [i16]) {
+    /// Third pass: encode what is shared. `shared` gives the shared mix at a rate and of so many channels.
+    pub(super) fn encode_shared<'m>(&mut self, shared: impl Fn(Rate, u8) -> &'m [i16]) {
         for group in self.groups.iter_mut().flatten() {
-            let pcm = shared(group.rate);
+            let pcm = shared(group.rate, group.channels);
             if group.users > 0 {
                 group.shared.expect_loss(group.loss);
                 group.shared.feed(pcm, &mut self.failures);

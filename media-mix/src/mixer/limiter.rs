@@ -36,15 +36,37 @@ impl Limiter {
         if self.is_open() && simd::narrow(mix, out) {
             return;
         }
-        let blocks = mix.len().div_ceil(khz).min(MOST_MS);
         let mut allowed = [1.0_f32; MOST_MS];
-        for (allowed, block) in allowed.iter_mut().zip(mix.chunks(khz)) {
-            let (low, high) = simd::range(block);
-            if low < i32::from(i16::MIN) || high > i32::from(i16::MAX) {
-                *allowed = 32_767.0 / low.unsigned_abs().max(high.unsigned_abs()) as f32;
-            }
+        allow(mix, khz, &mut allowed);
+        let edges = self.line(&allowed, mix.len().div_ceil(khz).min(MOST_MS));
+        apply(mix, khz, &edges, out);
+    }
+
+    /// Narrow the two sides of one frame by one gain, so that nobody moves between them. `other` is this limiter of the
+    /// other side, and stays its like.
+    pub(crate) fn narrow_pair(
+        &mut self,
+        other: &mut Limiter,
+        mixes: [&[i32]; 2],
+        khz: usize,
+        outs: [&mut [i16]; 2],
+    ) {
+        let [left, right] = mixes;
+        let [out_left, out_right] = outs;
+        if self.is_open() && simd::narrow(left, out_left) && simd::narrow(right, out_right) {
+            return;
         }
-        // The gain at the edges of the blocks: what both sides allow, falling early, rising slowly.
+        let mut allowed = [1.0_f32; MOST_MS];
+        allow(left, khz, &mut allowed);
+        allow(right, khz, &mut allowed);
+        let edges = self.line(&allowed, left.len().div_ceil(khz).min(MOST_MS));
+        apply(left, khz, &edges, out_left);
+        apply(right, khz, &edges, out_right);
+        other.clone_from(self);
+    }
+
+    /// The gain at the edges of the blocks: what both sides allow, falling early, rising slowly.
+    fn line(&mut self, allowed: &[f32; MOST_MS], blocks: usize) -> [f32; MOST_MS + 1] {
         let mut edges = [1.0_f32; MOST_MS + 1];
         edges[0] = self.gain.min(allowed[0]);
         for k in 1..=blocks {
@@ -56,12 +78,26 @@ impl Limiter {
         for k in 1..=blocks {
             edges[k] = edges[k].min(edges[k - 1] * RELEASE);
         }
-        for (k, (block, out)) in mix.chunks(khz).zip(out.chunks_mut(khz)).enumerate() {
-            let (from, to) = (edges[k.min(MOST_MS - 1)], edges[(k + 1).min(MOST_MS)]);
-            // Saturating: the line is exact to a millionth, so that trims at most a rounding.
-            simd::ramp(block, from, (to - from) / block.len() as f32, out);
-        }
         self.gain = edges[blocks];
+        edges
+    }
+}
+
+/// What the peak of each block allows, if that is less than it was.
+fn allow(mix: &[i32], khz: usize, allowed: &mut [f32; MOST_MS]) {
+    for (allowed, block) in allowed.iter_mut().zip(mix.chunks(khz)) {
+        let (low, high) = simd::range(block);
+        if low < i32::from(i16::MIN) || high > i32::from(i16::MAX) {
+            *allowed = allowed.min(32_767.0 / low.unsigned_abs().max(high.unsigned_abs()) as f32);
+        }
+    }
+}
+
+fn apply(mix: &[i32], khz: usize, edges: &[f32; MOST_MS + 1], out: &mut [i16]) {
+    for (k, (block, out)) in mix.chunks(khz).zip(out.chunks_mut(khz)).enumerate() {
+        let (from, to) = (edges[k.min(MOST_MS - 1)], edges[(k + 1).min(MOST_MS)]);
+        // Saturating: the line is exact to a millionth, so that trims at most a rounding.
+        simd::ramp(block, from, (to - from) / block.len() as f32, out);
     }
 }
 

@@ -7,6 +7,7 @@ use super::encoding::{Groups, OwnStream};
 use super::limiter::Limiter;
 use super::slots::Slots;
 use super::source::Source;
+use super::stereo::{Pair, Stereo};
 use crate::rate::Rate;
 use crate::resample::Resampler;
 use crate::simd;
@@ -30,6 +31,8 @@ pub(super) struct Listener {
     /// Private sources that it does.
     pub(super) plus: Vec<SourceId>,
     pub(super) ears: Vec<Ear>,
+    /// Ears in stereo.
+    pub(super) pairs: Vec<Pair>,
     pub(super) stream: Option<OwnStream>,
 }
 
@@ -38,9 +41,11 @@ pub(super) struct Ear {
     pub(super) rate: Rate,
     /// Heard `out`, and not the shared mix, at this tick.
     pub(super) apart: bool,
-    limiter: Limiter,
-    out: Vec<i16>,
-    wide: Vec<i32>,
+    pub(super) limiter: Limiter,
+    pub(super) out: Vec<i16>,
+    pub(super) wide: Vec<i32>,
+    /// It is one of a pair, which is narrowed together.
+    pub(super) paired: bool,
     /// One for each other rate in which an exception speaks.
     crosses: Vec<Cross>,
 }
@@ -64,6 +69,7 @@ impl Ear {
             limiter: Limiter::default(),
             out: vec![0; tick],
             wide: vec![0; tick],
+            paired: false,
             crosses: Vec::new(),
         }
     }
@@ -136,7 +142,7 @@ impl Ear {
         }
 
         // The usual case: all but one voice of the same rate, and no limiting. One pass.
-        if everyone && self.limiter.is_open() {
+        if everyone && self.limiter.is_open() && !self.paired {
             let mut live =
                 exceptions().filter(|(s, _)| s.live || (s.rate != self.rate && s.was_live));
             if let (Some((own, -1)), None) = (live.next(), live.next())
@@ -155,7 +161,7 @@ impl Ear {
             self.wide.fill(0);
         }
         for (source, sign) in exceptions().filter(|(s, _)| s.live && s.rate == self.rate) {
-            add(&mut self.wide, &source.frame, sign);
+            add(&mut self.wide, source.frame_on(bus.side), sign);
         }
         for cross in &mut self.crosses {
             let concerned = |s: &Source| s.rate == cross.from && (s.live || s.was_live);
@@ -173,7 +179,7 @@ impl Ear {
                 None => cross.wide.fill(0),
             }
             for (source, sign) in exceptions().filter(|(s, _)| s.live && s.rate == cross.from) {
-                add(&mut cross.wide, &source.frame, sign);
+                add(&mut cross.wide, source.frame_on(bus.side), sign);
             }
             let converter = if everyone {
                 bus.converter(cross.from, self.rate)
@@ -197,8 +203,10 @@ impl Ear {
                 }
             }
         }
-        self.limiter
-            .narrow(&self.wide, self.rate.khz(), &mut self.out);
+        if !self.paired {
+            self.limiter
+                .narrow(&self.wide, self.rate.khz(), &mut self.out);
+        }
     }
 
     /// This tick's sound.
@@ -224,9 +232,14 @@ impl Listener {
         &'m mut self,
         groups: &Groups,
         bus: &'m Bus,
+        stereo: Option<&'m Stereo>,
     ) -> Option<(&'m mut OwnStream, bool, &'m [i16])> {
         let stream = self.stream.as_mut()?;
-        let rate = groups.rate(stream)?;
+        let (rate, channels) = groups.shape(stream)?;
+        if channels == 2 {
+            let pair = self.pairs.iter().find(|pair| pair.rate() == rate)?;
+            return Some((stream, pair.apart(), pair.heard(stereo?)));
+        }
         let ear = self.ears.iter().find(|ear| ear.rate == rate)?;
         Some((stream, ear.apart, ear.heard(bus)))
     }

@@ -9,10 +9,12 @@
 //!   fits 16 bits it is heard as it is, and only while it does not, a limiter turns it down.
 //! - **Every rate.** Sources are summed at their own rates; each sum is converted once to each rate that somebody hears
 //!   at. Two participants at 8 kHz hear each other unfiltered, whatever the rest of the room does.
+//! - **Stereo** for those who want it: each source has a place ([`Mixer::set_pan`]), left and right are exact like mono.
 //! - **Encode groups.** Those who hear the same mix in the same codec share one payload.
 //! - **Who hears whom** is a table of exceptions to "everyone hears everyone", and costs nothing without exceptions.
 
 mod bus;
+mod chime;
 mod config;
 mod encoding;
 mod limiter;
@@ -20,11 +22,13 @@ mod listener;
 mod report;
 mod slots;
 mod source;
+mod stereo;
 
 use std::sync::Arc;
 
 use thiserror::Error;
 
+pub use chime::Chime;
 pub use config::{MixerConfig, TickLength};
 pub(crate) use limiter::Limiter;
 pub use listener::Audience;
@@ -32,10 +36,12 @@ pub use report::{SourceReport, Tick};
 pub use source::{Push, SourceStats};
 
 use self::bus::Bus;
+use self::chime::Chimes;
 use self::encoding::Groups;
 use self::listener::{Ear, Listener};
 use self::slots::{Id, Slots};
 use self::source::Source;
+use self::stereo::Stereo;
 use crate::codec::{Codec, CodecOptions};
 use crate::error::CodecError;
 use crate::level::Level;
@@ -62,6 +68,9 @@ pub enum MixerError {
     /// A gain that is no number between 0 and 16.
     #[error("a gain must be between 0 and 16")]
     Gain,
+    /// A place that is no number between -1, left, and 1, right.
+    #[error("a pan must be between -1 and 1")]
+    Pan,
     /// The codec cannot be used.
     #[error(transparent)]
     Codec(#[from] CodecError),
@@ -73,6 +82,9 @@ pub struct Mixer {
     sources: Slots<Source>,
     listeners: Slots<Listener>,
     bus: Bus,
+    /// The same for left and right, once somebody listens in stereo.
+    stereo: Option<Box<Stereo>>,
+    chimes: Option<Box<Chimes>>,
     groups: Groups,
     reports: Vec<SourceReport>,
     loudest: Vec<(u8, u32)>,
@@ -97,6 +109,8 @@ impl Mixer {
             sources: Slots::new(config.max_sources),
             listeners: Slots::new(config.max_listeners),
             bus: Bus::default(),
+            stereo: None,
+            chimes: None,
             groups: Groups::default(),
             reports: Vec::new(),
             loudest: Vec::new(),
@@ -121,6 +135,9 @@ impl Mixer {
         let source = Source::new(rate, tick_ms, self.config.ring_ms);
         let id = self.sources.insert(source).ok_or(MixerError::Full)?;
         self.bus.add_source_rate(rate, tick_ms);
+        if let Some(stereo) = &mut self.stereo {
+            stereo.add_source_rate(rate, tick_ms);
+        }
         self.reports
             .reserve(self.sources.len().saturating_sub(self.reports.len()));
         self.loudest
@@ -171,6 +188,7 @@ impl Mixer {
             minus: own.into_iter().collect(),
             plus: Vec::new(),
             ears: Vec::new(),
+            pairs: Vec::new(),
             stream: None,
         };
         let id = ListenerId(self.listeners.insert(listener).ok_or(MixerError::Full)?);
@@ -219,10 +237,11 @@ impl Mixer {
         let encoded = entry
             .stream
             .as_ref()
-            .and_then(|stream| self.groups.rate(stream));
+            .and_then(|stream| self.groups.shape(stream));
         entry
             .ears
-            .retain(|ear| ear.rate == rate || Some(ear.rate) == encoded);
+            .retain(|ear| ear.rate == rate || Some((ear.rate, 1)) == encoded);
+        entry.pairs.retain(|pair| Some((pair.rate(), 2)) == encoded);
         Ok(())
     }
 
@@ -235,8 +254,12 @@ impl Mixer {
             let Some(source) = self.sources.get(id.0) else {
                 continue;
             };
+            let tick_ms = self.config.tick.ms();
             for ear in &mut entry.ears {
-                ear.cross(source.rate, self.config.tick.ms());
+                ear.cross(source.rate, tick_ms);
+            }
+            for pair in &mut entry.pairs {
+                pair.cross(source.rate, tick_ms);
             }
         }
     }
@@ -331,12 +354,19 @@ impl Mixer {
         fresh.muted = entry.muted;
         fresh.gain = entry.gain;
         fresh.stats = entry.stats;
+        fresh.panner.place(entry.panner.at());
         *entry = fresh;
         self.bus.add_source_rate(rate, tick_ms);
+        if let Some(stereo) = &mut self.stereo {
+            stereo.add_source_rate(rate, tick_ms);
+        }
         for listener in self.listeners.values_mut() {
             if listener.minus.contains(&source) || listener.plus.contains(&source) {
                 for ear in &mut listener.ears {
                     ear.cross(rate, tick_ms);
+                }
+                for pair in &mut listener.pairs {
+                    pair.cross(rate, tick_ms);
                 }
             }
         }
@@ -426,11 +456,11 @@ impl Mixer {
         Ok(())
     }
 
-    /// Encode what `listener` hears, in packets of `ptime_ms`. Listeners with the same codec (the same `Arc`), options
+    /// Encode what `listener` hears, in stereo if the codec is, in packets of `ptime_ms`. Listeners with the same codec (the same `Arc`), options
     /// and packet time share encoders where they hear the same.
     ///
     /// # Errors
-    /// [`MixerError::Gone`]; [`MixerError::Codec`] if the codec refuses the options or the packet time, or is not mono.
+    /// [`MixerError::Gone`]; [`MixerError::Codec`] if the codec refuses the options or the packet time.
     pub fn encode(
         &mut self,
         listener: ListenerId,
@@ -443,7 +473,12 @@ impl Mixer {
         }
         let stream = self.groups.join(codec, options, ptime_ms)?;
         self.stop_encoding(listener)?;
-        self.listen_at(listener, codec.description().rate)?;
+        let description = codec.description();
+        if description.channels == 2 {
+            self.listen_in_stereo_at(listener, description.rate)?;
+        } else {
+            self.listen_at(listener, description.rate)?;
+        }
         if let Some(entry) = self.listeners.get_mut(listener.0) {
             entry.stream = Some(stream);
         }
@@ -479,6 +514,7 @@ impl Mixer {
     /// Mix: take one tick of PCM from every source, make what each listener hears, and encode it.
     pub fn tick(&mut self) -> Tick<'_> {
         self.number += 1;
+        self.feed_chimes();
         self.pull();
         self.bus.run(self.sources.values());
 
@@ -500,6 +536,7 @@ impl Mixer {
         for mix in self.bus.mixes.iter_mut().flatten() {
             mix.limit();
         }
+        self.mix_stereo();
         let own_encoders = self.run_encoders();
         Tick {
             number: self.number,
@@ -518,6 +555,9 @@ impl Mixer {
         self.loudest.clear();
         for (id, source) in self.sources.iter_mut() {
             source.pull(idle_after);
+            if source.house {
+                continue;
+            }
             if !self.config.speaks_from.louder_than(source.level) {
                 source.hangover = hangover;
                 source.speaking = true;
@@ -547,11 +587,19 @@ impl Mixer {
             }
         }
         let limited = self.config.max_talkers.is_some();
+        let stereo = self.stereo.is_some();
         self.reports.clear();
         for (id, source) in self.sources.iter_mut() {
             source.chosen = !limited
+                || source.house
                 || source.speaking && self.loudest.iter().any(|&(_, index)| index == id.index());
             source.apply_gain();
+            if stereo {
+                source.panner.run(&source.frame, source.live);
+            }
+            if source.house {
+                continue;
+            }
             self.reports.push(SourceReport {
                 source: SourceId(id),
                 level: source.level,
@@ -567,27 +615,32 @@ impl Mixer {
             listeners,
             groups,
             bus,
+            stereo,
             config,
             ..
         } = self;
+        let stereo = stereo.as_deref();
         let patience = (config.own_encoder_ms / config.tick.ms()) as u32;
         groups.begin();
         for listener in listeners.values_mut() {
-            let Some((stream, apart, _)) = listener.encoded(groups, bus) else {
+            let Some((stream, apart, _)) = listener.encoded(groups, bus, stereo) else {
                 continue;
             };
             groups.count(stream, apart, patience);
         }
         for listener in listeners.values_mut() {
-            let Some((stream, apart, _)) = listener.encoded(groups, bus) else {
+            let Some((stream, apart, _)) = listener.encoded(groups, bus, stereo) else {
                 continue;
             };
             groups.part(stream, apart);
         }
-        groups.encode_shared(|rate| bus.mix(rate).map_or(&[], |mix| &mix.out));
+        groups.encode_shared(|rate, channels| match channels {
+            2 => stereo.map_or(&[], |stereo| stereo.shared(rate)),
+            _ => bus.mix(rate).map_or(&[], |mix| &mix.out),
+        });
         let mut own = 0;
         for listener in listeners.values_mut() {
-            let Some((stream, _, pcm)) = listener.encoded(groups, bus) else {
+            let Some((stream, _, pcm)) = listener.encoded(groups, bus, stereo) else {
                 continue;
             };
             groups.encode_own(stream, pcm);

@@ -1,6 +1,7 @@
 //! What one source has pushed and not yet been heard: a bounded ring, and the frame of this tick.
 
 use super::limiter::Limiter;
+use super::stereo::{Panner, Side};
 use crate::level::Level;
 use crate::rate::Rate;
 use crate::simd;
@@ -49,6 +50,10 @@ pub(super) struct Source {
     /// Whether `frame` holds anything but zeros, and whether the one before did.
     pub(super) live: bool,
     pub(super) was_live: bool,
+    /// Its place between left and right.
+    pub(super) panner: Panner,
+    /// It is the mixer's own: always mixed, and never reported.
+    pub(super) house: bool,
     ring: Vec<i16>,
     head: usize,
     len: usize,
@@ -90,6 +95,8 @@ impl Source {
             frame: vec![0; tick],
             live: false,
             was_live: false,
+            panner: Panner::default(),
+            house: false,
             ring: vec![0; rate.samples(ring_ms).max(tick)],
             head: 0,
             len: 0,
@@ -106,6 +113,11 @@ impl Source {
             short_ticks: 0,
             smooth: u8::MAX,
         }
+    }
+
+    /// This tick's contribution to one side.
+    pub(super) fn frame_on(&self, side: Side) -> &[i16] {
+        self.panner.side(side).unwrap_or(&self.frame)
     }
 
     pub(super) fn buffered(&self) -> usize {

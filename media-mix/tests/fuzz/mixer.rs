@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use media_mix::{
-    Audience, Codec, CodecOptions, ListenerId, Mixer, MixerConfig, Rate, Registry, SourceId,
+    Audience, Chime, Codec, CodecOptions, ListenerId, Mixer, MixerConfig, Rate, Registry, SourceId,
     TickLength,
 };
 
@@ -41,7 +41,7 @@ pub(crate) fn fuzz(data: &[u8]) {
         let listener = listeners
             .get(usize::from(value) % listeners.len().max(1))
             .copied();
-        match (what % 16, source, listener) {
+        match (what % 19, source, listener) {
             (0, ..) => sources.extend(mixer.add_source(rate)),
             (1, ..) => sources.extend(mixer.add_private_source(rate)),
             (2, own, _) => listeners.extend(mixer.add_listener(rate, own).map(|id| (id, rate))),
@@ -89,12 +89,23 @@ pub(crate) fn fuzz(data: &[u8]) {
             (14, _, Some((listener, rate))) => {
                 let _ = mixer.listen_only_at(listener, rate);
             }
+            (15, Some(source), _) => {
+                let _ = mixer.set_pan(source, f32::from(value) / 100.0 - 1.0);
+            }
+            (16, _, Some((listener, rate))) => {
+                let _ = mixer.listen_in_stereo_at(listener, rate);
+            }
+            (17, ..) => {
+                let _ = mixer.chime(Chime::Join, listener.map(|(listener, _)| listener));
+            }
             _ => {
                 let number = mixer.tick().number;
                 assert!(number > 0);
                 for &(listener, rate) in &listeners {
                     let heard = mixer.heard_by(listener, rate).len();
                     assert!(heard == rate.samples(ms) || heard == 0);
+                    let heard = mixer.heard_in_stereo_by(listener, rate).len();
+                    assert!(heard == rate.samples(ms) * 2 || heard == 0);
                     let mut payloads = 0;
                     while let Some(payload) = mixer.payload(listener) {
                         assert!(!payload.is_empty());
@@ -115,7 +126,8 @@ pub(crate) fn fuzz(data: &[u8]) {
         && mixer.remove_listener(listener).is_ok()
         && let Ok(mine) = mixer.add_listener(rate, Some(own))
     {
-        for _ in 0..4 {
+        // As long as the chimes that may wait last.
+        for _ in 0..100 {
             let _ = mixer.push(own, &vec![12_345; rate.samples(ms)]);
             mixer.tick();
         }
