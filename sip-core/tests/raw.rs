@@ -192,6 +192,20 @@ fn an_application_that_never_answers_is_answered_for() {
 }
 
 #[test]
+fn a_call_that_the_application_never_touches_is_answered_for_too() {
+    let mut pen = Pen::new(Config::default());
+    pen.write(hello("", "z9hG4bK1"));
+    pen.events();
+    let start = pen.now;
+    while pen.endpoint.calls().next().is_some() {
+        pen.now = pen.endpoint.poll_timeout().expect("something is due");
+        pen.endpoint.handle_timeout(pen.now);
+    }
+    assert_eq!((pen.now - start).as_secs(), 180);
+    assert!(pen.words().ends_with(&["480".to_owned()]));
+}
+
+#[test]
 fn a_stream_in_pieces_with_pings_and_several_messages() {
     let mut pen = Pen::over_tcp();
     let text = hello("", "z9hG4bK1").replace("/UDP", "/TCP");

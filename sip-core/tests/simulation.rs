@@ -1,10 +1,12 @@
 //! Many endpoints on virtual time over a network that loses, doubles, reorders and delays.
 //!
-//! Every seed makes calls that answer, refuse, cancel, hold, glare and vanish, at random moments.
+//! Every seed makes calls that answer, refuse, cancel, hold, glare, refresh, vanish, and are
+//! transferred, blind and attended, with subscriptions beside them and without, at random moments.
 //! Invariants: everything emitted is valid (the network checks it), commands that the state forbids
-//! are refused and change nothing, an endpoint tells of a call's end exactly once and of nothing
-//! after it, every INVITE that was shown to a phone ends there too, and when all timers have run
-//! out every table is empty. A failing seed is printed and replays: `SEED=7 cargo test --test simulation`.
+//! are refused and change nothing, an endpoint tells of a call's or a subscription's end exactly
+//! once and of nothing after it, what a call gives way to is a call that lives, a call without a
+//! peer has a timer, every INVITE that was shown to a phone ends there too, and when all timers
+//! have run out every table is empty. A failing seed is printed and replays: `SEED=7 cargo test --test simulation`.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
@@ -13,7 +15,11 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use sip_core::auth::Account;
-use sip_core::{CallId, CallState, Config, DigestPolicy, Event, StatusCode};
+use sip_core::header::NameAddr;
+use sip_core::{
+    CallId, CallState, DigestPolicy, EndKind, Event, Invite, Refer, SessionTimers, StatusCode,
+    Subscribe, SubscriptionId, Terminated,
+};
 use support::*;
 
 const ENDPOINTS: usize = 12;
@@ -33,13 +39,34 @@ struct World {
     answered: usize,
     ended: usize,
     asked_again: usize,
+    /// Subscriptions, and whether they are over.
+    subs: HashMap<(usize, SubscriptionId), bool>,
+    /// Calls that gave way to another, and transfers that were reported to the end.
+    replaced: usize,
+    reported: usize,
+}
+
+/// What one seed made.
+#[derive(Default)]
+struct Sum {
+    answered: usize,
+    ended: usize,
+    asked_again: usize,
+    replaced: usize,
+    reported: usize,
 }
 
 impl World {
     fn new(seed: u64) -> Self {
         let configs = (0..ENDPOINTS)
             .map(|index| {
-                let mut config = Config::default();
+                let mut config = phone();
+                config.subscriptions.max = Duration::from_secs(100);
+                if index % 4 == 1 {
+                    let mut timers = SessionTimers::default();
+                    timers.expires = Duration::from_secs(90);
+                    config.session_timers = Some(timers);
+                }
                 if index % 3 == 0 {
                     let policy = DigestPolicy::new("simulation", [index as u8; 32]);
                     config.digest = Some(policy.user("bob", "secret"));
@@ -64,6 +91,9 @@ impl World {
             answered: 0,
             ended: 0,
             asked_again: 0,
+            subs: HashMap::new(),
+            replaced: 0,
+            reported: 0,
         }
     }
 
@@ -77,6 +107,9 @@ impl World {
 
     fn hear(&mut self, at: usize, event: Event) {
         let now = self.net.now;
+        let Some(event) = self.hear_sub(at, event) else {
+            return;
+        };
         let id = match &event {
             Event::Incoming { call, .. } => {
                 let before = self.calls.insert((at, *call), Seen::Ringing);
@@ -117,7 +150,14 @@ impl World {
                     assert!(twice.is_err(), "nobody answers twice");
                 }
             }
-            Event::Ended { call, .. } => {
+            Event::Ended { call, cause, .. } => {
+                if let EndKind::Replaced { by } = cause.kind {
+                    assert!(
+                        self.calls.contains_key(&(at, by)),
+                        "by a call that was told of"
+                    );
+                    self.replaced += 1;
+                }
                 assert!(
                     self.net.endpoints[at].call(call).is_err(),
                     "the id is stale"
@@ -138,6 +178,154 @@ impl World {
                     .reinvite(now, offer(at));
             }
             _ => {}
+        }
+    }
+
+    /// Takes the events of subscriptions and gives back the others.
+    fn hear_sub(&mut self, at: usize, event: Event) -> Option<Event> {
+        let now = self.net.now;
+        match &event {
+            Event::SubscribeRequested { subscription, .. }
+            | Event::ReferRequested { subscription, .. }
+            | Event::SubscriptionForked { subscription, .. } => {
+                let before = self.subs.insert((at, *subscription), false);
+                assert_eq!(before, None, "an id is never used twice");
+            }
+            Event::Subscribed { subscription, .. }
+            | Event::Notified { subscription, .. }
+            | Event::SubscriptionEnded { subscription, .. } => {
+                let over = self.subs.get_mut(&(at, *subscription));
+                let over = over.expect("a subscription that was told of");
+                assert!(!*over, "nothing after the end: {event:?}");
+                *over = matches!(event, Event::SubscriptionEnded { .. });
+            }
+            _ => return Some(event),
+        }
+        match event {
+            Event::SubscribeRequested { subscription, .. } => {
+                // Its end may be the next event already.
+                if let Ok(handle) = self.net.endpoints[at].subscription(subscription) {
+                    let _ = match self.net.random.below(4) {
+                        0 => handle.reject(now, StatusCode::FORBIDDEN),
+                        1 => handle.accept_pending(now),
+                        _ => handle.accept(now, Some(offer(at))),
+                    };
+                }
+            }
+            Event::ReferRequested {
+                subscription,
+                request,
+                ..
+            } => match self.net.random.below(6) {
+                0 => {
+                    if let Ok(handle) = self.net.endpoints[at].subscription(subscription) {
+                        handle.reject(now, StatusCode::DECLINE).expect("it waits");
+                    }
+                }
+                1 => {}
+                _ => {
+                    let from = NameAddr::new(&format!("sip:user{at}@example.org").parse().unwrap());
+                    let invite = Invite::referred(&request, from)
+                        .expect("one of ours")
+                        .account(Account::with_password("bob", "secret"))
+                        .ring_timeout(Duration::from_secs(30))
+                        .body(offer(at));
+                    if let Ok(call) = self.net.endpoints[at].follow(now, subscription, invite) {
+                        self.calls.insert((at, call), Seen::Calling);
+                    }
+                }
+            },
+            Event::Notified {
+                body: Some(body), ..
+            } => {
+                let told = body.sipfrag_status();
+                self.reported += usize::from(told.is_some_and(|(status, _)| status.is_final()));
+            }
+            Event::SubscriptionEnded { subscription, .. } => {
+                let gone = self.net.endpoints[at].subscription(subscription).is_err();
+                assert!(gone, "the id is stale");
+            }
+            _ => {}
+        }
+        None
+    }
+
+    /// A transfer, or something that is done to a subscription.
+    fn act_on_subs(&mut self) {
+        let now = self.net.now;
+        let at = self.net.random.below(ENDPOINTS as u64) as usize;
+        let to = self.net.random.below(ENDPOINTS as u64) as usize;
+        let uri = || format!("sip:user{to}@{}", address(to)).parse().unwrap();
+        let calls: Vec<_> = self.net.endpoints[at].calls().collect();
+        let call = |random: &mut Random| calls[random.below(calls.len() as u64) as usize];
+        let made = match self.net.random.below(5) {
+            0 if !calls.is_empty() => {
+                let mut refer = Refer::new(uri());
+                if self.net.random.chance(20) {
+                    refer = refer.without_report();
+                }
+                let call = call(&mut self.net.random);
+                self.net.call(at, call).refer(now, refer)
+            }
+            1 | 2 if calls.len() > 1 => {
+                let one = call(&mut self.net.random);
+                let other = call(&mut self.net.random);
+                self.net.call(at, one).transfer_to(now, other)
+            }
+            3 => {
+                let from = NameAddr::new(&"sip:bob@example.org".parse().unwrap());
+                let wanted = Subscribe::new(uri(), from, "dialog")
+                    .expires(Duration::from_secs(60 + self.net.random.below(100)))
+                    .account(Account::with_password("bob", "secret"));
+                self.net.endpoints[at].subscribe(now, wanted)
+            }
+            _ => {
+                let subs: Vec<_> = self.net.endpoints[at].subscriptions().collect();
+                if !subs.is_empty() {
+                    let id = subs[self.net.random.below(subs.len() as u64) as usize];
+                    let choice = self.net.random.below(4);
+                    let handle = self.net.sub(at, id);
+                    let notifier = handle.is_notifier();
+                    let result = match choice {
+                        0 => handle.notify(now, Some(answer(at))),
+                        1 => handle.terminate(now, Terminated::NoResource, None),
+                        2 => handle.refresh(now, Duration::from_secs(80)),
+                        _ => handle.unsubscribe(now),
+                    };
+                    assert!(
+                        result.is_err() || notifier == (choice < 2),
+                        "by the right role"
+                    );
+                }
+                return;
+            }
+        };
+        if let Ok(id) = made {
+            self.subs.insert((at, id), false);
+        }
+    }
+
+    /// A call without a peer that knows it has at least a timer, which will find that out.
+    fn assert_peers(&mut self) {
+        let mut known = std::collections::HashSet::new();
+        for endpoint in &mut self.net.endpoints {
+            for id in endpoint.calls().collect::<Vec<_>>() {
+                let call = endpoint.call(id).unwrap();
+                known.insert((call.call_id().to_owned(), call.local_tag().to_owned()));
+            }
+        }
+        for endpoint in &mut self.net.endpoints {
+            let timer = endpoint.poll_timeout().is_some();
+            for id in endpoint.calls().collect::<Vec<_>>() {
+                let call = endpoint.call(id).unwrap();
+                let tag = call.remote_tag().unwrap_or_default().to_owned();
+                let peer = known.contains(&(call.call_id().to_owned(), tag));
+                assert!(
+                    peer || timer,
+                    "{:?} has neither peer nor timer",
+                    call.state()
+                );
+            }
         }
     }
 
@@ -197,7 +385,7 @@ impl World {
         }
     }
 
-    fn run(mut self) -> (usize, usize, usize) {
+    fn run(mut self) -> Sum {
         let mut made = 0;
         while made < CALLS {
             let from = self.net.random.below(ENDPOINTS as u64) as usize;
@@ -218,28 +406,30 @@ impl World {
                 self.calls.insert((from, call), Seen::Calling);
             }
             for _ in 0..self.net.random.below(6) {
-                self.act();
+                if self.net.random.chance(25) {
+                    self.act_on_subs();
+                } else {
+                    self.act();
+                }
                 for _ in 0..self.net.random.below(12) {
                     self.net.step();
                     self.listen();
                 }
             }
             let pause = Duration::from_millis(self.net.random.below(400));
-            let until = self.net.now + pause;
-            while self.net.next().is_some_and(|at| at <= until) {
-                self.net.step();
-                self.listen();
-            }
-            self.net.now = until;
+            self.pass(pause);
             // Some programs die without a word, and are started again.
             if self.net.random.chance(1) {
                 let at = self.net.random.below(ENDPOINTS as u64) as usize;
                 self.net.restart(at);
                 self.calls.retain(|(index, _), _| *index != at);
+                self.subs.retain(|(index, _), _| *index != at);
             }
         }
-        // Everyone hangs up.
-        for _ in 0..3 {
+        // Long enough for refreshes, then everyone hangs up.
+        self.pass(Duration::from_secs(100));
+        self.assert_peers();
+        for _ in 0..4 {
             let mut open: Vec<_> = self
                 .calls
                 .iter()
@@ -253,12 +443,13 @@ impl World {
                     let _ = handle.hang_up(now);
                 }
             }
-            let until = self.net.now + Duration::from_secs(120);
-            while self.net.next().is_some_and(|at| at <= until) {
-                self.net.step();
-                self.listen();
+            for at in 0..ENDPOINTS {
+                for id in self.net.endpoints[at].subscriptions().collect::<Vec<_>>() {
+                    let now = self.net.now;
+                    let _ = self.net.sub(at, id).unsubscribe(now);
+                }
             }
-            self.net.now = until;
+            self.pass(Duration::from_secs(120));
         }
         let left: Vec<_> = self
             .calls
@@ -273,7 +464,24 @@ impl World {
                 endpoint.sizes()
             );
         }
-        (self.answered, self.ended, self.asked_again)
+        let open = self.subs.values().filter(|over| !**over).count();
+        assert_eq!(open, 0, "subscriptions that never ended");
+        Sum {
+            answered: self.answered,
+            ended: self.ended,
+            asked_again: self.asked_again,
+            replaced: self.replaced,
+            reported: self.reported,
+        }
+    }
+
+    fn pass(&mut self, span: Duration) {
+        let until = self.net.now + span;
+        while self.net.next().is_some_and(|at| at <= until) {
+            self.net.step();
+            self.listen();
+        }
+        self.net.now = until;
     }
 }
 
@@ -289,19 +497,28 @@ fn every_call_ends_once_and_nothing_is_left() {
             (0..count).collect()
         }
     };
-    let (mut answered, mut glares, all) = (0, 0, seeds.len());
+    let (mut sum, all) = (Sum::default(), seeds.len());
     for seed in seeds {
         let run = std::panic::catch_unwind(|| World::new(seed).run());
-        match run {
-            Ok((up, ended, met)) => {
-                assert!(ended >= CALLS / 2, "seed {seed}: {ended} ends");
-                answered += up;
-                glares += met;
-            }
-            Err(_) => panic!("seed {seed} fails: SEED={seed} cargo test --test simulation"),
-        }
+        let Ok(one) = run else {
+            panic!(
+                "seed {seed} fails: SEED={seed} cargo test -p patchcord-sip-core --test simulation"
+            );
+        };
+        assert!(one.ended >= CALLS / 2, "seed {seed}: {} ends", one.ended);
+        sum.answered += one.answered;
+        sum.asked_again += one.asked_again;
+        sum.replaced += one.replaced;
+        sum.reported += one.reported;
     }
-    // A simulation in which nobody answers and no offers meet would show nothing.
-    assert!(answered > all * CALLS / 8, "{answered} answered");
-    assert!(all < 10 || glares > 0, "no two offers met");
+    // A simulation in which nobody answers, no offers meet and nobody is transferred would show
+    // nothing.
+    assert!(sum.answered > all * CALLS / 8, "{} answered", sum.answered);
+    assert!(all < 10 || sum.asked_again > 0, "no two offers met");
+    assert!(
+        all < 10 || sum.replaced > all / 2,
+        "{} replaced",
+        sum.replaced
+    );
+    assert!(all < 10 || sum.reported > all, "{} reported", sum.reported);
 }

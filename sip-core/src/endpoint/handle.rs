@@ -11,6 +11,7 @@ use super::refer::escape;
 use super::subscription::{Refer, SubscriptionId};
 use super::{Endpoint, wire};
 use crate::dialog::OfferAnswerState;
+use crate::header::NameAddr;
 use crate::{BuildError, HeaderName, Method, StatusCode, Uri};
 
 /// One call of an endpoint, for as long as it is borrowed; see [`Endpoint::call`].
@@ -134,6 +135,29 @@ impl<'e> CallHandle<'e> {
             endpoint.refuse_invite(now, call, status, phrase)?;
             let cause = EndCause::new(EndedBy::Local, EndKind::Rejected)
                 .with_status(status, phrase.unwrap_or(status.reason()));
+            endpoint.end(call, cause, None);
+            Ok(())
+        })
+    }
+
+    /// Sends an incoming call elsewhere: 302 with these addresses, best first (RFC 3261 section
+    /// 21.3.3). The call ends; whether the caller tries them is its own business.
+    pub fn redirect(self, now: Instant, to: &[NameAddr]) -> Result<(), CommandError> {
+        if to.is_empty() {
+            return Err(CommandError::State("an address to go to"));
+        }
+        let to: Vec<String> = to.iter().map(|to| to.without_tag().to_string()).collect();
+        self.command(now, |endpoint, now, call| {
+            if call.state != CallState::Incoming {
+                return Err(CommandError::State(
+                    "an incoming call that is not answered yet",
+                ));
+            }
+            let status = StatusCode::MOVED_TEMPORARILY;
+            let to = Some(to.join(", "));
+            endpoint.refuse_invite_with(now, call, status, None, to.as_deref())?;
+            let cause = EndCause::new(EndedBy::Local, EndKind::Rejected)
+                .with_status(status, status.reason());
             endpoint.end(call, cause, None);
             Ok(())
         })

@@ -480,6 +480,18 @@ impl Endpoint {
         status: StatusCode,
         phrase: Option<&str>,
     ) -> Result<(), CommandError> {
+        self.refuse_invite_with(now, call, status, phrase, None)
+    }
+
+    /// The same with the Contact of a redirection.
+    pub(crate) fn refuse_invite_with(
+        &mut self,
+        now: Instant,
+        call: &mut Call,
+        status: StatusCode,
+        phrase: Option<&str>,
+        contact: Option<&str>,
+    ) -> Result<(), CommandError> {
         let Some(arrival) = call.arrival.as_deref() else {
             return Err(CommandError::State("an INVITE of the peer's"));
         };
@@ -487,6 +499,9 @@ impl Endpoint {
         let mut builder = self.identify(arrival.request.reply(status)).to_tag(&tag);
         if let Some(phrase) = phrase {
             builder = builder.reason(phrase);
+        }
+        if let Some(contact) = contact {
+            builder = builder.header(HeaderName::CONTACT, contact);
         }
         let response = builder.build()?;
         self.respond(now, arrival.server, &response);

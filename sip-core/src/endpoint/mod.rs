@@ -373,6 +373,10 @@ impl Endpoint {
         let key = self.calls.insert(call).ok()?;
         if let Some(call) = self.calls.get_mut(key) {
             call.key = Some(key);
+            // An application that never touches the call is waited for no longer than another.
+            let wanted = call.deadline();
+            self.deadlines
+                .arm(Waiter::Call(key), &mut call.armed, wanted);
             if call.state != CallState::Ended {
                 trace::began(call);
             }
