@@ -7,6 +7,13 @@
     clippy::print_stdout
 )]
 
+#[cfg(feature = "tls")]
+#[path = "net/secure.rs"]
+mod secure;
+#[cfg(feature = "ws")]
+#[path = "net/websocket.rs"]
+mod websocket;
+
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -30,6 +37,8 @@ fn chance() -> sip_core::Chance {
 
 async fn driver(config: Config, transport: Transport) -> (Driver, SocketAddr) {
     let mut driver = Driver::new(config, chance());
+    #[cfg(feature = "tls")]
+    secure::configure(&mut driver);
     driver.set_tap(1000);
     let listen = Listen::new(transport, "127.0.0.1:0".parse().unwrap());
     let bound = driver.listen(listen).await.unwrap();
@@ -100,7 +109,13 @@ async fn call_over(transport: Transport) {
     let (callee, at) = driver(config, transport).await;
     let callee = tokio::spawn(phone(callee));
     let (mut caller, _) = driver(Config::default(), transport).await;
-    let to = format!("sip:bob@{at};transport={}", transport.param());
+    // `ws` in a `sips` URI is WSS (RFC 7118 section 5).
+    let scheme = if transport == Transport::Wss {
+        "sips"
+    } else {
+        "sip"
+    };
+    let to = format!("{scheme}:bob@{at};transport={}", transport.param());
     let account = Account::with_password("bob", "secret");
     let now = Instant::now();
     let call: CallId = caller

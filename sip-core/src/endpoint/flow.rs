@@ -209,6 +209,18 @@ pub enum FlowError {
     /// A TLS or WebSocket handshake failed.
     #[error("handshake failed")]
     Handshake,
+    /// The peer's certificate is out of date, or not valid yet.
+    #[error("the peer's certificate is not valid at this time")]
+    CertificateExpired,
+    /// The peer's certificate is not one that the application trusts: self-signed, revoked, from an unknown issuer.
+    #[error("the peer's certificate is not trusted")]
+    CertificateUntrusted,
+    /// The peer's certificate bears another name (RFC 5922).
+    #[error("the peer's certificate is for another name")]
+    CertificateName,
+    /// The peer sent a WebSocket frame that is longer than any message may be.
+    #[error("message too long")]
+    TooLong,
     /// The driver has no socket for this transport.
     #[error("transport not available")]
     NoTransport,

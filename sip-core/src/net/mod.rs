@@ -1,4 +1,4 @@
-//! SIP over real sockets: UDP and TCP on tokio, and the loop that drives an [`Endpoint`] over them.
+//! SIP over real sockets: UDP and TCP on tokio, TLS and WebSocket behind features, and the loop that drives an [`Endpoint`] over them.
 //!
 //! [`Driver`] owns one endpoint and its transports. It holds no protocol: bytes that a socket gave
 //! become [`Input`]s, [`Transmit`](crate::Transmit)s go to the socket that they name, and deadlines
@@ -28,20 +28,27 @@
 //!
 //! Host names are looked up with the system's resolver, in the background: it knows A and AAAA
 //! only. Who can ask for NAPTR and SRV records answers [`Question::Resolve`] itself
-//! ([`Driver::resolve_yourself`]), and the endpoint walks RFC 3263 with them. A peer that does not read makes its own connection close,
-//! never this loop wait. Left out so far: TLS and WebSocket.
+//! ([`Driver::resolve_yourself`]), and the endpoint walks RFC 3263 with them. A peer that does not read makes its
+//! own connection close, never this loop wait.
 //!
 //! On Linux an unconnected UDP socket hears of ICMP errors only where the kernel reports them with
 //! the next send; a phone that is switched off is then noticed by timer B.
 #![allow(clippy::disallowed_methods)]
 
+mod connection;
+mod stream;
 mod tap;
-mod tcp;
+#[cfg(feature = "tls")]
+mod tls;
 mod udp;
+#[cfg(feature = "ws")]
+mod ws;
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
+#[cfg(feature = "tls")]
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::net::TcpStream;
@@ -56,14 +63,14 @@ use crate::{
     Chance, Config, ConnectionId, Endpoint, Epoch, Event, Flow, FlowError, Input, Local, Target,
     Transport,
 };
-use tcp::Connection;
+use connection::{Connection, Reuse, Settings};
 use udp::Socket;
 
 /// A socket to open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Listen {
-    /// UDP or TCP.
+    /// How; TLS and WebSocket need their features.
     pub transport: Transport,
     /// The address to bind; port 0 takes any free one.
     pub bind: SocketAddr,
@@ -93,7 +100,7 @@ impl Listen {
 #[derive(Debug)]
 pub(crate) enum Report {
     Network(Input),
-    Accepted(TcpStream, SocketAddr),
+    Accepted(TcpStream, Flow, Settings),
     Resolved(QuestionId, DnsAnswer),
 }
 
@@ -109,12 +116,12 @@ pub struct Driver {
     sockets: Vec<Socket>,
     listeners: Vec<AbortHandle>,
     connections: HashMap<ConnectionId, Connection>,
-    by_remote: HashMap<(Transport, SocketAddr), ConnectionId>,
+    reusable: HashMap<Reuse, ConnectionId>,
+    settings: Settings,
     next_id: u64,
     tap: VecDeque<Tap>,
     tap_limit: usize,
     tap_lost: u64,
-    connect_timeout: Duration,
     resolve: bool,
 }
 
@@ -126,6 +133,15 @@ impl Driver {
             wall: SystemTime::now(),
         };
         let (reporter, reports) = mpsc::channel(REPORTS);
+        let settings = Settings {
+            patience: Duration::from_secs(10),
+            #[cfg(feature = "ws")]
+            longest: config.limits.head + config.limits.body,
+            #[cfg(feature = "tls")]
+            client: None,
+            #[cfg(feature = "tls")]
+            server: None,
+        };
         Self {
             endpoint: Endpoint::new(config, epoch, chance),
             reports,
@@ -133,12 +149,12 @@ impl Driver {
             sockets: Vec::new(),
             listeners: Vec::new(),
             connections: HashMap::new(),
-            by_remote: HashMap::new(),
+            reusable: HashMap::new(),
+            settings,
             next_id: 0,
             tap: VecDeque::new(),
             tap_limit: 0,
             tap_lost: 0,
-            connect_timeout: Duration::from_secs(10),
             resolve: true,
         }
     }
@@ -148,9 +164,27 @@ impl Driver {
         self.resolve = false;
     }
 
-    /// How long opening a connection may take; default 10 s.
+    /// How long opening a connection may take, by either side and with its handshakes; default 10 s.
     pub fn set_connect_timeout(&mut self, wait: Duration) {
-        self.connect_timeout = wait;
+        self.settings.patience = wait;
+    }
+
+    /// What connections over TLS that are opened from now on ask of their peers; without it none is.
+    ///
+    /// The peer's certificate must bear the host of the URI that is called, as it stands there (RFC 5922); a
+    /// `subjectAltName` that is a SIP URI is not looked at.
+    ///
+    /// Who listens nowhere and only calls out names a [`Local`] of that transport to the
+    /// [`endpoint`](Self::endpoint): what Via and Contact say.
+    #[cfg(feature = "tls")]
+    pub fn set_tls_client(&mut self, config: Arc<rustls::ClientConfig>) {
+        self.settings.client = Some(config);
+    }
+
+    /// With what the listeners that are opened from now on speak TLS; those that are open keep theirs.
+    #[cfg(feature = "tls")]
+    pub fn set_tls_server(&mut self, config: Arc<rustls::ServerConfig>) {
+        self.settings.server = Some(config);
     }
 
     /// Opens a socket and starts to receive; must run inside a tokio runtime. Returns the bound
@@ -159,7 +193,8 @@ impl Driver {
     /// Cancel safe: dropped early, it leaves at most a socket that closes with it.
     ///
     /// # Errors
-    /// What the operating system says; `Unsupported` for a transport other than UDP and TCP.
+    /// What the operating system says; `Unsupported` for a transport whose feature is off, or over TLS without
+    /// [`set_tls_server`](Self::set_tls_server).
     pub async fn listen(&mut self, listen: Listen) -> io::Result<SocketAddr> {
         let bound = match listen.transport {
             Transport::Udp => {
@@ -168,8 +203,10 @@ impl Driver {
                 self.sockets.push(socket);
                 bound
             }
-            Transport::Tcp => {
-                let (bound, task) = tcp::listen(listen.bind, self.reporter.clone()).await?;
+            transport if self.settings.can_accept(transport) => {
+                let (settings, reporter) = (self.settings.clone(), self.reporter.clone());
+                let (bound, task) =
+                    stream::listen(transport, listen.bind, settings, reporter).await?;
                 self.listeners.push(task);
                 bound
             }
@@ -246,16 +283,13 @@ impl Driver {
     }
 
     /// Sends what the endpoint has to send, without waiting; what a socket cannot take is lost
-    /// (UDP) or closes its connection (TCP).
+    /// (UDP) or closes its connection (all others).
     pub fn flush(&mut self) {
         while let Some(transmit) = self.endpoint.poll_transmit() {
             let now = Instant::now();
             let failed = match transmit.to.transport() {
                 Transport::Udp => self.send_datagram(now, &transmit.to, &transmit.bytes),
-                Transport::Tcp => {
-                    self.send_stream(now, &transmit.to, transmit.bytes, transmit.then_close)
-                }
-                _ => Err((flow_of(&transmit.to, None), FlowError::NoTransport)),
+                _ => self.send_stream(now, &transmit.to, transmit.bytes, transmit.then_close),
             };
             if let Err((flow, cause)) = failed {
                 self.endpoint
@@ -296,23 +330,30 @@ impl Driver {
         bytes: bytes::Bytes,
         then_close: bool,
     ) -> Result<(), (Flow, FlowError)> {
-        let key = (to.transport(), to.remote());
+        let name = match to {
+            Target::Open { server_name, .. } => server_name.clone(),
+            Target::Flow(_) => None,
+        };
+        let reuse = (to.transport(), to.remote(), name);
         let id = match to {
             Target::Flow(Flow {
                 connection: Some(id),
                 ..
             }) => Some(*id),
-            _ => self.by_remote.get(&key).copied(),
+            _ => self.reusable.get(&reuse).copied(),
         };
         let id = match (id.filter(|id| self.connections.contains_key(id)), to) {
             (Some(id), _) => id,
             (None, Target::Flow(flow)) => return Err((*flow, FlowError::Closed)),
-            (None, Target::Open { remote, .. }) => {
+            (None, Target::Open { transport, .. }) => {
+                if !self.settings.can_open(*transport) {
+                    return Err((flow_of(to, None), FlowError::NoTransport));
+                }
                 let id = self.next_id();
-                let connection =
-                    tcp::connect(*remote, id, self.connect_timeout, self.reporter.clone());
+                let (settings, reporter) = (self.settings.clone(), self.reporter.clone());
+                let connection = connection::open(reuse.clone(), id, settings, reporter);
                 self.connections.insert(id, connection);
-                self.by_remote.insert(key, id);
+                self.reusable.insert(reuse, id);
                 id
             }
         };
@@ -338,9 +379,26 @@ impl Driver {
         let Some(connection) = id.and_then(|id| self.connections.remove(&id)) else {
             return;
         };
-        let key = (connection.flow.transport, connection.flow.remote);
-        if self.by_remote.get(&key).copied() == id {
-            self.by_remote.remove(&key);
+        if let Some(reuse) = &connection.reuse
+            && self.reusable.get(reuse).copied() == id
+        {
+            self.reusable.remove(reuse);
+        }
+    }
+
+    fn opened(&mut self, id: ConnectionId, flow: Flow) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        connection.flow = flow;
+        // One that the peer opened serves our requests to the same address too, unless it is the certificate that
+        // makes it the right one (RFC 5923).
+        if connection.reuse.is_none() && !flow.transport.is_secure() {
+            let reuse = (flow.transport, flow.remote, None);
+            if !self.reusable.contains_key(&reuse) {
+                self.reusable.insert(reuse.clone(), id);
+                connection.reuse = Some(reuse);
+            }
         }
     }
 
@@ -355,21 +413,17 @@ impl Driver {
                     }
                     Input::Opened { flow } => {
                         if let Some(id) = flow.connection {
-                            if let Some(connection) = self.connections.get_mut(&id) {
-                                connection.flow = *flow;
-                            }
-                            self.by_remote
-                                .entry((flow.transport, flow.remote))
-                                .or_insert(id);
+                            self.opened(id, *flow);
                         }
                     }
                     Input::Closed { flow, .. } => self.disconnect(flow.connection),
                 }
                 self.endpoint.handle_input(now, input);
             }
-            Report::Accepted(stream, remote) => {
+            Report::Accepted(stream, mut flow, settings) => {
                 let id = self.next_id();
-                let connection = tcp::accepted(stream, remote, id, self.reporter.clone());
+                flow.connection = Some(id);
+                let connection = connection::accept(stream, flow, settings, self.reporter.clone());
                 self.connections.insert(id, connection);
             }
             Report::Resolved(id, answer) => {

@@ -1,0 +1,192 @@
+//! TLS: calls over it, and what is wrong with a certificate.
+
+use std::sync::{Arc, OnceLock};
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+
+use super::*;
+use sip_core::Local;
+
+struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    roots: RootCertStore,
+}
+
+fn authority() -> &'static Authority {
+    static AUTHORITY: OnceLock<Authority> = OnceLock::new();
+    AUTHORITY.get_or_init(|| {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate.der().clone()).unwrap();
+        Authority {
+            issuer: Issuer::new(params, key),
+            roots,
+        }
+    })
+}
+
+/// Always with its provider named: a second one in the program must not matter.
+fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+fn client() -> Arc<ClientConfig> {
+    let config = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(authority().roots.clone())
+        .with_no_client_auth();
+    Arc::new(config)
+}
+
+fn server(names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Arc<ServerConfig> {
+    let names = names.iter().map(|name| (*name).to_owned());
+    let mut params = CertificateParams::new(names.collect::<Vec<_>>()).unwrap();
+    change(&mut params);
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.signed_by(&key, &authority().issuer).unwrap();
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let config = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key)
+        .unwrap();
+    Arc::new(config)
+}
+
+/// What a driver of these tests has: a certificate for the loopback address, and trust in our authority.
+pub(crate) fn configure(driver: &mut Driver) {
+    driver.set_tls_client(client());
+    driver.set_tls_server(server(&["127.0.0.1"], |_| {}));
+}
+
+#[tokio::test]
+async fn a_call_over_tls() {
+    call_over(Transport::Tls).await;
+}
+
+#[cfg(feature = "ws")]
+#[tokio::test]
+async fn a_call_over_websocket_in_tls() {
+    call_over(Transport::Wss).await;
+}
+
+/// Calls a phone with this certificate, and gives why that failed.
+async fn refused(certificate: Arc<ServerConfig>) -> FlowError {
+    let mut callee = Driver::new(Config::default(), chance());
+    callee.set_tls_server(certificate);
+    let listen = Listen::new(Transport::Tls, "127.0.0.1:0".parse().unwrap());
+    let at = callee.listen(listen).await.unwrap();
+    let callee = tokio::spawn(phone(callee));
+    let (mut caller, _) = driver(Config::default(), Transport::Tls).await;
+    let call = invite(&format!("sip:bob@{at};transport=tls"));
+    caller.endpoint().invite(Instant::now(), call).unwrap();
+    let cause = until(&mut caller, |event| match event {
+        Event::Ended { cause, .. } => Some(cause.clone()),
+        _ => None,
+    })
+    .await;
+    callee.abort();
+    match cause.kind {
+        EndKind::Transport(error) => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_of_another_name_is_refused() {
+    let why = refused(server(&["phone.example.org"], |_| {})).await;
+    assert_eq!(why, FlowError::CertificateName);
+}
+
+#[tokio::test]
+async fn a_certificate_out_of_date_is_refused() {
+    let why = refused(server(&["127.0.0.1"], |params| {
+        params.not_before = date_time_ymd(2001, 1, 1);
+        params.not_after = date_time_ymd(2002, 1, 1);
+    }));
+    assert_eq!(why.await, FlowError::CertificateExpired);
+}
+
+#[tokio::test]
+async fn a_self_signed_certificate_is_refused() {
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let config = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key)
+        .unwrap();
+    assert_eq!(
+        refused(Arc::new(config)).await,
+        FlowError::CertificateUntrusted
+    );
+}
+
+#[tokio::test]
+async fn without_a_configuration_there_is_no_tls() {
+    let mut driver = Driver::new(Config::default(), chance());
+    let listen = Listen::new(Transport::Tls, "127.0.0.1:0".parse().unwrap());
+    let error = driver.listen(listen).await.unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::Unsupported);
+    // Nor can it call out: this says where a connection would be expected, and is not what makes one possible.
+    let here = "127.0.0.1:5061".parse().unwrap();
+    driver
+        .endpoint()
+        .add_local(Local::new(Transport::Tls, here));
+    let call = invite("sip:bob@127.0.0.1:5061;transport=tls");
+    driver.endpoint().invite(Instant::now(), call).unwrap();
+    let kind = until(&mut driver, |event| match event {
+        Event::Ended { cause, .. } => Some(cause.kind.clone()),
+        _ => None,
+    });
+    assert_eq!(kind.await, EndKind::Transport(FlowError::NoTransport));
+}
+
+/// Who only calls out listens nowhere.
+#[tokio::test]
+async fn a_client_needs_no_certificate_and_no_listener() {
+    let (callee, at) = driver(Config::default(), Transport::Tls).await;
+    let callee = tokio::spawn(phone(callee));
+    let mut caller = Driver::new(Config::default(), chance());
+    caller.set_tls_client(client());
+    let here = "127.0.0.1:5061".parse().unwrap();
+    caller
+        .endpoint()
+        .add_local(Local::new(Transport::Tls, here));
+    let call = invite(&format!("sip:bob@{at};transport=tls"));
+    caller.endpoint().invite(Instant::now(), call).unwrap();
+    until(&mut caller, |event| {
+        matches!(event, Event::Answered { .. }).then_some(())
+    })
+    .await;
+    callee.abort();
+}
+
+/// A peer that is silent where a handshake should be is let go.
+#[tokio::test]
+async fn a_silent_peer_does_not_hold_a_handshake_open() {
+    use tokio::io::AsyncReadExt;
+    let mut callee = Driver::new(Config::default(), chance());
+    configure(&mut callee);
+    callee.set_connect_timeout(Duration::from_millis(200));
+    let listen = Listen::new(Transport::Tls, "127.0.0.1:0".parse().unwrap());
+    let at = callee.listen(listen).await.unwrap();
+    let callee = tokio::spawn(phone(callee));
+    let mut stream = tokio::net::TcpStream::connect(at).await.unwrap();
+    let mut rest = Vec::new();
+    let read = stream.read_to_end(&mut rest);
+    let read = tokio::time::timeout(Duration::from_secs(5), read).await;
+    read.expect("closed").ok();
+    assert!(rest.is_empty());
+    callee.abort();
+}
