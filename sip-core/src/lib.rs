@@ -44,6 +44,17 @@
 //! - [`b2bua`]: two calls joined, what crosses as policy, ring groups.
 //! - [`resolve`]: from a URI to addresses (RFC 3263), as a machine that asks its DNS questions.
 //! - [`Uri`]: `sip:`, `sips:`, `tel:`, and the comparison of RFC 3261 section 19.1.4.
+//!
+//! # Features
+//!
+//! None is on by default, and without them there is no socket, no clock and no runtime. Each adds to the others:
+//!
+//! - `net`: the module `net`, UDP and TCP on tokio;
+//! - `tls`: TLS for it, with `rustls` configurations that the application hands in;
+//! - `ws`: WebSocket for it (RFC 7118), in TLS too together with `tls`;
+//! - `tracing`: spans and events by call.
+//!
+//! The minimum Rust version is 1.89; a later one is a minor release.
 #![forbid(unsafe_code)]
 
 pub mod auth;

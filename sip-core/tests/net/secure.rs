@@ -7,7 +7,7 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use super::*;
-use sip_core::Local;
+use sip_core::{Local, Options, Target};
 
 struct Authority {
     issuer: Issuer<'static, KeyPair>,
@@ -75,6 +75,51 @@ async fn a_call_over_tls() {
 #[tokio::test]
 async fn a_call_over_websocket_in_tls() {
     call_over(Transport::Wss).await;
+}
+
+/// The same address under another name is another peer: its certificate has to be looked at again.
+#[tokio::test]
+async fn a_connection_is_used_again_for_its_own_name_only() {
+    let mut callee = Driver::new(Config::default(), chance());
+    callee.set_tls_server(server(&["127.0.0.1"], |_| {}));
+    let listen = Listen::new(Transport::Tls, "127.0.0.1:0".parse().unwrap());
+    let at = callee.listen(listen).await.unwrap();
+    let callee = tokio::spawn(async move {
+        let mut opened = std::collections::HashSet::new();
+        callee.set_tap(1000);
+        let wait = tokio::time::sleep(Duration::from_secs(2));
+        tokio::pin!(wait);
+        loop {
+            tokio::select! {
+                _ = callee.next_event() => {}
+                () = &mut wait => break,
+            }
+        }
+        while let Some(tap) = callee.poll_tap() {
+            opened.insert(tap.flow.connection);
+        }
+        opened.len()
+    });
+    let (mut caller, _) = driver(Config::default(), Transport::Tls).await;
+    let mut ask = async |name: &str| {
+        let from = NameAddr::new(&"sip:alice@example.org".parse().unwrap());
+        let mut options = Options::new("sip:phone".parse().unwrap(), from);
+        options.target = Some(Target::Open {
+            transport: Transport::Tls,
+            remote: at,
+            server_name: Some(name.into()),
+        });
+        caller.endpoint().options(Instant::now(), options).unwrap();
+        until(&mut caller, |event| match event {
+            Event::Replied { result, .. } => Some(result.is_ok()),
+            _ => None,
+        })
+        .await
+    };
+    assert!(ask("127.0.0.1").await);
+    assert!(ask("127.0.0.1").await);
+    assert!(!ask("localhost").await, "the certificate has no such name");
+    assert_eq!(callee.await.unwrap(), 1);
 }
 
 /// Calls a phone with this certificate, and gives why that failed.
