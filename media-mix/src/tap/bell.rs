@@ -19,7 +19,7 @@ impl Bell {
 
 #[cfg(not(feature = "futures"))]
 #[derive(Debug, Default)]
-pub(super) struct Bell;
+pub(super) struct Bell(());
 
 #[cfg(not(feature = "futures"))]
 impl Bell {
