@@ -66,7 +66,8 @@ fn unparsed(error: &ParseError) -> Value {
         ParseErrorReason::Empty => "RFC 3261 section 7.5",
         ParseErrorReason::StatusCode => "RFC 3261 section 7.2",
         ParseErrorReason::StartLine => "RFC 3261 section 7.1",
-        _ => "limits",
+        // A line, a header section or a number of headers beyond the limits.
+        _ => "RFC 3261 section 21.5.7",
     };
     let finding =
         json!({ "at": error.at, "what": error.reason.to_string(), "rule": rule, "answer": "drop" });

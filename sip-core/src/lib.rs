@@ -44,6 +44,9 @@
 //! - [`b2bua`]: two calls joined, what crosses as policy, ring groups.
 //! - [`resolve`]: from a URI to addresses (RFC 3263), as a machine that asks its DNS questions.
 //! - [`Uri`]: `sip:`, `sips:`, `tel:`, and the comparison of RFC 3261 section 19.1.4.
+//! - [`transaction`], [`dialog`] and [`auth`]: the machines that the [`Endpoint`] is made of, for those
+//!   who build their own.
+//! - [`Endpoint`]: a user agent that is fed with bytes and time; [`endpoint`] tells how.
 //!
 //! # Features
 //!

@@ -3,6 +3,8 @@
 //! Each class is one bit of a 256-byte table, so that a test is a load and a mask.
 //! The names and sets are those of RFC 3261 section 25.1.
 
+use std::borrow::Cow;
+
 /// `token` (RFC 3261 section 25.1): `1*(alphanum / "-" / "." / "!" / "%" / "*" / "_" / "+" / "`" / "'" / "~")`.
 pub(crate) const TOKEN: u8 = 1;
 /// `word`, of which a Call-ID is made: a token plus `( ) < > : \ " / [ ] ? { }`.
@@ -213,6 +215,19 @@ pub(crate) fn unquote(quoted: &[u8]) -> Vec<u8> {
     out
 }
 
+/// The value on one line: each fold, CRLF and the white space around it, is one space (RFC 3261
+/// section 7.3.1).
+pub(crate) fn unfolded(value: &[u8]) -> Cow<'_, [u8]> {
+    if memchr::memchr2(b'\r', b'\n', value).is_none() {
+        return Cow::Borrowed(value);
+    }
+    let lines = value
+        .split(|b| matches!(b, b'\r' | b'\n'))
+        .map(trim)
+        .filter(|line| !line.is_empty());
+    Cow::Owned(lines.collect::<Vec<_>>().join(&b' '))
+}
+
 /// `text` as a quoted string.
 pub(crate) fn quote(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
@@ -261,7 +276,7 @@ pub(crate) fn unescape(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// Bytes shown to a person: UTF-8 as it is, the rest replaced.
-pub(crate) fn lossy(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+pub(crate) fn lossy(bytes: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(bytes)
 }
 

@@ -6,10 +6,10 @@
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
-use sip_core::header::{Contact, From, NameAddr, RecordRoute, To, Via};
+use sip_core::header::{Contact, From, Multipart, NameAddr, RecordRoute, To, Via};
 use sip_core::{
-    BuildError, Capabilities, Frame, Framer, HeaderName, Host, Index, Limits, Message, MessageRef,
-    Method, Scheme, StatusCode, Uri, UriRef, validate,
+    BuildError, Capabilities, Frame, FrameError, Framer, HeaderName, Host, Index, Limits, Message,
+    MessageRef, Method, ParseErrorReason, Scheme, StatusCode, Uri, UriRef, validate,
 };
 
 fn token() -> impl Strategy<Value = String> {
@@ -370,6 +370,74 @@ fn limits_hold_and_say_where() {
         Message::parse(huge.into_bytes()).unwrap_err().to_string(),
         "header section too long at byte 65536"
     );
+}
+
+/// Each limit is a field: what is just within it is taken, and one more is a typed error.
+#[test]
+fn each_limit_can_be_set() {
+    let text = "OPTIONS sip:a SIP/2.0\r\nFrom: x\r\nTo: yy\r\n\r\n";
+    let parse = |limits: &Limits| Message::parse_with(text, limits).map_err(|e| (e.reason, e.at));
+    let with = |change: fn(&mut Limits, usize), to: usize| {
+        let mut limits = Limits::default();
+        change(&mut limits, to);
+        limits
+    };
+    type Row = (fn(&mut Limits, usize), usize, ParseErrorReason, usize);
+    let rows: [Row; 3] = [
+        (
+            |l, to| l.head = to,
+            text.len(),
+            ParseErrorReason::HeadTooLong,
+            text.len() - 1,
+        ),
+        (|l, to| l.line = to, 23, ParseErrorReason::LineTooLong, 22),
+        (
+            |l, to| l.headers = to,
+            2,
+            ParseErrorReason::TooManyHeaders,
+            32,
+        ),
+    ];
+    for (change, limit, reason, at) in rows {
+        assert!(parse(&with(change, limit)).is_ok(), "{reason}");
+        assert_eq!(parse(&with(change, limit - 1)).unwrap_err(), (reason, at));
+    }
+
+    let body = "OPTIONS sip:a SIP/2.0\r\nl: 4\r\n\r\nbody";
+    for framer in [Framer::datagram, Framer::stream, Framer::websocket] {
+        for (limit, taken) in [(4, true), (3, false)] {
+            let mut framer = framer().with_limits(with(|l, to| l.body = to, limit));
+            framer.push(body);
+            match framer.next_frame() {
+                Some(Frame::Message(message)) => assert!(taken && message.body() == b"body"),
+                Some(Frame::Refused(refused)) => {
+                    assert!(!taken);
+                    assert_eq!(refused.why, FrameError::BodyTooLarge);
+                    assert_eq!(refused.answer, StatusCode::REQUEST_ENTITY_TOO_LARGE);
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    // Five bodies, each within the one before.
+    let mut inner = "\r\nHello".to_owned();
+    for level in 0..5 {
+        inner = format!(
+            "Content-Type: multipart/mixed;boundary=b{level}\r\n\r\n--b{level}\r\n{inner}\r\n--b{level}--\r\n"
+        );
+    }
+    let message = Message::parse(format!("INFO sip:a SIP/2.0\r\n{inner}")).unwrap();
+    for nesting in 0..=5 {
+        let limits = with(|l, to| l.nesting = to, nesting);
+        let mut parts = Multipart::of(&message, &limits);
+        let mut depth = 0;
+        while let Some(part) = parts.and_then(|mut parts| parts.next()) {
+            depth += 1;
+            parts = part.parts();
+        }
+        assert_eq!(depth, nesting);
+    }
 }
 
 #[test]

@@ -12,6 +12,8 @@ use std::path::PathBuf;
 
 #[path = "fuzz/exercise.rs"]
 mod exercise;
+#[path = "fuzz/mutate.rs"]
+mod mutate;
 #[path = "fuzz/sip_datagram.rs"]
 mod sip_datagram;
 #[path = "fuzz/sip_edit.rs"]
@@ -53,64 +55,6 @@ fn mutations() -> u32 {
         .unwrap_or(20)
 }
 
-/// Changes that text protocols fear: bytes flipped, cut, doubled, moved, and separators put in.
-fn mutate(bytes: &mut Vec<u8>, random: &mut impl FnMut(usize) -> usize) {
-    const SPICE: &[&[u8]] = &[
-        b"\r\n",
-        b"\r",
-        b"\n",
-        b" ",
-        b"\t",
-        b":",
-        b";",
-        b",",
-        b"<",
-        b">",
-        b"\"",
-        b"\\",
-        b"@",
-        b"%",
-        b"%00",
-        b"=",
-        b"?",
-        b"[",
-        b"]",
-        b"/",
-        b"\0",
-        b"\xff",
-        b"4294967296",
-        b"-1",
-        b"Content-Length: 5\r\n",
-        b"\r\n\r\n",
-        b"SIP/2.0",
-        b"::",
-        b"*",
-        b"(",
-        b")",
-    ];
-    for _ in 0..1 + random(4) {
-        let at = random(bytes.len() + 1);
-        match random(5) {
-            0 if at < bytes.len() => bytes[at] ^= 1 << random(8),
-            1 if at < bytes.len() => {
-                let end = (at + 1 + random(12)).min(bytes.len());
-                bytes.drain(at..end);
-            }
-            2 => {
-                let end = (at + random(60)).min(bytes.len());
-                let piece = bytes[at..end].to_vec();
-                let to = random(bytes.len() + 1);
-                bytes.splice(to..to, piece);
-            }
-            3 => bytes.truncate(at),
-            _ => {
-                let spice = SPICE[random(SPICE.len())];
-                bytes.splice(at..at, spice.iter().copied());
-            }
-        }
-    }
-}
-
 fn replay(target: &str, extra: &str, prefix: &[u8], run: fn(&[u8])) {
     let mut seeds = files(&format!("fuzz/seeds/{target}"));
     assert!(!seeds.is_empty());
@@ -121,19 +65,14 @@ fn replay(target: &str, extra: &str, prefix: &[u8], run: fn(&[u8])) {
                 .map(|(path, bytes)| (path, [prefix, &bytes].concat())),
         );
     }
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = mutate::random(1);
     for (path, seed) in seeds {
         // A panic shows which seed it was.
         println!("{}", path.display());
         run(&seed);
         for _ in 0..mutations() {
             let mut bytes = seed.clone();
-            mutate(&mut bytes, &mut |n: usize| {
-                state = state
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1_442_695_040_888_963_407);
-                (state >> 33) as usize % n.max(1)
-            });
+            mutate::mutate(&mut bytes, &mut random);
             run(&bytes);
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::header::{CSeq, CallId, Contact, From, NameAddrRef, To};
 use crate::message::RequestBuilder;
-use crate::{HeaderError, HeaderName, Message, Method, Scheme, Uri};
+use crate::{HeaderError, HeaderName, Message, Method, Scheme, Uri, text};
 
 /// One dialog, early or confirmed.
 ///
@@ -204,7 +204,7 @@ impl Dialog {
         let target = strict.as_ref().unwrap_or(&self.target);
         let mut builder = Message::request(method, target).header(HeaderName::VIA, via);
         for route in self.routes.iter().skip(usize::from(strict.is_some())) {
-            builder = builder.header(HeaderName::ROUTE, route.as_bytes());
+            builder = builder.unjudged(HeaderName::ROUTE, route.as_bytes());
         }
         if strict.is_some() {
             // 12.2.1.1: behind a strict router the remote target is the last route.
@@ -212,9 +212,9 @@ impl Dialog {
         }
         builder
             .max_forwards(70)
-            .header(HeaderName::FROM, self.local.as_bytes())
-            .header(HeaderName::TO, self.remote.as_bytes())
-            .header(HeaderName::CALL_ID, self.call_id.as_bytes())
+            .unjudged(HeaderName::FROM, self.local.as_bytes())
+            .unjudged(HeaderName::TO, self.remote.as_bytes())
+            .unjudged(HeaderName::CALL_ID, self.call_id.as_bytes())
             .cseq(sequence)
     }
 }
@@ -249,16 +249,7 @@ fn contact(message: &Message) -> Result<Uri, DialogError> {
 
 /// A value on one line: folds become one space.
 fn line(value: &[u8]) -> String {
-    let text = String::from_utf8_lossy(value);
-    if text.contains(['\r', '\n']) {
-        text.split(['\r', '\n'])
-            .map(str::trim)
-            .filter(|part| !part.is_empty())
-            .collect::<Vec<_>>()
-            .join(" ")
-    } else {
-        text.into_owned()
-    }
+    text::lossy(&text::unfolded(value)).into_owned()
 }
 
 #[cfg(test)]

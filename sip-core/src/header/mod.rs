@@ -3,6 +3,7 @@
 //! Each type borrows from the value that it reads and implements [`TypedHeader`]; ask a message for
 //! it with [`crate::MessageRef::typed`]. `Display` writes the value back, without the header's name.
 
+mod authorization;
 mod date;
 mod dialog_reference;
 pub mod digest;
@@ -11,6 +12,7 @@ mod multipart;
 mod name_addr;
 mod number;
 mod opaque;
+mod plain;
 mod reliable;
 mod session_timer;
 mod token_list;
@@ -20,6 +22,9 @@ mod with_params;
 
 use thiserror::Error;
 
+pub use authorization::{
+    AuthenticationInfo, Authorization, ProxyAuthenticate, ProxyAuthorization, WwwAuthenticate,
+};
 pub use date::Date;
 pub use dialog_reference::{Join, Replaces, TargetDialog};
 pub use media::{Accept, ContentType};
@@ -31,6 +36,9 @@ pub use name_addr::{
 pub(crate) use number::qvalue;
 pub use number::{CSeq, CallId, ContentLength, Expires, FlowTimer, MaxForwards, MinExpires, RSeq};
 pub use opaque::{AlertInfo, CallInfo, ErrorInfo, Identity, SessionId, UserToUser};
+pub use plain::{
+    InReplyTo, MimeVersion, Organization, Priority, Server, Subject, Timestamp, UserAgent,
+};
 pub use reliable::RAck;
 pub use session_timer::{MinSe, Refresher, RetryAfter, SessionExpires};
 pub use token_list::{Allow, AllowEvents, ProxyRequire, Require, Supported, Unsupported};
@@ -38,7 +46,8 @@ pub use via::Via;
 pub use warning::Warning;
 pub use with_params::{
     AcceptEncoding, AcceptLanguage, ContentDisposition, ContentEncoding, ContentLanguage, Event,
-    InfoPackage, Reason, RecvInfo, SecurityClient, SubscriptionState,
+    InfoPackage, Reason, RecvInfo, SecurityClient, SecurityServer, SecurityVerify,
+    SubscriptionState,
 };
 
 use crate::message::HeaderName;

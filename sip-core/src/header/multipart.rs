@@ -1,5 +1,5 @@
 use super::{ContentType, TypedHeader};
-use crate::message::HeaderName;
+use crate::message::{HeaderName, Limits, MessageRef};
 use crate::text;
 
 /// The parts of a `multipart/…` body.
@@ -31,10 +31,17 @@ pub struct Multipart<'a> {
 impl<'a> Multipart<'a> {
     /// The parts of `body`, or `None` when the Content-Type is not a multipart with a boundary.
     pub fn new(content_type: &[u8], body: &'a [u8]) -> Option<Multipart<'a>> {
-        Self::nested(content_type, body, crate::Limits::default().nesting)
+        Self::nested(content_type, body, Limits::default().nesting)
     }
 
-    /// The same, with another limit on parts within parts.
+    /// The parts of a message's body, under these limits; `None` when it is not a multipart.
+    pub fn of(message: impl Into<MessageRef<'a>>, limits: &Limits) -> Option<Multipart<'a>> {
+        let message = message.into();
+        let content_type = message.header(HeaderName::CONTENT_TYPE)?;
+        Self::nested(content_type.value(), message.body(), limits.nesting)
+    }
+
+    /// The same as [`new`](Self::new), with another limit on parts within parts.
     pub fn nested(content_type: &[u8], body: &'a [u8], nesting: usize) -> Option<Multipart<'a>> {
         let content_type = ContentType::decode(content_type).ok()?;
         if !content_type.main_type().eq_ignore_ascii_case("multipart") || nesting == 0 {

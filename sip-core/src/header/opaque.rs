@@ -20,6 +20,8 @@ use crate::uri::{Param, Params, check_generic};
 /// RFC 8224 section 4; the quoted form of RFC 4474 is read too.
 #[derive(Clone, Copy, Debug)]
 pub struct Identity<'a> {
+    /// As it was written, with its quotes if it has any.
+    quoted: &'a [u8],
     digest: &'a [u8],
     params: &'a [u8],
 }
@@ -42,7 +44,7 @@ impl<'a> TypedHeader<'a> for Identity<'a> {
             value.iter().take_while(|&&b| base64(b)).count()
         };
         let digest = match value[..end] {
-            [b'"', .., b'"'] => &value[1..end - 1],
+            [b'"', .., b'"'] => text::trim(&value[1..end - 1]),
             _ => &value[..end],
         };
         if digest.is_empty() || !digest.iter().all(|&b| base64(b) || text::is_ws(b)) {
@@ -54,7 +56,11 @@ impl<'a> TypedHeader<'a> for Identity<'a> {
         if at < params.len() && params[at] != b';' {
             return error(HeaderErrorReason::Parameter, end + at);
         }
-        Ok(Identity { digest, params })
+        Ok(Identity {
+            quoted: &value[..end],
+            digest,
+            params,
+        })
     }
 }
 
@@ -88,7 +94,12 @@ impl<'a> Identity<'a> {
 
 impl fmt::Display for Identity<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.digest(), Params::new(self.params))
+        write!(
+            f,
+            "{}{}",
+            text::lossy(self.quoted),
+            Params::new(self.params)
+        )
     }
 }
 

@@ -143,6 +143,14 @@ words! {
     /// `security-client = "Security-Client" HCOLON sec-mechanism *(COMMA sec-mechanism)` (RFC 3329)
     SecurityClient, SECURITY_CLIENT, list: true, /// `tls`, `digest`, `ipsec-3gpp`, …
     mechanism;
+    /// One security mechanism of the server.
+    /// `security-server = "Security-Server" HCOLON sec-mechanism *(COMMA sec-mechanism)` (RFC 3329)
+    SecurityServer, SECURITY_SERVER, list: true, /// `tls`, `digest`, `ipsec-3gpp`, …
+    mechanism;
+    /// One security mechanism of the server, said back to it.
+    /// `security-verify = "Security-Verify" HCOLON sec-mechanism *(COMMA sec-mechanism)` (RFC 3329)
+    SecurityVerify, SECURITY_VERIFY, list: true, /// `tls`, `digest`, `ipsec-3gpp`, …
+    mechanism;
 }
 
 impl AcceptEncoding<'_> {

@@ -1,4 +1,3 @@
-use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
@@ -10,6 +9,7 @@ use super::name::HeaderName;
 use super::owned::Message;
 use super::reference::MessageRef;
 use super::status::StatusCode;
+use super::validate::{self, Answer, Capabilities};
 use crate::header::To;
 use crate::text;
 use crate::uri::Uri;
@@ -20,6 +20,10 @@ struct Draft {
     out: Vec<u8>,
     error: Option<BuildError>,
     body: Bytes,
+    /// The known headers that stand in `out`, one bit an id.
+    seen: u128,
+    /// Something came out of another message, which its sender answers for.
+    copied: bool,
 }
 
 impl Draft {
@@ -32,6 +36,8 @@ impl Draft {
             out,
             error: None,
             body: Bytes::new(),
+            seen: 0,
+            copied: false,
         }
     }
 
@@ -43,21 +49,27 @@ impl Draft {
         if name == HeaderName::CONTENT_LENGTH {
             return self.fail(BuildError::ContentLength);
         }
-        if let Err(error) = check(name, value) {
-            return self.fail(error);
+        let twice = self.seen & bit(name) != 0 && validate::stands_once(name);
+        let grammar = || validate::grammar(name, value).map_err(|(_, error)| error.into());
+        match check(name, value).and_then(|()| grammar()) {
+            Err(error) => self.fail(error),
+            Ok(()) if twice => self.fail(BuildError::Duplicate(name.to_string())),
+            Ok(()) => self.raw(name, value),
         }
-        self.raw(name, value);
     }
 
-    /// A value that came in a message: on one line, but otherwise as it was, NUL and all.
+    /// A value that came in a message: on one line, but otherwise as it was, NUL and all, whether it
+    /// is right or not.
     fn copied(&mut self, name: HeaderName<'_>, value: &[u8]) {
         if name == HeaderName::CONTENT_LENGTH {
             return self.fail(BuildError::ContentLength);
         }
-        self.raw(name, &unfolded(value));
+        self.copied = true;
+        self.raw(name, &text::unfolded(value));
     }
 
     fn raw(&mut self, name: HeaderName<'_>, value: &[u8]) {
+        self.seen |= bit(name);
         for part in [name.as_bytes(), b": ", value, b"\r\n"] {
             self.out.extend_from_slice(part);
         }
@@ -73,6 +85,20 @@ impl Draft {
         }
         finish(&mut self.out, &self.body);
         Ok(Message::parse_with(self.out, &own_limits(self.body.len()))?)
+    }
+}
+
+/// The bit of a known header name; none for any other.
+fn bit(name: HeaderName<'_>) -> u128 {
+    1u128.checked_shl(u32::from(name.id())).unwrap_or(0) & !1
+}
+
+/// What no single header shows: that all of them are there and fit one another.
+fn judged(message: Message) -> Result<Message, BuildError> {
+    let findings = validate::validate(&message, &Capabilities::default());
+    match findings.iter().find(|f| f.answer != Answer::Accept) {
+        Some(finding) => Err(BuildError::Broken(Box::new(finding.clone()))),
+        None => Ok(message),
     }
 }
 
@@ -105,8 +131,9 @@ macro_rules! common {
     () => {
         /// Appends a header field.
         ///
-        /// A line end in the value, a name that is not a token, and Content-Length, which follows
-        /// from the body, make `build` fail.
+        /// A control character in the value, a value that is not that header's grammar (as
+        /// [`crate::validate`] judges it), a second one of a header that stands once, a name that is
+        /// not a token, and Content-Length, which follows from the body, make `build` fail.
         pub fn header<'n>(
             mut self,
             name: impl Into<HeaderName<'n>>,
@@ -126,7 +153,8 @@ macro_rules! common {
             self
         }
 
-        /// Appends every field of that name of another message, as it stands there.
+        /// Appends every field of that name of another message, as it stands there. Whether it is
+        /// right is not judged: an answer, an ACK or a CANCEL goes to whoever wrote it.
         pub fn copy<'n>(mut self, from: &Message, name: impl Into<HeaderName<'n>>) -> Self {
             let name = name.into();
             for field in from.as_ref().headers_named(name) {
@@ -143,18 +171,6 @@ macro_rules! common {
             self
         }
     };
-}
-
-/// A folded value on one line.
-fn unfolded(value: &[u8]) -> Cow<'_, [u8]> {
-    if !value.iter().any(|b| matches!(b, b'\r' | b'\n')) {
-        return Cow::Borrowed(value);
-    }
-    let lines = value
-        .split(|b| matches!(b, b'\r' | b'\n'))
-        .map(text::trim)
-        .filter(|l| !l.is_empty());
-    Cow::Owned(lines.collect::<Vec<_>>().join(&b' '))
 }
 
 /// A request being built; see [`Message::request`].
@@ -201,15 +217,23 @@ impl RequestBuilder {
         self
     }
 
-    /// The message, with Content-Length.
+    /// A header of a dialog, which was made of what the other side sent.
+    pub(crate) fn unjudged(mut self, name: HeaderName<'_>, value: &[u8]) -> Self {
+        self.draft.copied(name, value);
+        self
+    }
+
+    /// The message, with Content-Length. [`crate::validate`] finds nothing in it that would deserve
+    /// an answer, unless that was [`copy`](Self::copy)ed from another message.
     ///
     /// # Errors
-    /// The first thing that was wrong, or [`BuildError::Missing`] when Via, From, To, Call-ID or
-    /// CSeq is not there.
+    /// The first thing that was wrong, [`BuildError::Missing`] when Via, From, To, Call-ID or CSeq
+    /// is not there, or [`BuildError::Broken`] when the parts do not fit one another.
     pub fn build(self) -> Result<Message, BuildError> {
+        let copied = self.draft.copied;
         let message = self.draft.finish()?;
         complete(&message)?;
-        Ok(message)
+        if copied { Ok(message) } else { judged(message) }
     }
 }
 
@@ -305,17 +329,21 @@ impl ResponseBuilder {
         self
     }
 
-    /// The message, with Content-Length.
+    /// The message, with Content-Length. In the reply to a request that is right,
+    /// [`crate::validate`] finds nothing that would have it dropped.
     ///
     /// # Errors
-    /// The first thing that was wrong, or [`BuildError::Missing`] when Via, From, To, Call-ID or
-    /// CSeq is not there and was not copied from a request that lacked it too.
+    /// The first thing that was wrong, [`BuildError::Missing`] when Via, From, To, Call-ID or CSeq
+    /// is not there and was not copied from a request that lacked it too, or [`BuildError::Broken`]
+    /// when the parts do not fit one another.
     pub fn build(self) -> Result<Message, BuildError> {
+        let copied = self.draft.copied;
         let message = self.draft.finish()?;
-        if !self.reply {
-            complete(&message)?;
+        if self.reply {
+            return Ok(message);
         }
-        Ok(message)
+        complete(&message)?;
+        if copied { Ok(message) } else { judged(message) }
     }
 }
 

@@ -1,6 +1,7 @@
 use thiserror::Error;
 
 use crate::header::HeaderError;
+use crate::message::Finding;
 use crate::uri::UriError;
 
 /// Why bytes are not a message that could be answered. Such a message is dropped.
@@ -62,12 +63,19 @@ pub enum BuildError {
     /// The URI does not parse.
     #[error(transparent)]
     Uri(#[from] UriError),
-    /// A header that is to be copied from a request is absent or unreadable there.
+    /// A value is not its header's grammar.
     #[error(transparent)]
     Header(#[from] HeaderError),
     /// A header that every message needs (RFC 3261 section 8.1.1) was not given.
     #[error("header {0} is missing")]
     Missing(&'static str),
+    /// A header that stands once was given twice.
+    #[error("more than one {0}")]
+    Duplicate(String),
+    /// Each header is right, and the whole is not: a CSeq of another method, a Request-URI with
+    /// headers, …
+    #[error("the message would break a rule: {0}")]
+    Broken(Box<Finding>),
     /// Content-Length is computed from the body and cannot be set.
     #[error("Content-Length follows from the body")]
     ContentLength,

@@ -1,4 +1,12 @@
 /// Bounds on what the parser and the framer accept. Passing one is a typed error, never a larger buffer.
+///
+/// ```
+/// use sip_core::{Framer, Limits};
+/// let mut limits = Limits::default();
+/// limits.headers = 60;
+/// limits.body = 16_384;
+/// let framer = Framer::stream().with_limits(limits);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
@@ -9,9 +17,10 @@ pub struct Limits {
     pub line: usize,
     /// Header fields of one message, at most 250. Default 250.
     pub headers: usize,
-    /// Body bytes. Default 1,048,576.
+    /// Body bytes. The framer refuses a larger one (413) before it waits for it; a parser that was
+    /// given the body takes it. Default 1,048,576.
     pub body: usize,
-    /// Bodies within bodies that [`crate::header::Multipart`] enters. Default 4.
+    /// Bodies within bodies that [`crate::header::Multipart::of`] enters. Default 4.
     pub nesting: usize,
 }
 

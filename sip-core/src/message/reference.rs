@@ -109,7 +109,7 @@ impl<'b> HeaderField<'b> {
     /// UTF-8 the replacement character.
     pub fn to_str(&self) -> Cow<'b, str> {
         if self.folded {
-            Cow::Owned(text::lossy(&unfold(self.value)).into_owned())
+            Cow::Owned(text::lossy(&text::unfolded(self.value)).into_owned())
         } else {
             text::lossy(self.value)
         }
@@ -120,23 +120,6 @@ impl fmt::Debug for HeaderField<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.name, self.to_str())
     }
-}
-
-/// Each fold, CRLF and the white space around it, as one space.
-fn unfold(value: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(value.len());
-    let mut i = 0;
-    while i < value.len() {
-        if matches!(value[i], b'\r' | b'\n') {
-            out.truncate(text::trim_end(&out).len());
-            out.push(b' ');
-            i = text::skip_ws(value, i);
-        } else {
-            out.push(value[i]);
-            i += 1;
-        }
-    }
-    out
 }
 
 /// First byte behind leading line ends, which a receiver ignores (RFC 3261 section 7.5).

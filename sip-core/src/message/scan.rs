@@ -85,7 +85,7 @@ pub(crate) mod flaw {
     pub(crate) const BARE_CR: u16 = 1 << 1;
     /// More than one Content-Length.
     pub(crate) const DUPLICATE_LENGTH: u16 = 1 << 2;
-    /// A Content-Length that is not `1*DIGIT`, or overflows.
+    /// A Content-Length that is not `1*DIGIT`, or overflows, or a broken line that may be meant as one.
     pub(crate) const BAD_LENGTH: u16 = 1 << 3;
     /// A Content-Length larger than the datagram's rest.
     pub(crate) const SHORT_BODY: u16 = 1 << 4;
@@ -376,6 +376,9 @@ impl Scanner {
             let span = header_line(bytes, self.line, content, self.folded);
             if span.id() == MALFORMED {
                 self.head.flaws |= flaw::BAD_LINE;
+                if resembles_length(&bytes[self.line..content]) {
+                    self.head.flaws |= flaw::BAD_LENGTH;
+                }
             }
             spans.push(span);
             let n = spans.as_slice().len() as u8;
@@ -432,6 +435,19 @@ fn header_line(bytes: &[u8], line: usize, content: usize, folded: bool) -> Span 
         end -= 1;
     }
     Span::new(line, (start, end), name_len, id, folded)
+}
+
+/// Whether a line that is no header field may be a Content-Length to a laxer reader: the letters in
+/// front of its colon spell the name. Such a reader would see another end of the message.
+#[cold]
+fn resembles_length(line: &[u8]) -> bool {
+    let name = &line[..memchr::memchr(b':', line).unwrap_or(line.len())];
+    let letters = || {
+        name.iter()
+            .filter(|b| b.is_ascii_alphabetic())
+            .map(u8::to_ascii_lowercase)
+    };
+    letters().eq(*b"contentlength") || letters().eq(*b"l")
 }
 
 /// ```text

@@ -27,7 +27,7 @@ impl<'a> Host<'a> {
         }
         let text = std::str::from_utf8(bytes).ok()?;
         if let Some(inner) = text.strip_prefix('[') {
-            return inner.strip_suffix(']')?.parse().ok().map(Host::V6);
+            return v6(inner.strip_suffix(']')?).map(Host::V6);
         }
         if bytes.last()?.is_ascii_digit()
             && let Ok(v4) = text.parse()
@@ -66,16 +66,26 @@ impl From<IpAddr> for Host<'static> {
     }
 }
 
+/// What stands between the brackets.
+///
+/// The grammar of RFC 3261 allows three colons in front of an IPv4 address at the end. RFC 5954
+/// corrects that, and RFC 5118 section 4.10 has everybody tolerate it.
+fn v6(text: &str) -> Option<Ipv6Addr> {
+    let corrected = || {
+        let (front, v4) = text.split_once(":::")?;
+        v4.parse::<Ipv4Addr>().ok()?;
+        format!("{front}::{v4}").parse().ok()
+    };
+    text.parse().ok().or_else(corrected)
+}
+
 /// Length of the host at the start of `bytes`. An address in brackets must be one; a name only
 /// needs the characters of one.
 #[inline]
 pub(crate) fn span(bytes: &[u8]) -> Option<usize> {
     if bytes.first() == Some(&b'[') {
         let end = memchr::memchr(b']', &bytes[..bytes.len().min(64)])?;
-        std::str::from_utf8(&bytes[1..end])
-            .ok()?
-            .parse::<Ipv6Addr>()
-            .ok()?;
+        v6(std::str::from_utf8(&bytes[1..end]).ok()?)?;
         return Some(end + 1);
     }
     let len = text::span(bytes, HOST);
@@ -91,4 +101,29 @@ pub(super) fn bare_v6_span(bytes: &[u8]) -> Option<usize> {
         .parse::<Ipv6Addr>()
         .ok()?;
     Some(len)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_colons_only_in_front_of_an_ipv4_address() {
+        let right = Host::parse(b"[2001:db8::192.0.2.1]");
+        assert!(matches!(right, Some(Host::V6(_))));
+        assert_eq!(Host::parse(b"[2001:db8:::192.0.2.1]"), right);
+        assert_eq!(
+            Host::parse(b"[:::192.0.2.1]"),
+            Host::parse(b"[::192.0.2.1]")
+        );
+        for bad in [
+            "[2001:db8:::1]",
+            "[2001:db8::::192.0.2.1]",
+            "[2001:db8::1:::192.0.2.1]",
+            "[2001:db8:::192.0.2.1:1]",
+            "[2001:db8:::192.0.2.256]",
+        ] {
+            assert_eq!(Host::parse(bad.as_bytes()), None, "{bad}");
+        }
+    }
 }

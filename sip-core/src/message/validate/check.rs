@@ -5,7 +5,7 @@ use super::finding::{Answer, Findings, What};
 use super::syntax;
 use crate::header::{CSeq, Contact, From, MaxForwards, To, TypedHeader, Via};
 use crate::message::reference::{HeaderField, MessageRef};
-use crate::message::scan::flaw;
+use crate::message::scan::{Span, flaw};
 use crate::message::{HeaderName, Method, StatusCode};
 use crate::text;
 use crate::uri::{Host, Params, Scheme, UriRef};
@@ -91,7 +91,10 @@ fn flaws(message: &MessageRef<'_>, judge: &mut Judge<'_>) {
         judge.bad(at, What::DuplicateLength, "RFC 4475 section 3.3.9");
     }
     if flaws & flaw::BAD_LENGTH != 0 {
-        let at = lengths().next().map_or(end, |f| f.offset());
+        let at = lengths()
+            .find(|f| text::decimal(f.value()).is_none())
+            .map(|f| f.offset());
+        let at = at.or_else(|| broken_lines(message).next()).unwrap_or(end);
         judge.bad(at, What::BadLength, "RFC 3261 section 20.14");
     }
     if flaws & flaw::SHORT_BODY != 0 {
@@ -126,14 +129,16 @@ fn flaws(message: &MessageRef<'_>, judge: &mut Judge<'_>) {
         judge.bad(start, What::StartLine, "RFC 3261 section 7.1");
     }
     if flaws & flaw::BAD_LINE != 0 {
-        for span in message
-            .spans
-            .iter()
-            .filter(|s| s.id() == crate::message::name::MALFORMED)
-        {
-            judge.bad(span.start(), What::BadLine, "RFC 3261 section 7.3.1");
+        for at in broken_lines(message) {
+            judge.bad(at, What::BadLine, "RFC 3261 section 7.3.1");
         }
     }
+}
+
+/// Where each line starts that is no header field.
+fn broken_lines(message: &MessageRef<'_>) -> impl Iterator<Item = usize> {
+    let broken = |span: &&Span| span.id() == crate::message::name::MALFORMED;
+    message.spans.iter().filter(broken).map(|span| span.start())
 }
 
 fn request(message: &MessageRef<'_>, method: &Method, caps: &Capabilities, judge: &mut Judge<'_>) {

@@ -9,9 +9,12 @@ mod check;
 mod finding;
 mod syntax;
 
+pub(super) use syntax::grammar;
+
 pub use capabilities::{Capabilities, Role};
 pub use finding::{Answer, Finding, Findings, What};
 
+use super::HeaderName;
 use super::reference::MessageRef;
 
 /// Judges a message.
@@ -28,4 +31,9 @@ pub fn validate<'b>(message: impl Into<MessageRef<'b>>, capabilities: &Capabilit
     let mut findings = Findings::default();
     check::message(message.into(), capabilities, &mut findings);
     findings
+}
+
+/// Whether a message has at most one header of this name.
+pub(super) fn stands_once(name: HeaderName<'_>) -> bool {
+    syntax::SINGLE.contains(&name)
 }

@@ -29,6 +29,8 @@ pub(super) const SINGLE: &[HeaderName<'static>] = &[
     HeaderName::RETRY_AFTER,
     HeaderName::MIME_VERSION,
     HeaderName::SESSION_ID,
+    HeaderName::PRIORITY,
+    HeaderName::TIMESTAMP,
 ];
 
 type Check = fn(&[u8]) -> Result<(), HeaderError>;
@@ -52,6 +54,20 @@ fn contact(value: &[u8]) -> Result<(), HeaderError> {
     }
 }
 
+/// Of the headers that route a request, each element is a name-addr: without its brackets, nobody
+/// could tell the parameters of the URI (`lr`) from those of the header.
+///
+/// ```text
+/// route-param  =  name-addr *( SEMI rr-param )
+/// ```
+fn hop(name: HeaderName<'static>, address: &NameAddrRef<'_>) -> Result<(), HeaderError> {
+    let at = address.uri_offset();
+    if at == 0 || address.as_bytes().get(at - 1) != Some(&b'<') {
+        return Err(HeaderError::new(name, HeaderErrorReason::Grammar, at));
+    }
+    uri(name, address)
+}
+
 /// What reads one value of the header, and whether the header is a list.
 fn reader(name: HeaderName<'_>) -> Option<(Check, bool)> {
     macro_rules! plain {
@@ -62,22 +78,19 @@ fn reader(name: HeaderName<'_>) -> Option<(Check, bool)> {
         };
     }
     macro_rules! address {
-        ($($header:ident),* $(,)?) => {
+        ($judge:ident: $($header:ident),* $(,)?) => {
             $(if name == header::$header::NAME {
-                return Some((|value| uri(header::$header::NAME, &header::$header::decode(value)?.0), header::$header::LIST));
+                return Some((|value| $judge(header::$header::NAME, &header::$header::decode(value)?.0), header::$header::LIST));
             })*
         };
     }
     if name == HeaderName::CONTACT {
         return Some((contact, true));
     }
-    address!(
+    address!(hop: Route, RecordRoute, Path, ServiceRoute);
+    address!(uri:
         From,
         To,
-        Route,
-        RecordRoute,
-        Path,
-        ServiceRoute,
         ReplyTo,
         ReferTo,
         ReferredBy,
@@ -115,6 +128,8 @@ fn reader(name: HeaderName<'_>) -> Option<(Check, bool)> {
         RecvInfo,
         InfoPackage,
         SecurityClient,
+        SecurityServer,
+        SecurityVerify,
         Replaces,
         Join,
         TargetDialog,
@@ -129,6 +144,15 @@ fn reader(name: HeaderName<'_>) -> Option<(Check, bool)> {
         AlertInfo,
         CallInfo,
         ErrorInfo,
+        Authorization,
+        ProxyAuthorization,
+        WwwAuthenticate,
+        ProxyAuthenticate,
+        AuthenticationInfo,
+        Priority,
+        MimeVersion,
+        Timestamp,
+        InReplyTo,
     );
     None
 }
@@ -156,18 +180,23 @@ pub(super) fn field(field: &HeaderField<'_>, judge: &mut Judge<'_>) {
             "RFC 3261 section 25.1",
         );
     }
-    let Some((check, list)) = reader(field.name()) else {
-        return;
+    if let Err((at, error)) = grammar(field.name(), value) {
+        judge.bad(
+            field.offset() + at,
+            What::Header(error),
+            "RFC 3261 section 25.1",
+        );
+    }
+}
+
+/// Whether a value follows its header's grammar, a list in each of its elements; with the offset of
+/// what does not. Headers that are not known have none.
+pub(crate) fn grammar(name: HeaderName<'_>, value: &[u8]) -> Result<(), (usize, HeaderError)> {
+    let Some((check, list)) = reader(name) else {
+        return Ok(());
     };
     if !list {
-        if let Err(error) = check(value) {
-            judge.bad(
-                field.offset() + error.at,
-                What::Header(error),
-                "RFC 3261 section 25.1",
-            );
-        }
-        return;
+        return check(value).map_err(|error| (error.at, error));
     }
     let mut at = 0;
     loop {
@@ -175,25 +204,19 @@ pub(super) fn field(field: &HeaderField<'_>, judge: &mut Judge<'_>) {
         let start = text::skip_ws(value, at).min(end);
         let element = text::trim_end(&value[start..end]);
         // An empty element between commas is nobody's grammar, but an empty header may be.
-        let error = if element.is_empty() {
-            let name = field
-                .name()
-                .to_static()
-                .filter(|_| at != 0 || end != value.len());
-            name.map(|name| HeaderError::new(name, HeaderErrorReason::Empty, 0))
+        let checked = if element.is_empty() {
+            match name.to_static() {
+                Some(name) if at != 0 || end != value.len() => {
+                    Err(HeaderError::new(name, HeaderErrorReason::Empty, 0))
+                }
+                _ => Ok(()),
+            }
         } else {
-            check(element).err()
+            check(element)
         };
-        if let Some(error) = error {
-            judge.bad(
-                field.offset() + start + error.at,
-                What::Header(error),
-                "RFC 3261 section 25.1",
-            );
-            return;
-        }
+        checked.map_err(|error| (start + error.at, error))?;
         if end == value.len() {
-            return;
+            return Ok(());
         }
         at = end + 1;
     }

@@ -1,0 +1,283 @@
+use std::borrow::Cow;
+use std::fmt;
+
+use super::digest::{Challenge, Credentials, DigestParseError};
+use super::{HeaderError, HeaderErrorReason, TypedHeader, ascii};
+use crate::message::HeaderName;
+use crate::text;
+
+/// One past the last parameter of `name=value, name=value`, or where it stops being that.
+///
+/// ```text
+/// auth-param       =  auth-param-name EQUAL ( token / quoted-string )
+/// auth-param-name  =  token
+/// ```
+fn params(value: &[u8], mut at: usize) -> Result<(), usize> {
+    loop {
+        let name = text::span(&value[at..], text::TOKEN);
+        let equals = text::skip_ws(value, at + name);
+        if name == 0 || value.get(equals) != Some(&b'=') {
+            return Err(at + name);
+        }
+        at = text::skip_ws(value, equals + 1);
+        let end = match value.get(at) {
+            Some(b'"') => text::quoted_end(value, at).ok_or(at)?,
+            // Phones leave the quotes off URIs and base64: what a list may hold is taken.
+            _ => at + value[at..].iter().take_while(|b| bare(**b)).count(),
+        };
+        if end == at {
+            return Err(at);
+        }
+        at = text::skip_ws(value, end);
+        match value.get(at) {
+            None => return Ok(()),
+            Some(b',') => at = text::skip_ws(value, at + 1),
+            Some(_) => return Err(at),
+        }
+    }
+}
+
+fn bare(byte: u8) -> bool {
+    byte > b' ' && byte < 0x7f && !matches!(byte, b',' | b'"')
+}
+
+/// The decoded value of one parameter; the caller has checked the list.
+fn get<'a>(value: &'a [u8], wanted: &str) -> Option<Cow<'a, str>> {
+    let mut at = 0;
+    while at < value.len() {
+        let end = text::list_end(value, at);
+        let param = &value[at..end];
+        at = end + 1;
+        let Some(equals) = memchr::memchr(b'=', param) else {
+            continue;
+        };
+        if text::trim(&param[..equals]).eq_ignore_ascii_case(wanted.as_bytes()) {
+            return Some(match text::trim(&param[equals + 1..]) {
+                quoted @ [b'"', ..] => Cow::Owned(text::lossy(&text::unquote(quoted)).into_owned()),
+                plain => text::lossy(plain),
+            });
+        }
+    }
+    None
+}
+
+/// The scheme, and where what belongs to it starts.
+fn scheme(value: &[u8], name: HeaderName<'static>) -> Result<(usize, usize), HeaderError> {
+    let end = text::span(value, text::TOKEN);
+    let rest = text::skip_ws(value, end);
+    if end == 0 || rest == end || rest == value.len() {
+        return Err(HeaderError::new(name, HeaderErrorReason::Grammar, end));
+    }
+    // One word is what RFC 7235 section 2.1 calls token68, such as the token behind `Bearer`.
+    let letter = |b: &u8| b.is_ascii_alphanumeric() || b"-._~+/".contains(b);
+    let word = &value[rest..];
+    let letters = word.iter().take_while(|b| letter(b)).count();
+    let token68 = letters > 0
+        && word[letters..].iter().all(|b| *b == b'=')
+        && !value[..end].eq_ignore_ascii_case(b"Digest");
+    if !token68 {
+        params(value, rest)
+            .map_err(|at| HeaderError::new(name, HeaderErrorReason::Parameter, at))?;
+    }
+    Ok((end, rest))
+}
+
+macro_rules! authorization {
+    ($($(#[$doc:meta])* $name:ident, $header:ident, $digest:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy)]
+        pub struct $name<'a> {
+            bytes: &'a [u8],
+            scheme: &'a [u8],
+            rest: &'a [u8],
+        }
+
+        impl<'a> TypedHeader<'a> for $name<'a> {
+            const NAME: HeaderName<'static> = HeaderName::$header;
+            /// The commas part parameters (RFC 3261 section 7.3.1).
+            const LIST: bool = false;
+
+            fn decode(value: &'a [u8]) -> Result<Self, HeaderError> {
+                let (end, rest) = scheme(value, Self::NAME)?;
+                Ok($name { bytes: value, scheme: &value[..end], rest: &value[rest..] })
+            }
+        }
+
+        impl<'a> $name<'a> {
+            /// `Digest`, `Bearer` or another, as it was written.
+            pub fn scheme(&self) -> &'a str {
+                ascii(self.scheme)
+            }
+
+            /// Whether the scheme is `Digest`.
+            pub fn is_digest(&self) -> bool {
+                self.scheme.eq_ignore_ascii_case(b"Digest")
+            }
+
+            /// What digest says with it.
+            ///
+            /// # Errors
+            /// Another scheme, or what digest itself demands and is not there.
+            pub fn digest(&self) -> Result<$digest, DigestParseError> {
+                $digest::parse(self.bytes)
+            }
+
+            /// One parameter, quotes resolved.
+            pub fn param(&self, name: &str) -> Option<Cow<'a, str>> {
+                get(self.rest, name)
+            }
+
+            /// What stands behind the scheme.
+            pub fn rest(&self) -> Cow<'a, str> {
+                text::lossy(self.rest)
+            }
+        }
+
+        impl fmt::Display for $name<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&text::lossy(self.bytes))
+            }
+        }
+
+        // What a password can be guessed from does not belong in a log.
+        impl fmt::Debug for $name<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{} …", self.scheme())
+            }
+        }
+    )*};
+}
+
+authorization! {
+    /// Who the client is, to a user agent server or registrar.
+    ///
+    /// ```text
+    /// Authorization   =  "Authorization" HCOLON credentials
+    /// credentials     =  ("Digest" LWS digest-response) / other-response
+    /// other-response  =  auth-scheme LWS auth-param *(COMMA auth-param)
+    /// ```
+    ///
+    /// RFC 3261 section 20.7; [`digest`](Self::digest) reads the rest.
+    Authorization, AUTHORIZATION, Credentials;
+    /// Who the client is, to a proxy.
+    ///
+    /// ```text
+    /// Proxy-Authorization  =  "Proxy-Authorization" HCOLON credentials
+    /// ```
+    ///
+    /// RFC 3261 section 20.28.
+    ProxyAuthorization, PROXY_AUTHORIZATION, Credentials;
+    /// What a user agent server or registrar wants to know.
+    ///
+    /// ```text
+    /// WWW-Authenticate  =  "WWW-Authenticate" HCOLON challenge
+    /// challenge         =  ("Digest" LWS digest-cln *(COMMA digest-cln)) / other-challenge
+    /// other-challenge   =  auth-scheme LWS auth-param *(COMMA auth-param)
+    /// ```
+    ///
+    /// RFC 3261 section 20.44; [`digest`](Self::digest) reads the rest.
+    WwwAuthenticate, WWW_AUTHENTICATE, Challenge;
+    /// What a proxy wants to know.
+    ///
+    /// ```text
+    /// Proxy-Authenticate  =  "Proxy-Authenticate" HCOLON challenge
+    /// ```
+    ///
+    /// RFC 3261 section 20.27.
+    ProxyAuthenticate, PROXY_AUTHENTICATE, Challenge;
+}
+
+/// What the server says after the client has shown who it is.
+///
+/// ```text
+/// Authentication-Info  =  "Authentication-Info" HCOLON ainfo *(COMMA ainfo)
+/// ainfo                =  nextnonce / message-qop / response-auth / cnonce / nonce-count
+/// ```
+///
+/// RFC 3261 section 20.6.
+#[derive(Clone, Copy)]
+pub struct AuthenticationInfo<'a>(&'a [u8]);
+
+impl<'a> TypedHeader<'a> for AuthenticationInfo<'a> {
+    const NAME: HeaderName<'static> = HeaderName::AUTHENTICATION_INFO;
+    const LIST: bool = false;
+
+    fn decode(value: &'a [u8]) -> Result<Self, HeaderError> {
+        params(value, 0)
+            .map_err(|at| HeaderError::new(Self::NAME, HeaderErrorReason::Parameter, at))?;
+        Ok(AuthenticationInfo(value))
+    }
+}
+
+impl<'a> AuthenticationInfo<'a> {
+    /// The nonce to use from now on.
+    pub fn next_nonce(&self) -> Option<Cow<'a, str>> {
+        self.param("nextnonce")
+    }
+
+    /// What proves that the server knows the password too.
+    pub fn response_auth(&self) -> Option<Cow<'a, str>> {
+        self.param("rspauth")
+    }
+
+    /// One parameter, quotes resolved.
+    pub fn param(&self, name: &str) -> Option<Cow<'a, str>> {
+        get(self.0, name)
+    }
+}
+
+impl fmt::Display for AuthenticationInfo<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&text::lossy(self.0))
+    }
+}
+
+impl fmt::Debug for AuthenticationInfo<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AuthenticationInfo")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schemes_and_their_parameters() {
+        let digest = Authorization::decode(
+            b"digest username=\"bob, \\\"b\\\"\" , realm=\"a\",nonce=x,uri=sip:a@b,response=\"f\"",
+        );
+        let digest = digest.unwrap();
+        assert!(digest.is_digest());
+        assert_eq!(digest.param("USERNAME").as_deref(), Some("bob, \"b\""));
+        assert_eq!(digest.param("uri").as_deref(), Some("sip:a@b"));
+        assert_eq!(digest.digest().unwrap().realm, "a");
+        let bearer = Authorization::decode(b"Bearer eyJ0.eyJp-_~+/x==").unwrap();
+        assert_eq!(bearer.rest(), "eyJ0.eyJp-_~+/x==");
+        assert!(bearer.digest().is_err());
+        let challenge = WwwAuthenticate::decode(b"Digest realm=\"a\", nonce=\"b\"").unwrap();
+        assert_eq!(challenge.digest().unwrap().nonce, "b");
+        let info = AuthenticationInfo::decode(b"nextnonce=\"47364c23432d\", nc=00000001").unwrap();
+        assert_eq!(info.next_nonce().as_deref(), Some("47364c23432d"));
+        assert_eq!(info.response_auth(), None);
+    }
+
+    #[test]
+    fn what_is_not_their_grammar() {
+        for bad in [
+            "",
+            "Digest",
+            "Digest ",
+            "Digest realm=\"a",
+            "Digest realm=\"a\" nonce=\"b\"",
+            "Digest realm=\"a\",",
+            "Digest =a",
+            "Digest realm=",
+            "Digest a b",
+            "\"Digest\" realm=\"a\"",
+        ] {
+            assert!(Authorization::decode(bad.as_bytes()).is_err(), "{bad}");
+        }
+        assert!(AuthenticationInfo::decode(b"nextnonce").is_err());
+    }
+}
