@@ -1,64 +1,45 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::digest::{Challenge, Credentials, DigestParseError};
+use super::digest::params::Params;
+use super::digest::{Challenge, CredentialsRef, DigestParseError};
 use super::{HeaderError, HeaderErrorReason, TypedHeader, ascii};
 use crate::message::HeaderName;
 use crate::text;
 
-/// One past the last parameter of `name=value, name=value`, or where it stops being that.
+/// Walks `name=value, name=value` from byte `at` on to its end.
 ///
 /// ```text
 /// auth-param       =  auth-param-name EQUAL ( token / quoted-string )
 /// auth-param-name  =  token
 /// ```
-fn params(value: &[u8], mut at: usize) -> Result<(), usize> {
+fn params(value: &[u8], at: usize, name: HeaderName<'static>) -> Result<(), HeaderError> {
+    let walk = || {
+        let mut params = Params::bare(value, at)?;
+        let mut count = 0;
+        while params.next_param()?.is_some() {
+            count += 1;
+        }
+        Ok(count)
+    };
+    match walk() {
+        Ok(0) => Err(HeaderError::new(name, HeaderErrorReason::Empty, at)),
+        Ok(_) => Ok(()),
+        Err(DigestParseError { offset, .. }) => {
+            Err(HeaderError::new(name, HeaderErrorReason::Parameter, offset))
+        }
+    }
+}
+
+/// The decoded value of one parameter.
+fn get<'a>(value: &'a [u8], at: usize, wanted: &str) -> Option<Cow<'a, str>> {
+    let mut params = Params::bare(value, at).ok()?;
     loop {
-        let name = text::span(&value[at..], text::TOKEN);
-        let equals = text::skip_ws(value, at + name);
-        if name == 0 || value.get(equals) != Some(&b'=') {
-            return Err(at + name);
-        }
-        at = text::skip_ws(value, equals + 1);
-        let end = match value.get(at) {
-            Some(b'"') => text::quoted_end(value, at).ok_or(at)?,
-            // Phones leave the quotes off URIs and base64: what a list may hold is taken.
-            _ => at + value[at..].iter().take_while(|b| bare(**b)).count(),
-        };
-        if end == at {
-            return Err(at);
-        }
-        at = text::skip_ws(value, end);
-        match value.get(at) {
-            None => return Ok(()),
-            Some(b',') => at = text::skip_ws(value, at + 1),
-            Some(_) => return Err(at),
+        let param = params.next_param().ok()??;
+        if param.is(wanted) {
+            return Some(param.value);
         }
     }
-}
-
-fn bare(byte: u8) -> bool {
-    byte > b' ' && byte < 0x7f && !matches!(byte, b',' | b'"')
-}
-
-/// The decoded value of one parameter; the caller has checked the list.
-fn get<'a>(value: &'a [u8], wanted: &str) -> Option<Cow<'a, str>> {
-    let mut at = 0;
-    while at < value.len() {
-        let end = text::list_end(value, at);
-        let param = &value[at..end];
-        at = end + 1;
-        let Some(equals) = memchr::memchr(b'=', param) else {
-            continue;
-        };
-        if text::trim(&param[..equals]).eq_ignore_ascii_case(wanted.as_bytes()) {
-            return Some(match text::trim(&param[equals + 1..]) {
-                quoted @ [b'"', ..] => Cow::Owned(text::lossy(&text::unquote(quoted)).into_owned()),
-                plain => text::lossy(plain),
-            });
-        }
-    }
-    None
 }
 
 /// The scheme, and where what belongs to it starts.
@@ -76,20 +57,20 @@ fn scheme(value: &[u8], name: HeaderName<'static>) -> Result<(usize, usize), Hea
         && word[letters..].iter().all(|b| *b == b'=')
         && !value[..end].eq_ignore_ascii_case(b"Digest");
     if !token68 {
-        params(value, rest)
-            .map_err(|at| HeaderError::new(name, HeaderErrorReason::Parameter, at))?;
+        params(value, rest, name)?;
     }
     Ok((end, rest))
 }
 
 macro_rules! authorization {
-    ($($(#[$doc:meta])* $name:ident, $header:ident, $digest:ident;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident, $header:ident, $digest:ty;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy)]
         pub struct $name<'a> {
             bytes: &'a [u8],
             scheme: &'a [u8],
-            rest: &'a [u8],
+            /// Where what belongs to the scheme starts.
+            rest: usize,
         }
 
         impl<'a> TypedHeader<'a> for $name<'a> {
@@ -99,7 +80,7 @@ macro_rules! authorization {
 
             fn decode(value: &'a [u8]) -> Result<Self, HeaderError> {
                 let (end, rest) = scheme(value, Self::NAME)?;
-                Ok($name { bytes: value, scheme: &value[..end], rest: &value[rest..] })
+                Ok($name { bytes: value, scheme: &value[..end], rest })
             }
         }
 
@@ -119,17 +100,17 @@ macro_rules! authorization {
             /// # Errors
             /// Another scheme, or what digest itself demands and is not there.
             pub fn digest(&self) -> Result<$digest, DigestParseError> {
-                $digest::parse(self.bytes)
+                <$digest>::parse(self.bytes)
             }
 
             /// One parameter, quotes resolved.
             pub fn param(&self, name: &str) -> Option<Cow<'a, str>> {
-                get(self.rest, name)
+                get(self.bytes, self.rest, name)
             }
 
             /// What stands behind the scheme.
             pub fn rest(&self) -> Cow<'a, str> {
-                text::lossy(self.rest)
+                text::lossy(&self.bytes[self.rest..])
             }
         }
 
@@ -158,7 +139,7 @@ authorization! {
     /// ```
     ///
     /// RFC 3261 section 20.7; [`digest`](Self::digest) reads the rest.
-    Authorization, AUTHORIZATION, Credentials;
+    Authorization, AUTHORIZATION, CredentialsRef<'a>;
     /// Who the client is, to a proxy.
     ///
     /// ```text
@@ -166,7 +147,7 @@ authorization! {
     /// ```
     ///
     /// RFC 3261 section 20.28.
-    ProxyAuthorization, PROXY_AUTHORIZATION, Credentials;
+    ProxyAuthorization, PROXY_AUTHORIZATION, CredentialsRef<'a>;
     /// What a user agent server or registrar wants to know.
     ///
     /// ```text
@@ -203,8 +184,7 @@ impl<'a> TypedHeader<'a> for AuthenticationInfo<'a> {
     const LIST: bool = false;
 
     fn decode(value: &'a [u8]) -> Result<Self, HeaderError> {
-        params(value, 0)
-            .map_err(|at| HeaderError::new(Self::NAME, HeaderErrorReason::Parameter, at))?;
+        params(value, 0, Self::NAME)?;
         Ok(AuthenticationInfo(value))
     }
 }
@@ -222,7 +202,7 @@ impl<'a> AuthenticationInfo<'a> {
 
     /// One parameter, quotes resolved.
     pub fn param(&self, name: &str) -> Option<Cow<'a, str>> {
-        get(self.0, name)
+        get(self.0, 0, name)
     }
 }
 
@@ -270,7 +250,8 @@ mod tests {
             "Digest ",
             "Digest realm=\"a",
             "Digest realm=\"a\" nonce=\"b\"",
-            "Digest realm=\"a\",",
+            "Digest ,",
+            "Digest realm=\"a\", b",
             "Digest =a",
             "Digest realm=",
             "Digest a b",

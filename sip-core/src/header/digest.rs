@@ -12,7 +12,7 @@ use core::fmt;
 
 pub use algorithm::{Algorithm, AlgorithmParam, HashAlgorithm, Qop, QopOptions};
 pub use challenge::Challenge;
-pub use credentials::{Credentials, Protection};
+pub use credentials::{Credentials, CredentialsRef, Protection, ProtectionRef};
 
 mod algorithm;
 mod challenge;

@@ -372,31 +372,129 @@ macro_rules! addresses {
 }
 
 addresses! {
-    /// `From = ( "From" / "f" ) HCOLON from-spec` (RFC 3261 section 20.20)
+    /// Who sent the request.
+    ///
+    /// ```text
+    /// From        =  ( "From" / "f" ) HCOLON from-spec
+    /// from-spec   =  ( name-addr / addr-spec ) *( SEMI from-param )
+    /// from-param  =  tag-param / generic-param
+    /// ```
+    ///
+    /// RFC 3261 section 20.20.
     From, FROM, list: false;
-    /// `To = ( "To" / "t" ) HCOLON ( name-addr / addr-spec ) *( SEMI to-param )` (RFC 3261 section 20.39)
+    /// Whom the request is for.
+    ///
+    /// ```text
+    /// To        =  ( "To" / "t" ) HCOLON ( name-addr / addr-spec ) *( SEMI to-param )
+    /// to-param  =  tag-param / generic-param
+    /// ```
+    ///
+    /// RFC 3261 section 20.39.
     To, TO, list: false;
-    /// `Reply-To = "Reply-To" HCOLON rplyto-spec` (RFC 3261 section 20.31)
+    /// Whom to call back.
+    ///
+    /// ```text
+    /// Reply-To     =  "Reply-To" HCOLON rplyto-spec
+    /// rplyto-spec  =  ( name-addr / addr-spec ) *( SEMI rplyto-param )
+    /// ```
+    ///
+    /// RFC 3261 section 20.31.
     ReplyTo, REPLY_TO, list: false;
-    /// `Route = "Route" HCOLON route-param *(COMMA route-param)` (RFC 3261 section 20.34)
+    /// One proxy that the request is to pass.
+    ///
+    /// ```text
+    /// Route        =  "Route" HCOLON route-param *(COMMA route-param)
+    /// route-param  =  name-addr *( SEMI rr-param )
+    /// ```
+    ///
+    /// RFC 3261 section 20.34. An address without brackets is read, and [`crate::validate`] finds it.
     Route, ROUTE, list: true;
-    /// `Record-Route = "Record-Route" HCOLON rec-route *(COMMA rec-route)` (RFC 3261 section 20.30)
+    /// One proxy that wants to see the dialog's requests.
+    ///
+    /// ```text
+    /// Record-Route  =  "Record-Route" HCOLON rec-route *(COMMA rec-route)
+    /// rec-route     =  name-addr *( SEMI rr-param )
+    /// ```
+    ///
+    /// RFC 3261 section 20.30.
     RecordRoute, RECORD_ROUTE, list: true;
-    /// `Path = "Path" HCOLON path-value *(COMMA path-value)` (RFC 3327)
+    /// One proxy between a phone and its registrar.
+    ///
+    /// ```text
+    /// Path        =  "Path" HCOLON path-value *( COMMA path-value )
+    /// path-value  =  name-addr *( SEMI rr-param )
+    /// ```
+    ///
+    /// RFC 3327 section 4.
     Path, PATH, list: true;
-    /// `Service-Route = "Service-Route" HCOLON sr-value *(COMMA sr-value)` (RFC 3608)
+    /// One proxy that a registered phone is to send through.
+    ///
+    /// ```text
+    /// Service-Route  =  "Service-Route" HCOLON sr-value *( COMMA sr-value )
+    /// sr-value       =  name-addr *( SEMI rr-param )
+    /// ```
+    ///
+    /// RFC 3608 section 5.
     ServiceRoute, SERVICE_ROUTE, list: true;
-    /// `Refer-To = ("Refer-To" / "r") HCOLON ( name-addr / addr-spec ) *(SEMI generic-param)` (RFC 3515)
+    /// Where a REFER sends its receiver.
+    ///
+    /// ```text
+    /// Refer-To  =  ("Refer-To" / "r") HCOLON ( name-addr / addr-spec ) *(SEMI generic-param)
+    /// ```
+    ///
+    /// RFC 3515 section 2.1.
     ReferTo, REFER_TO, list: false;
-    /// `Referred-By = ("Referred-By" / "b") HCOLON referrer-uri *( SEMI (referredby-id-param / generic-param) )` (RFC 3892)
+    /// Who sent the REFER.
+    ///
+    /// ```text
+    /// Referred-By   =  ("Referred-By" / "b") HCOLON referrer-uri
+    ///                  *( SEMI (referredby-id-param / generic-param) )
+    /// referrer-uri  =  ( name-addr / addr-spec )
+    /// ```
+    ///
+    /// RFC 3892 section 3.
     ReferredBy, REFERRED_BY, list: false;
-    /// `PAssertedID = "P-Asserted-Identity" HCOLON PAssertedID-value *(COMMA PAssertedID-value)` (RFC 3325)
+    /// Who the caller is, said by a network that knows.
+    ///
+    /// ```text
+    /// PAssertedID        =  "P-Asserted-Identity" HCOLON PAssertedID-value *(COMMA PAssertedID-value)
+    /// PAssertedID-value  =  name-addr / addr-spec
+    /// ```
+    ///
+    /// RFC 3325 section 9.1.
     PAssertedIdentity, P_ASSERTED_IDENTITY, list: true;
-    /// `PPreferredID = "P-Preferred-Identity" HCOLON PPreferredID-value *(COMMA PPreferredID-value)` (RFC 3325)
+    /// As whom the caller wants to be asserted.
+    ///
+    /// ```text
+    /// PPreferredID        =  "P-Preferred-Identity" HCOLON PPreferredID-value *(COMMA PPreferredID-value)
+    /// PPreferredID-value  =  name-addr / addr-spec
+    /// ```
+    ///
+    /// RFC 3325 section 9.2.
     PPreferredIdentity, P_PREFERRED_IDENTITY, list: true;
-    /// `Diversion = "Diversion" HCOLON diversion-params *(COMMA diversion-params)` (RFC 5806)
+    /// Who diverted the call, and why.
+    ///
+    /// ```text
+    /// Diversion           =  "Diversion" HCOLON diversion-params *(COMMA diversion-params)
+    /// diversion-params    =  name-addr *(SEMI (diversion-reason / diversion-counter /
+    ///                        diversion-limit / diversion-privacy / diversion-screen / diversion-extension))
+    /// diversion-reason    =  "reason" EQUAL ("unknown" / "user-busy" / "no-answer" / … / quoted-string)
+    /// diversion-counter   =  "counter" EQUAL 1*2DIGIT
+    /// ```
+    ///
+    /// RFC 5806 section 9.2.
     Diversion, DIVERSION, list: true;
-    /// `History-Info = "History-Info" HCOLON hi-entry *(COMMA hi-entry)` (RFC 7044)
+    /// One target that the request had.
+    ///
+    /// ```text
+    /// History-Info        =  "History-Info" HCOLON hi-entry *(COMMA hi-entry)
+    /// hi-entry            =  hi-targeted-to-uri *(SEMI hi-param)
+    /// hi-targeted-to-uri  =  name-addr
+    /// hi-param            =  hi-index / hi-target-param / hi-extension
+    /// hi-index            =  "index" EQUAL 1*DIGIT *("." 1*DIGIT)
+    /// ```
+    ///
+    /// RFC 7044 section 5.
     HistoryInfo, HISTORY_INFO, list: true;
 }
 

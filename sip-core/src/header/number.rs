@@ -164,7 +164,14 @@ numbers! {
     MinExpires, MIN_EXPIRES, u32;
     /// Seconds. `Flow-Timer = "Flow-Timer" HCOLON 1*DIGIT` (RFC 5626 section 8)
     FlowTimer, FLOW_TIMER, u32;
-    /// `RSeq = "RSeq" HCOLON response-num` (RFC 3262 section 7.1)
+    /// The number of a reliable provisional response.
+    ///
+    /// ```text
+    /// RSeq          =  "RSeq" HCOLON response-num
+    /// response-num  =  1*DIGIT
+    /// ```
+    ///
+    /// RFC 3262 section 7.1.
     RSeq, RSEQ, u32;
 }
 

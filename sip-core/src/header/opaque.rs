@@ -298,10 +298,32 @@ macro_rules! infos {
 }
 
 infos! {
-    /// A ring tone. `Alert-Info = "Alert-Info" HCOLON alert-param *(COMMA alert-param)` (RFC 3261 section 20.4)
+    /// A ring tone.
+    ///
+    /// ```text
+    /// Alert-Info   =  "Alert-Info" HCOLON alert-param *(COMMA alert-param)
+    /// alert-param  =  LAQUOT absoluteURI RAQUOT *( SEMI generic-param )
+    /// ```
+    ///
+    /// RFC 3261 section 20.4.
     AlertInfo, ALERT_INFO;
-    /// More about the caller or callee. `Call-Info = "Call-Info" HCOLON info *(COMMA info)` (RFC 3261 section 20.9)
+    /// More about the caller or callee.
+    ///
+    /// ```text
+    /// Call-Info   =  "Call-Info" HCOLON info *(COMMA info)
+    /// info        =  LAQUOT absoluteURI RAQUOT *( SEMI info-param)
+    /// info-param  =  ( "purpose" EQUAL ( "icon" / "info" / "card" / token ) ) / generic-param
+    /// ```
+    ///
+    /// RFC 3261 section 20.9.
     CallInfo, CALL_INFO;
-    /// More about an error. `Error-Info = "Error-Info" HCOLON error-uri *(COMMA error-uri)` (RFC 3261 section 20.18)
+    /// More about an error.
+    ///
+    /// ```text
+    /// Error-Info  =  "Error-Info" HCOLON error-uri *(COMMA error-uri)
+    /// error-uri   =  LAQUOT absoluteURI RAQUOT *( SEMI generic-param )
+    /// ```
+    ///
+    /// RFC 3261 section 20.18.
     ErrorInfo, ERROR_INFO;
 }

@@ -89,15 +89,35 @@ words! {
     ContentEncoding, CONTENT_ENCODING, list: true, /// The coding.
     coding;
     /// One coding that the sender takes.
-    /// `Accept-Encoding = "Accept-Encoding" HCOLON [ encoding *(COMMA encoding) ]` (RFC 3261 section 20.2)
+    ///
+    /// ```text
+    /// Accept-Encoding  =  "Accept-Encoding" HCOLON [ encoding *(COMMA encoding) ]
+    /// encoding         =  codings *(SEMI accept-param)
+    /// codings          =  content-coding / "*"
+    /// ```
+    ///
+    /// RFC 3261 section 20.2.
     AcceptEncoding, ACCEPT_ENCODING, list: true, /// The coding, or `*`.
     coding;
     /// One language of the body.
-    /// `Content-Language = "Content-Language" HCOLON language-tag *(COMMA language-tag)` (RFC 3261 section 20.13)
+    ///
+    /// ```text
+    /// Content-Language  =  "Content-Language" HCOLON language-tag *(COMMA language-tag)
+    /// language-tag      =  primary-tag *( "-" subtag )
+    /// ```
+    ///
+    /// RFC 3261 section 20.13.
     ContentLanguage, CONTENT_LANGUAGE, list: true, /// The language tag.
     language;
     /// One language that the sender takes.
-    /// `Accept-Language = "Accept-Language" HCOLON [ language *(COMMA language) ]` (RFC 3261 section 20.3)
+    ///
+    /// ```text
+    /// Accept-Language  =  "Accept-Language" HCOLON [ language *(COMMA language) ]
+    /// language         =  language-range *(SEMI accept-param)
+    /// language-range   =  ( ( 1*8ALPHA *( "-" 1*8ALPHA ) ) / "*" )
+    /// ```
+    ///
+    /// RFC 3261 section 20.3.
     AcceptLanguage, ACCEPT_LANGUAGE, list: true, /// The language range.
     language;
     /// Which events are subscribed to or reported.
@@ -132,23 +152,52 @@ words! {
     Reason, REASON, list: true, /// `SIP`, `Q.850` or another.
     protocol;
     /// One Info package that the sender takes.
-    /// `Recv-Info = "Recv-Info" HCOLON [Info-package-list]` (RFC 6086 section 7)
+    ///
+    /// ```text
+    /// Recv-Info          =  "Recv-Info" HCOLON [Info-package-list]
+    /// Info-package-list  =  Info-package-type *( COMMA Info-package-type )
+    /// Info-package-type  =  Info-package-name *( SEMI Info-package-param )
+    /// ```
+    ///
+    /// RFC 6086 section 9.
     RecvInfo, RECV_INFO, list: true, /// The package.
     package;
     /// The Info package of an INFO.
-    /// `Info-Package = "Info-Package" HCOLON Info-package-type` (RFC 6086 section 7)
+    ///
+    /// ```text
+    /// Info-Package       =  "Info-Package" HCOLON Info-package-type
+    /// Info-package-type  =  Info-package-name *( SEMI Info-package-param )
+    /// ```
+    ///
+    /// RFC 6086 section 9.
     InfoPackage, INFO_PACKAGE, list: false, /// The package.
     package;
     /// One security mechanism of the client.
-    /// `security-client = "Security-Client" HCOLON sec-mechanism *(COMMA sec-mechanism)` (RFC 3329)
+    ///
+    /// ```text
+    /// security-client  =  "Security-Client" HCOLON sec-mechanism *(COMMA sec-mechanism)
+    /// sec-mechanism    =  mechanism-name *(SEMI mech-parameters)
+    /// ```
+    ///
+    /// RFC 3329 section 2.2.
     SecurityClient, SECURITY_CLIENT, list: true, /// `tls`, `digest`, `ipsec-3gpp`, …
     mechanism;
     /// One security mechanism of the server.
-    /// `security-server = "Security-Server" HCOLON sec-mechanism *(COMMA sec-mechanism)` (RFC 3329)
+    ///
+    /// ```text
+    /// security-server  =  "Security-Server" HCOLON sec-mechanism *(COMMA sec-mechanism)
+    /// ```
+    ///
+    /// RFC 3329 section 2.2.
     SecurityServer, SECURITY_SERVER, list: true, /// `tls`, `digest`, `ipsec-3gpp`, …
     mechanism;
     /// One security mechanism of the server, said back to it.
-    /// `security-verify = "Security-Verify" HCOLON sec-mechanism *(COMMA sec-mechanism)` (RFC 3329)
+    ///
+    /// ```text
+    /// security-verify  =  "Security-Verify" HCOLON sec-mechanism *(COMMA sec-mechanism)
+    /// ```
+    ///
+    /// RFC 3329 section 2.2.
     SecurityVerify, SECURITY_VERIFY, list: true, /// `tls`, `digest`, `ipsec-3gpp`, …
     mechanism;
 }

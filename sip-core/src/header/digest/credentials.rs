@@ -39,14 +39,55 @@ pub struct Credentials {
     pub protection: Option<Protection>,
 }
 
-impl Credentials {
+/// The same as [`Credentials`], over the bytes of the header: nothing is copied unless it is escaped or folded.
+///
+/// ```
+/// use sip_core::header::digest::CredentialsRef;
+///
+/// let value = br#"Digest username="bob", realm="biloxi.com", nonce="84a4cc6f", uri="sip:biloxi.com", response="7587""#;
+/// let credentials = CredentialsRef::parse(value)?;
+/// assert_eq!(credentials.username, "bob");
+/// # Ok::<(), sip_core::header::digest::DigestParseError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CredentialsRef<'a> {
+    /// The user; unescaped.
+    pub username: Cow<'a, str>,
+    /// The realm of the challenge; unescaped.
+    pub realm: Cow<'a, str>,
+    /// The nonce of the challenge; unescaped.
+    pub nonce: Cow<'a, str>,
+    /// `digest-uri`: the Request-URI as the client wrote it.
+    pub uri: Cow<'a, str>,
+    /// The response in hexadecimal. Not a secret, and enough to guess a password offline.
+    pub response: Cow<'a, str>,
+    /// The algorithm.
+    pub algorithm: AlgorithmParam,
+    /// The challenge's `opaque`.
+    pub opaque: Option<Cow<'a, str>>,
+    /// `qop`, `nc` and `cnonce`; `None` from a client of RFC 2069's age.
+    pub protection: Option<ProtectionRef<'a>>,
+}
+
+/// The same as [`Protection`], over the bytes of the header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProtectionRef<'a> {
+    /// What the response covers.
+    pub qop: Qop,
+    /// How many requests this client has sent with this nonce, this one included. On the wire eight digits.
+    pub nc: u32,
+    /// The client's own nonce; unescaped.
+    pub cnonce: Cow<'a, str>,
+}
+
+impl<'a> CredentialsRef<'a> {
     /// Reads a header field value.
     ///
     /// # Errors
     ///
-    /// [`DigestParseErrorKind::OtherScheme`] for `Basic`, `Bearer` and the like; other kinds say what is wrong, and
-    /// at which byte. A server answers 400.
-    pub fn parse(value: &[u8]) -> Result<Self, DigestParseError> {
+    /// As [`Credentials::parse`].
+    pub fn parse(value: &'a [u8]) -> Result<Self, DigestParseError> {
         // credentials  =  ("Digest" LWS digest-response) / other-response
         // dig-resp     =  username / realm / nonce / digest-uri / dresponse / algorithm / cnonce / opaque
         //                 / message-qop / nonce-count / auth-param
@@ -56,36 +97,22 @@ impl Credentials {
             (None, None, None, None, None);
         let mut params = Params::new(value, b"Digest")?;
         while let Some(param) = params.next_param()? {
-            const NAMES: [&str; 10] = [
-                "username",
-                "realm",
-                "nonce",
-                "uri",
-                "response",
-                "algorithm",
-                "opaque",
-                "qop",
-                "nc",
-                "cnonce",
-            ];
-            match param.known(&NAMES) {
-                Some("username") => param.store(&mut username)?,
-                Some("realm") => param.store(&mut realm)?,
-                Some("nonce") => param.store(&mut nonce)?,
-                Some("uri") => param.store(&mut uri)?,
-                Some("response") => param.store(&mut response)?,
-                Some("algorithm") => param.store(&mut algorithm)?,
-                Some("opaque") => param.store(&mut opaque)?,
-                Some("qop") => qop = Some(read_qop(&param, qop.is_some())?),
-                Some("nc") => nc = Some(read_nc(&param, nc.is_some())?),
-                Some("cnonce") => param.store(&mut cnonce)?,
-                _ => {}
+            match () {
+                () if param.is("username") => param.store(&mut username)?,
+                () if param.is("realm") => param.store(&mut realm)?,
+                () if param.is("nonce") => param.store(&mut nonce)?,
+                () if param.is("uri") => param.store(&mut uri)?,
+                () if param.is("response") => param.store(&mut response)?,
+                () if param.is("algorithm") => param.store(&mut algorithm)?,
+                () if param.is("opaque") => param.store(&mut opaque)?,
+                () if param.is("qop") => qop = Some(read_qop(&param, qop.is_some())?),
+                () if param.is("nc") => nc = Some(read_nc(&param, nc.is_some())?),
+                () if param.is("cnonce") => param.store(&mut cnonce)?,
+                () => {}
             }
         }
         let missing = |name| params.error(DigestParseErrorKind::Missing(name));
-        let required = |value: Option<Cow<'_, str>>, name| {
-            value.map(Cow::into_owned).ok_or_else(|| missing(name))
-        };
+        let required = |value: Option<Cow<'a, str>>, name| value.ok_or_else(|| missing(name));
         Ok(Self {
             username: required(username, "username")?,
             realm: required(realm, "realm")?,
@@ -95,9 +122,9 @@ impl Credentials {
             algorithm: algorithm.map_or(AlgorithmParam::Absent, |name| {
                 AlgorithmParam::from_value(&name)
             }),
-            opaque: opaque.map(Cow::into_owned),
+            opaque,
             protection: match qop {
-                Some(qop) => Some(Protection {
+                Some(qop) => Some(ProtectionRef {
                     qop,
                     nc: nc.ok_or_else(|| missing("nc"))?,
                     cnonce: required(cnonce, "cnonce")?,
@@ -105,6 +132,36 @@ impl Credentials {
                 None => None,
             },
         })
+    }
+
+    /// The same with bytes of its own.
+    pub fn into_owned(self) -> Credentials {
+        Credentials {
+            username: self.username.into_owned(),
+            realm: self.realm.into_owned(),
+            nonce: self.nonce.into_owned(),
+            uri: self.uri.into_owned(),
+            response: self.response.into_owned(),
+            algorithm: self.algorithm,
+            opaque: self.opaque.map(Cow::into_owned),
+            protection: self.protection.map(|protection| Protection {
+                qop: protection.qop,
+                nc: protection.nc,
+                cnonce: protection.cnonce.into_owned(),
+            }),
+        }
+    }
+}
+
+impl Credentials {
+    /// Reads a header field value; [`CredentialsRef`] does so without copying.
+    ///
+    /// # Errors
+    ///
+    /// [`DigestParseErrorKind::OtherScheme`] for `Basic`, `Bearer` and the like; other kinds say what is wrong, and
+    /// at which byte. A server answers 400.
+    pub fn parse(value: &[u8]) -> Result<Self, DigestParseError> {
+        CredentialsRef::parse(value).map(CredentialsRef::into_owned)
     }
 }
 

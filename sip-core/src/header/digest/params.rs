@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::{DigestParseError, DigestParseErrorKind};
+use crate::text;
 
 /// Walks `name = value` pairs.
 pub(crate) struct Params<'a> {
@@ -27,6 +28,12 @@ impl<'a> Param<'a> {
             .find(|name| name.eq_ignore_ascii_case(self.name))
     }
 
+    /// Whether this is the parameter of that name.
+    #[inline]
+    pub(crate) fn is(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name)
+    }
+
     /// Keeps the value, once.
     pub(crate) fn store(self, slot: &mut Option<Cow<'a, str>>) -> Result<(), DigestParseError> {
         if slot.is_some() {
@@ -45,17 +52,22 @@ impl<'a> Param<'a> {
 }
 
 impl<'a> Params<'a> {
-    /// Checks and steps over `scheme LWS`.
-    pub(crate) fn new(value: &'a [u8], scheme: &[u8]) -> Result<Self, DigestParseError> {
+    /// A list with no scheme in front of it, from byte `at` on.
+    pub(crate) fn bare(value: &'a [u8], at: usize) -> Result<Self, DigestParseError> {
         let text = core::str::from_utf8(value).map_err(|error| DigestParseError {
             kind: DigestParseErrorKind::NotUtf8,
             offset: error.valid_up_to(),
         })?;
-        let mut params = Self {
+        Ok(Self {
             text,
-            at: 0,
+            at,
             first: true,
-        };
+        })
+    }
+
+    /// Checks and steps over `scheme LWS`.
+    pub(crate) fn new(value: &'a [u8], scheme: &[u8]) -> Result<Self, DigestParseError> {
+        let mut params = Self::bare(value, 0)?;
         params.skip_whitespace();
         let name = params.at..params.at + scheme.len();
         if !value
@@ -109,9 +121,7 @@ impl<'a> Params<'a> {
         self.first = false;
 
         let offset = self.at;
-        while self.peek().is_some_and(is_token) {
-            self.at += 1;
-        }
+        self.at += text::span(&self.text.as_bytes()[offset..], text::TOKEN);
         let name = &self.text[offset..self.at];
         if name.is_empty() {
             return Err(self.error(DigestParseErrorKind::ExpectedName));
@@ -125,7 +135,7 @@ impl<'a> Params<'a> {
         let value = if self.peek() == Some(b'"') {
             self.quoted()?
         } else {
-            self.bare()?
+            self.unquoted()?
         };
         Ok(Some(Param {
             name,
@@ -139,7 +149,7 @@ impl<'a> Params<'a> {
     }
 
     /// `token`, widened to whatever is visible and neither `,` nor `"`: nonces with `=` and bare URIs are seen.
-    fn bare(&mut self) -> Result<Cow<'a, str>, DigestParseError> {
+    fn unquoted(&mut self) -> Result<Cow<'a, str>, DigestParseError> {
         let start = self.at;
         while self
             .peek()
@@ -170,6 +180,7 @@ impl<'a> Params<'a> {
         let mut owned: Option<String> = None;
         let mut copied = start;
         loop {
+            self.at += plain(&self.text.as_bytes()[self.at..]);
             match self.peek() {
                 None => return Err(self.error(DigestParseErrorKind::UnterminatedQuote)),
                 Some(b'"') => {
@@ -209,10 +220,7 @@ impl<'a> Params<'a> {
                     text.push(' ');
                     copied = self.at;
                 }
-                Some(byte) if is_control(byte) => {
-                    return Err(self.error(DigestParseErrorKind::ControlCharacter));
-                }
-                Some(_) => self.at += 1,
+                Some(_) => return Err(self.error(DigestParseErrorKind::ControlCharacter)),
             }
         }
     }
@@ -232,15 +240,30 @@ impl<'a> Params<'a> {
     }
 }
 
-fn is_control(byte: u8) -> bool {
+/// How many bytes of a quoted string stand for themselves.
+#[inline]
+fn plain(bytes: &[u8]) -> usize {
+    const SPECIAL: [bool; 256] = {
+        let mut special = [false; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            special[byte] =
+                is_control(byte as u8) || byte == b'"' as usize || byte == b'\\' as usize;
+            byte += 1;
+        }
+        special
+    };
+    bytes
+        .iter()
+        .position(|byte| SPECIAL[usize::from(*byte)])
+        .unwrap_or(bytes.len())
+}
+
+const fn is_control(byte: u8) -> bool {
     (byte < b' ' && byte != b'\t') || byte == 0x7f
 }
 
-/// `token = 1*(alphanum / "-" / "." / "!" / "%" / "*" / "_" / "+" / "`" / "'" / "~" )`
+/// Whether the byte may stand in a `token`.
 pub(crate) fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~'
-        )
+    text::is(byte, text::TOKEN)
 }
