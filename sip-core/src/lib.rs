@@ -40,7 +40,7 @@
 //!   and an [`Editor`] that changes only what it is asked to.
 //! - [`validate`]: findings with place, rule and the [`Answer`] that each deserves.
 //! - [`Framer`]: datagrams, streams and WebSocket frames through one scanner.
-//! - [`registrar`]: which contacts stand for an address-of-record.
+//! - [`registrar`]: which contacts stand for an address-of-record; [`registration`]: the registrar's client.
 //! - [`b2bua`]: two calls joined, what crosses as policy, ring groups.
 //! - [`resolve`]: from a URI to addresses (RFC 3263), as a machine that asks its DNS questions.
 //! - [`Uri`]: `sip:`, `sips:`, `tel:`, and the comparison of RFC 3261 section 19.1.4.
@@ -70,6 +70,7 @@ mod message;
 #[cfg(feature = "net")]
 pub mod net;
 pub mod registrar;
+pub mod registration;
 pub mod resolve;
 mod text;
 pub mod transaction;
@@ -91,4 +92,5 @@ pub use message::{
     ParseErrorReason, RequestBuilder, ResponseBuilder, Role, StartLine, StatusCode, Token, What,
     validate,
 };
+pub use registration::{Registration, RegistrationId, RegistrationState, RegistrationStatus};
 pub use uri::{Host, Param, Params, Scheme, Uri, UriError, UriErrorReason, UriHeaders, UriRef};

@@ -1,4 +1,4 @@
-//! What one idle call and one lingering transaction cost, counted by the allocator.
+//! What one idle call, one lingering transaction and one registration cost, counted by the allocator.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::print_stdout)]
 
 mod support;
@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use sip_core::header::NameAddr;
-use sip_core::{Config, Options};
+use sip_core::registrar::{Aor, Memory, Policy};
+use sip_core::registration::Proxy;
+use sip_core::{Config, Options, Registration, RegistrationId, Target, Transport};
 use support::*;
 
 static LIVE: AtomicUsize = AtomicUsize::new(0);
@@ -39,6 +41,24 @@ fn live(net: &mut Network) -> usize {
         .iter_mut()
         .for_each(|events| *events = Vec::new());
     LIVE.load(Ordering::Relaxed)
+}
+
+/// So many users on one phone.
+fn register(net: &mut Network, count: usize) -> Vec<RegistrationId> {
+    (0..count)
+        .map(|user| {
+            let aor = format!("<sip:user{user}@example.org>");
+            let registrar = "sip:example.org".parse().unwrap();
+            let registration = Registration::new(registrar, NameAddr::parse(aor).unwrap());
+            let target = Target::new(Transport::Udp, address(1));
+            let now = net.now;
+            let id = net.endpoints[0]
+                .register(now, registration.proxy(Proxy::target(target)))
+                .unwrap();
+            net.run(Duration::from_millis(100));
+            id
+        })
+        .collect()
 }
 
 // One test: the counter is the whole process's.
@@ -88,4 +108,37 @@ fn an_idle_call_and_a_lingering_transaction_stay_within_their_bounds() {
         transaction <= 1024,
         "{transaction} bytes a lingering transaction"
     );
+
+    let mut registrar = Config::default();
+    registrar.registrar = Some(Policy::new(["example.org"]));
+    let mut net = Network::new(1, vec![Config::default(), registrar]);
+    // Tables and queues have grown to their size.
+    let mut ids = register(&mut net, COUNT);
+    for id in ids.drain(..) {
+        let now = net.now;
+        net.endpoints[0].unregister(now, id).unwrap();
+        net.run(Duration::from_secs(1));
+    }
+    net.assert_forgotten();
+    let before = live(&mut net);
+    register(&mut net, COUNT);
+    net.run(Duration::from_secs(100));
+    let both = (live(&mut net) - before) / COUNT;
+    let bindings: Vec<_> = (0..COUNT)
+        .map(|user| {
+            let uri: sip_core::Uri = format!("sip:user{user}@example.org").parse().unwrap();
+            let aor = Aor::new(&uri.as_ref()).unwrap();
+            let kept = net.endpoints[1].bindings(&aor).unwrap().clone();
+            (aor, kept)
+        })
+        .collect();
+    let mut memory = Memory::new(COUNT);
+    let before = LIVE.load(Ordering::Relaxed);
+    for (aor, kept) in &bindings {
+        memory.store(aor, kept.clone(), 0).unwrap();
+    }
+    let table = (LIVE.load(Ordering::Relaxed) - before) / COUNT;
+    println!("a registration: {both} bytes at both ends, {table} of them the registrar's table");
+    assert!(both <= 4096, "{both} bytes a registration at both ends");
+    assert!(table <= 1024, "{table} bytes in the registrar's table");
 }

@@ -22,6 +22,8 @@ mod sip_edit;
 mod sip_header;
 #[path = "fuzz/sip_registrar.rs"]
 mod sip_registrar;
+#[path = "fuzz/sip_registration.rs"]
+mod sip_registration;
 #[path = "fuzz/sip_round_trip.rs"]
 mod sip_round_trip;
 #[path = "fuzz/sip_stream.rs"]
@@ -106,6 +108,11 @@ fn header() {
 #[test]
 fn registrar() {
     replay("sip_registrar", "", b"", sip_registrar::run);
+}
+
+#[test]
+fn registration() {
+    replay("sip_registration", "", b"", sip_registration::run);
 }
 
 #[test]

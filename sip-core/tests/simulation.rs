@@ -9,6 +9,7 @@
 //! have run out every table is empty. A failing seed is printed and replays: `SEED=7 cargo test --test simulation`.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::expect_used)]
 
+mod registering;
 mod support;
 
 use std::collections::HashMap;
@@ -485,9 +486,8 @@ impl World {
     }
 }
 
-#[test]
-fn every_call_ends_once_and_nothing_is_left() {
-    let seeds: Vec<u64> = match std::env::var("SEED") {
+fn seeds() -> Vec<u64> {
+    match std::env::var("SEED") {
         Ok(seed) => vec![seed.parse().expect("SEED is a number")],
         Err(_) => {
             let count = std::env::var("SEEDS")
@@ -496,7 +496,12 @@ fn every_call_ends_once_and_nothing_is_left() {
                 .unwrap_or(20);
             (0..count).collect()
         }
-    };
+    }
+}
+
+#[test]
+fn every_call_ends_once_and_nothing_is_left() {
+    let seeds = seeds();
     let (mut sum, all) = (Sum::default(), seeds.len());
     for seed in seeds {
         let run = std::panic::catch_unwind(|| World::new(seed).run());
@@ -521,4 +526,22 @@ fn every_call_ends_once_and_nothing_is_left() {
         sum.replaced
     );
     assert!(all < 10 || sum.reported > all, "{} reported", sum.reported);
+}
+
+#[test]
+fn every_phone_is_registered_as_it_wants_and_nothing_is_left() {
+    let (mut registered, mut failed, seeds) = (0, 0, seeds());
+    let all = seeds.len();
+    for seed in seeds {
+        let run = std::panic::catch_unwind(|| registering::World::new(seed).run());
+        match run {
+            Ok((up, down)) => {
+                registered += up;
+                failed += down;
+            }
+            Err(_) => panic!("seed {seed} fails: SEED={seed} cargo test --test simulation"),
+        }
+    }
+    assert!(registered > all * 40, "{registered} registered");
+    assert!(all < 10 || failed > 0, "nothing ever failed");
 }

@@ -127,6 +127,8 @@ pub(crate) struct Call {
     pub(crate) target: Option<Target>,
     pub(crate) host: String,
     pub(crate) contact_user: String,
+    /// Our whole Contact, where a registration made it.
+    pub(crate) contact: Option<Box<str>>,
     pub(crate) auth: Option<Box<ClientAuth>>,
     pub(crate) outgoing: Option<Box<Outgoing>>,
     pub(crate) arrival: Option<Box<Arrival>>,
@@ -178,6 +180,7 @@ impl Call {
             target: None,
             host: String::new(),
             contact_user: String::new(),
+            contact: None,
             auth: None,
             outgoing: None,
             arrival: None,

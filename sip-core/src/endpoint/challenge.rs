@@ -102,7 +102,7 @@ impl Endpoint {
             match caller.request.method() {
                 Some(Method::Register) => {
                     let user = Some(user.as_str());
-                    self.register(now, caller.server, caller.flow, &caller.request, user);
+                    self.register_by(now, caller.server, caller.flow, &caller.request, user);
                 }
                 _ => {
                     let user = Some(user);

@@ -29,6 +29,8 @@ pub(crate) enum Purpose {
     Standalone,
     /// SUBSCRIBE, REFER or NOTIFY of this subscription.
     Usage(Key),
+    /// This flow of a registration.
+    Register(u8),
 }
 
 /// Why a request has no final response.
@@ -240,6 +242,11 @@ impl Endpoint {
                     result: Err(cause),
                 });
             }
+            Purpose::Register(flow) => {
+                if let Some(owner) = client.owner {
+                    self.register_failed(now, owner, flow, key, failure);
+                }
+            }
             purpose => {
                 if let Some(owner) = client.owner {
                     self.with_call(owner, |endpoint, call| match purpose {
@@ -360,6 +367,11 @@ impl Endpoint {
                 request: RequestId(reply.client),
                 result: Ok(reply.response.clone()),
             }),
+            Purpose::Register(flow) => {
+                if let Some(owner) = owner.filter(|_| is_final) {
+                    self.register_response(now, owner, flow, &reply);
+                }
+            }
             _ => {
                 let gone = owner.is_none_or(|owner| {
                     let alive = self.with_call(owner, |endpoint, call| {

@@ -9,6 +9,7 @@ use crate::auth::Account;
 use crate::dialog::OfferError;
 use crate::header::NameAddr;
 use crate::registrar::Binding;
+use crate::registration::RegistrationId;
 use crate::resolve::ResolveError;
 use crate::uri::Uri;
 
@@ -46,6 +47,8 @@ pub struct Invite {
     pub target: Option<Target>,
     /// Max-Forwards; default 70. Who passes a call on takes one from what it got (RFC 7332).
     pub max_forwards: u8,
+    /// The registration through which it goes.
+    pub registration: Option<RegistrationId>,
 }
 
 impl Invite {
@@ -62,6 +65,7 @@ impl Invite {
             route: Vec::new(),
             target: None,
             max_forwards: 70,
+            registration: None,
         }
     }
 
@@ -99,6 +103,13 @@ impl Invite {
     /// Sets where to send it.
     pub fn target(mut self, target: Target) -> Self {
         self.target = Some(target);
+        self
+    }
+
+    /// Calls through a registration that stands: over its flow, along its Service-Route (RFC 3608) or proxy, with its
+    /// account for challenges, under its public GRUU or the contact that it registered. What is set otherwise stays.
+    pub fn through(mut self, registration: RegistrationId) -> Self {
+        self.registration = Some(registration);
         self
     }
 

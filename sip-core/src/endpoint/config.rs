@@ -133,6 +133,9 @@ pub struct Bounds {
     /// Early dialogs of one INVITE; default 12. When full, responses of further branches are
     /// ignored until one succeeds.
     pub forks: usize,
+    /// Registrations that we keep alive; default 10 000. When full, commands get
+    /// [`CommandError::Full`](crate::CommandError::Full).
+    pub registrations: usize,
     /// Questions that wait for an answer; default 1024. When full, the default answer is taken
     /// at once.
     pub questions: usize,
@@ -154,6 +157,7 @@ impl Default for Bounds {
             subscriptions: 10_000,
             usages: 16,
             forks: 12,
+            registrations: 10_000,
             questions: 1024,
             avoided: 1024,
             question: Duration::from_secs(10),

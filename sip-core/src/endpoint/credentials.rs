@@ -7,7 +7,7 @@ use super::clients::{Purpose, Reply};
 use super::command::CommandError;
 use super::table::Key;
 use super::{EndKind, Endpoint, wire};
-use crate::auth::{Attempt, AuthError, Challenger, DigestRequest};
+use crate::auth::{Attempt, AuthError, Challenger, ClientAuth, DigestRequest};
 use crate::header::digest::Challenge;
 use crate::{HeaderName, Message};
 
@@ -16,6 +16,15 @@ impl Endpoint {
     pub(crate) fn authorize(
         &mut self,
         call: &mut Call,
+        reply: &Reply<'_>,
+    ) -> Result<Attempt, EndKind> {
+        self.authorize_with(call.auth.as_deref_mut(), reply)
+    }
+
+    /// The same with credentials that are not a call's.
+    pub(crate) fn authorize_with(
+        &mut self,
+        auth: Option<&mut ClientAuth>,
         reply: &Reply<'_>,
     ) -> Result<Attempt, EndKind> {
         let mut challenges = Vec::new();
@@ -29,7 +38,7 @@ impl Endpoint {
         let realm = challenges
             .first()
             .map(|(_, challenge)| challenge.realm.clone());
-        let Some(auth) = call.auth.as_deref_mut() else {
+        let Some(auth) = auth else {
             return Err(EndKind::AuthFailed {
                 realm: realm.unwrap_or_default(),
                 user: String::new(),

@@ -13,6 +13,8 @@ pub(crate) enum Waiter {
     Call(Key),
     Question(Key),
     Registrar,
+    Registration(Key),
+    Ping(Key),
 }
 
 /// Each waiter stands here at most once, at the deadline that it last armed.

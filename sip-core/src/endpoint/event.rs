@@ -11,6 +11,7 @@ use crate::auth::Ha1;
 use crate::header::NameAddr;
 use crate::header::digest::HashAlgorithm;
 use crate::registrar::{Aor, BindingEvent, Bindings};
+use crate::registration::{RegistrationId, RegistrationState};
 use crate::resolve::{DnsAnswer, DnsQuery};
 use crate::{Message, Method, StatusCode};
 
@@ -251,6 +252,15 @@ pub enum Event {
         question: Question,
         /// When the default answer is taken.
         deadline: Instant,
+    },
+    /// What became of a registration of ours, or of one of its flows.
+    Registration {
+        /// The registration.
+        registration: RegistrationId,
+        /// Which of its flows, from 0; `reg-id` is one more.
+        flow: usize,
+        /// What became of it.
+        state: RegistrationState,
     },
     /// A binding of the registrar's changed ([`Config::registrar`](crate::Config::registrar)). Those that the
     /// application keeps expire when it says so, and are told of with the next REGISTER.

@@ -70,7 +70,7 @@ impl Endpoint {
             Method::Options => self.respond_options(now, server, request),
             Method::Invite => self.invited(now, server, flow, request),
             Method::Register if self.config.registrar.is_some() => {
-                self.registered(now, server, flow, request);
+                self.register_arrived(now, server, flow, request);
             }
             Method::Subscribe if !self.config.subscriptions.packages.is_empty() => {
                 self.admit(now, server, flow, request);
@@ -384,6 +384,9 @@ impl Endpoint {
 
     /// Our Contact towards this call's peer.
     pub(crate) fn local_contact(&self, call: &Call) -> String {
+        if let Some(contact) = &call.contact {
+            return contact.to_string();
+        }
         let towards = match (&call.flow, &call.target) {
             (Some(flow), _) => super::Target::Flow(*flow),
             (None, Some(target)) => target.clone(),

@@ -22,7 +22,10 @@
 //! (RFC 3262), subscriptions in both roles (RFC 6665), and transfers (RFC 3515, 3891) as transferor,
 //! transferee and target. Methods that it does not know itself (MESSAGE, PUBLISH) are the application's:
 //! [`Config::methods`] brings them as questions, [`CallHandle::request`] sends them. What this
-//! leaves out so far: proxies, and registration as a client.
+//! leaves out so far: proxies.
+//!
+//! [`register`](Endpoint::register) keeps accounts registered (see [`registration`](crate::registration)), and
+//! [`Config::registrar`] makes it a registrar itself (see [`registrar`](crate::registrar)).
 
 mod body;
 mod call;
@@ -41,12 +44,14 @@ mod hops;
 mod incoming;
 mod info;
 mod inside;
+mod keep_alive;
 mod outbox;
 mod outgoing;
 mod questions;
 mod receive;
 mod refer;
 mod registrar;
+mod registrations;
 mod reinvite;
 mod reliable;
 mod route;
@@ -85,12 +90,16 @@ pub use subscription::{
 use call::{Call, Reinvite};
 use clients::Client;
 use deadlines::{Deadlines, Waiter};
+use keep_alive::Ping;
 use outbox::{Draw, Outbox};
 use questions::Asked;
+use registrations::FlowUser;
 use servers::Server;
-use table::{Key, Table};
+pub(crate) use table::Key;
+use table::Table;
 
 use crate::auth::ServerAuth;
+use crate::registration::Registered;
 use crate::resolve::Blacklist;
 use crate::{Framer, Method, StatusCode};
 
@@ -139,6 +148,11 @@ pub struct Endpoint {
     registrar_armed: Option<Instant>,
     /// Addresses that failed a short while ago.
     avoided: Blacklist,
+    registrations: Table<Registered>,
+    /// Registrations by the flows that they use.
+    flow_users: BTreeSet<FlowUser>,
+    pings: Table<Ping>,
+    ping_keys: HashMap<Flow, Key>,
     /// What Allow lists.
     allow: String,
     counters: Counters,
@@ -177,6 +191,10 @@ impl Endpoint {
             callers,
             registrar_armed: None,
             avoided: Blacklist::new(bounds.avoided),
+            registrations: Table::new(bounds.registrations),
+            flow_users: BTreeSet::new(),
+            pings: Table::new(bounds.registrations),
+            ping_keys: HashMap::new(),
             counters: Counters::default(),
             allow: wire::allow(&config),
             config,
@@ -208,6 +226,8 @@ impl Endpoint {
                 Waiter::Call(key) => self.call_due(now, key),
                 Waiter::Question(key) => self.question_due(now, key),
                 Waiter::Registrar => self.registrar_due(now),
+                Waiter::Registration(key) => self.registration_due(now, key),
+                Waiter::Ping(key) => self.ping_due(now, key),
             };
             if !alive {
                 self.deadlines.drop_first();
@@ -268,7 +288,7 @@ impl Endpoint {
         ]
     }
 
-    /// Whether nothing is remembered: no call, no transaction, no question, no deadline.
+    /// Whether nothing is remembered: no registration, no call, no transaction, no question, no deadline.
     pub fn is_idle(&self) -> bool {
         self.sizes() == [0; 4]
             && self.deadlines.is_empty()
@@ -278,6 +298,9 @@ impl Endpoint {
             && self.by_remote.is_empty()
             && self.dialogs.is_empty()
             && self.subscriptions.len() == 0
+            && self.registrations.len() == 0
+            && self.flow_users.is_empty()
+            && self.pings.len() == 0
     }
 
     /// The configuration.

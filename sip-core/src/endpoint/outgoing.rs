@@ -23,12 +23,13 @@ use crate::{HeaderName, Message, Method, StatusCode};
 impl Endpoint {
     /// Calls someone. What follows comes as events with the id returned: first
     /// [`Event::Progress`], then [`Event::Answered`] or [`Event::Ended`].
-    pub fn invite(&mut self, now: Instant, invite: Invite) -> Result<CallId, CommandError> {
+    pub fn invite(&mut self, now: Instant, mut invite: Invite) -> Result<CallId, CommandError> {
         let now = self.advance(now);
         if !self.out.has_room() {
             return Err(CommandError::Full("outbox"));
         }
         check_headers(&invite.headers)?;
+        let contact = self.through(&mut invite)?;
         let hop = match invite.route.first() {
             Some(route) => route.uri().map_err(crate::BuildError::Uri)?,
             None => invite.uri.clone(),
@@ -42,6 +43,7 @@ impl Endpoint {
             Arc::from(self.draw.call_id()),
             Arc::from(self.draw.tag()),
         );
+        call.contact = contact.map(String::into_boxed_str);
         call.host = hop.host_str().unwrap_or_default().to_owned();
         call.contact_user = match (&self.config.contact_user, invite.from.uri()) {
             (Some(user), _) => user.clone(),
@@ -93,7 +95,10 @@ impl Endpoint {
         target: Target,
     ) -> Result<(), CommandError> {
         let via = self.via(&target);
-        let contact = self.contact(&target, &call.contact_user);
+        let contact = match &call.contact {
+            Some(contact) => contact.to_string(),
+            None => self.contact(&target, &call.contact_user),
+        };
         let Some(outgoing) = call.outgoing.as_deref_mut() else {
             return Ok(());
         };

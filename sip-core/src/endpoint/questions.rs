@@ -23,6 +23,8 @@ pub(crate) enum Purpose {
     Caller(Box<Caller>),
     /// The response to a request.
     Request(Key, Box<Message>),
+    /// The addresses for one flow of a registration.
+    Registration(Key, usize),
     /// The bindings that a REGISTER changes.
     Load(Box<Registering>),
     /// Whether the bindings that a REGISTER made are kept.
@@ -180,6 +182,7 @@ impl Endpoint {
             Purpose::Request(server, request) => {
                 self.respond_as_told(now, server, &request, answer)
             }
+            Purpose::Registration(key, flow) => self.register_resolved(now, key, flow, answer),
             Purpose::Load(registering) => self.loaded(now, *registering, answer),
             Purpose::Store(store) => {
                 let (registering, change) = *store;

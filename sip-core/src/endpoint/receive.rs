@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::event::Event;
 use super::flow::{Flow, FlowError, Target, Transport};
 use super::{Endpoint, trace, wire};
+use crate::registration::stun::is_stun;
 use crate::{
     Answer, Capabilities, Frame, Framer, HeaderName, Message, Method, StatusCode, validate,
 };
@@ -36,12 +37,17 @@ impl Endpoint {
             self.unread.retain(|unread| *unread != id);
         }
         self.remote_failed(now, flow, cause);
+        self.flow_lost(now, flow, cause);
     }
 
     pub(crate) fn received(&mut self, now: Instant, flow: Flow, bytes: Bytes) {
         let Some(id) = flow.connection else {
             if !self.out.has_room() {
                 self.counters.refused_inputs += 1;
+                return;
+            }
+            if is_stun(&bytes) {
+                self.stun(now, flow, &bytes);
                 return;
             }
             let mut framer = Framer::datagram().with_limits(self.config.limits.clone());
@@ -90,10 +96,13 @@ impl Endpoint {
     fn frame(&mut self, now: Instant, flow: Flow, frame: Frame) {
         match frame {
             Frame::Message(message) => self.message(now, flow, message),
+            // Two pongs in a row look like a ping.
+            Frame::Ping if self.awaits_pong(&flow) => self.pong(now, &flow),
             Frame::Ping if flow.connection.is_some() => {
                 self.out
                     .send(Target::Flow(flow), Bytes::from_static(b"\r\n"));
             }
+            Frame::Pong => self.pong(now, &flow),
             Frame::Refused(refused) => {
                 self.counters.malformed += 1;
                 let request = refused.message.filter(|message| message.is_request());

@@ -34,7 +34,13 @@ const EXTENSIONS: [&str; 3] = ["path", "outbound", "gruu"];
 
 impl Endpoint {
     /// A REGISTER.
-    pub(crate) fn registered(&mut self, now: Instant, server: Key, flow: Flow, request: &Message) {
+    pub(crate) fn register_arrived(
+        &mut self,
+        now: Instant,
+        server: Key,
+        flow: Flow,
+        request: &Message,
+    ) {
         let lacking: Vec<String> = request
             .values(HeaderName::REQUIRE)
             .map(|value| String::from_utf8_lossy(value).into_owned())
@@ -62,12 +68,12 @@ impl Endpoint {
         } else if self.config.digest.is_some() {
             self.authenticate(now, server, flow, request);
         } else {
-            self.register(now, server, flow, request, None);
+            self.register_by(now, server, flow, request, None);
         }
     }
 
     /// A REGISTER by someone who has proved to be `user`, or need not.
-    pub(crate) fn register(
+    pub(crate) fn register_by(
         &mut self,
         now: Instant,
         server: Key,

@@ -49,6 +49,17 @@ impl Endpoint {
         way: &Resolution,
         query: DnsQuery,
     ) -> Option<super::Key> {
+        self.ask_way(now, way, query, questions::Purpose::Call(call.key?))
+    }
+
+    /// Asks what a way needs to know.
+    pub(crate) fn ask_way(
+        &mut self,
+        now: Instant,
+        way: &Resolution,
+        query: DnsQuery,
+        purpose: questions::Purpose,
+    ) -> Option<super::Key> {
         let question = Question::Resolve {
             host: way.domain().to_owned(),
             port: way.port(),
@@ -56,7 +67,7 @@ impl Endpoint {
             secure: way.is_secure(),
             query,
         };
-        self.ask(now, question, questions::Purpose::Call(call.key?))
+        self.ask(now, question, purpose)
     }
 
     /// What we asked on the way was answered, or not in time.

@@ -83,6 +83,10 @@ pub struct Network {
     /// In flight: due time and number, destination index, bytes, source.
     flying: BTreeMap<(Instant, u64), (usize, Bytes, SocketAddr)>,
     number: u64,
+    /// STUN datagrams that each endpoint sent.
+    pub pings: Vec<usize>,
+    /// Whether they are all lost.
+    pub deaf: bool,
     /// Every message sent: when, from, to, first line.
     pub ladder: Vec<(Duration, usize, usize, String)>,
     /// Datagrams for which this returns true are lost.
@@ -110,6 +114,8 @@ impl Network {
             now: start,
             start,
             events: endpoints.iter().map(|_| Vec::new()).collect(),
+            pings: vec![0; endpoints.len()],
+            deaf: false,
             endpoints,
             weather: CLEAR,
             random,
@@ -166,6 +172,18 @@ impl Network {
     pub fn drain(&mut self) {
         for from in 0..self.endpoints.len() {
             while let Some(transmit) = self.endpoints[from].poll_transmit() {
+                if sip_core::registration::stun::is_stun(&transmit.bytes) {
+                    self.pings[from] += 1;
+                    let to =
+                        (0..self.endpoints.len()).find(|i| address(*i) == transmit.to.remote());
+                    if let Some(to) = to.filter(|_| !self.deaf) {
+                        self.number += 1;
+                        let arrival = (self.now + self.weather.delay, self.number);
+                        let packet = (to, transmit.bytes, address(from));
+                        self.flying.insert(arrival, packet);
+                    }
+                    continue;
+                }
                 let message = Message::parse(transmit.bytes.clone()).expect("what we emit parses");
                 let findings = sip_core::validate(&message, &Capabilities::default());
                 assert!(
