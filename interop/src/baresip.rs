@@ -67,6 +67,10 @@ pub struct BaresipOptions {
     pub answers: bool,
     /// User and password for challenges from its peer. Default: none.
     pub credentials: Option<(String, String)>,
+    /// The port of 127.0.0.1 at which it registers, and how. Default: nowhere.
+    pub registrar: Option<(u16, Transport)>,
+    /// Whether it registers a flow of RFC 5626. Default: no.
+    pub outbound: bool,
 }
 
 impl BaresipOptions {
@@ -78,6 +82,8 @@ impl BaresipOptions {
             hz: 1020.0,
             answers: true,
             credentials: None,
+            registrar: None,
+            outbound: false,
         }
     }
 }
@@ -129,8 +135,24 @@ impl Baresip {
             .as_ref()
             .map(|(user, password)| format!(";auth_user={user};auth_pass={password}"))
             .unwrap_or_default();
+        let (domain, registering) = match options.registrar {
+            None => (sip.to_string(), "regint=0".to_owned()),
+            Some((port, transport)) => {
+                let transport = match transport {
+                    Transport::Udp => "udp",
+                    Transport::Tcp => "tcp",
+                };
+                let proxy = format!("outbound=\"sip:127.0.0.1:{port};transport={transport}\"");
+                let flow = if options.outbound {
+                    ";sipnat=outbound"
+                } else {
+                    ""
+                };
+                (port.to_string(), format!("regint=60;{proxy}{flow}"))
+            }
+        };
         let account = format!(
-            "<sip:peer@127.0.0.1:{sip}>;regint=0;answermode={};audio_codecs={}/{rate}/{channels}{encryption}{credentials}\n",
+            "<sip:peer@127.0.0.1:{domain}>;{registering};answermode={};audio_codecs={}/{rate}/{channels}{encryption}{credentials}\n",
             if options.answers { "auto" } else { "manual" },
             options.codec.name(),
         );
