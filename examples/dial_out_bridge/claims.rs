@@ -301,11 +301,9 @@ pub(crate) fn quality(
     let offered_first = setup.first_codec().name();
     let first = negotiated.eq_ignore_ascii_case(offered_first);
     report.checks.add("codec", &negotiated, first);
-    report.checks.add(
-        "key exchange",
-        ours.keys(),
-        ours.is_secure() == setup.keys.is_some(),
-    );
+    report
+        .checks
+        .add("key exchange", ours.keys(), ours.is_secure_as(setup));
     report.checks.add(
         "setup time",
         format!(

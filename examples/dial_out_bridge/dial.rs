@@ -171,11 +171,7 @@ fn judge(checks: &mut Checks, setup: &Setup, took: Duration, figures: Option<&Fi
         figures.codec.as_deref().unwrap_or("none"),
         figures.codec.is_some(),
     );
-    checks.add(
-        "key exchange",
-        figures.keys(),
-        figures.is_secure() == setup.keys.is_some(),
-    );
+    checks.add("key exchange", figures.keys(), figures.is_secure_as(setup));
     let both = figures.received > 0 && figures.sent > 0;
     checks.add(
         "media both ways",

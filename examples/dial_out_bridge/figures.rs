@@ -9,6 +9,8 @@ use signaling::call::CallState;
 use signaling::engine::LegReport;
 use signaling::net::CallInfo;
 
+use crate::setup::Setup;
+
 /// What a call's own report says at one moment.
 #[derive(Debug, Clone)]
 pub(crate) struct Figures {
@@ -93,8 +95,9 @@ impl Figures {
         )
     }
 
-    /// Whether it is.
-    pub(crate) fn is_secure(&self) -> bool {
-        self.suite.is_some()
+    /// Whether it is as asked for.
+    pub(crate) fn is_secure_as(&self, setup: &Setup) -> bool {
+        let asked = setup.suite.is_none() || self.suite == setup.suite;
+        self.suite.is_some() == setup.keys.is_some() && asked
     }
 }

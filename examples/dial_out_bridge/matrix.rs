@@ -1,4 +1,4 @@
-//! Every codec with every key exchange over every transport, all calls at once, one table.
+//! Every codec with every key exchange over every transport, and every SRTP suite, all calls at once, one table.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,6 +6,7 @@ use std::time::Duration;
 use examples::args::{Codec, Keys, Transport};
 use examples::checks::{Checks, Table, verdict};
 use examples::screen::Screen;
+use rtp_core::srtp::Suite;
 use tokio::task::JoinSet;
 use tokio::time::interval;
 
@@ -75,24 +76,33 @@ fn combinations(cli: &crate::args::Cli, setup: &Setup) -> Vec<(String, Setup)> {
         |chosen| vec![chosen],
     );
     let mut setups = Vec::new();
+    let mut add = |codec: Codec, keys, suite: Option<Suite>, transport| {
+        let key_name = suite.map_or(key_name(keys), Suite::name);
+        let name = format!("{}-{key_name}-{transport}", codec.name()).to_lowercase();
+        let places = setup.places.below(&name);
+        let changed = Setup {
+            codecs: vec![codec],
+            keys,
+            suite,
+            transport,
+            places,
+            ..setup.clone()
+        };
+        setups.push((name, changed));
+    };
     for &codec in &codecs {
         for &keys in &keys {
             for &transport in &transports {
-                let name =
-                    format!("{}-{}-{transport}", codec.name(), key_name(keys)).to_lowercase();
-                let places = setup.places.below(&name);
-                let codecs = vec![codec];
-                setups.push((
-                    name,
-                    Setup {
-                        codecs,
-                        keys,
-                        transport,
-                        places,
-                        ..setup.clone()
-                    },
-                ));
+                add(codec, keys, None, transport);
             }
+        }
+    }
+    // Above each codec met what every phone has; each other suite meets one codec.
+    if let Some(&sdes) = keys.iter().find(|keys| keys.is_some()) {
+        let suites = Suite::ALL.iter().filter(|suite| **suite != Suite::ALL[0]);
+        let ways = codecs.iter().cycle().zip(transports.iter().cycle());
+        for (&suite, (&codec, &transport)) in suites.zip(ways) {
+            add(codec, sdes, Some(suite), transport);
         }
     }
     setups

@@ -7,6 +7,7 @@ use std::time::Duration;
 use examples::args::{CallArgs, Codec, Header, Keys, Transport, caller};
 use examples::chance::chance;
 use media_mix::Registry;
+use rtp_core::srtp::Suite;
 use signaling::net::{Gateway, GatewayConfig};
 use signaling::{DialRequest, Secure};
 use sip_core::Uri;
@@ -30,6 +31,8 @@ pub(crate) struct Setup {
     /// Codecs to offer, most preferred first; empty for all.
     pub(crate) codecs: Vec<Codec>,
     pub(crate) keys: Option<Keys>,
+    /// The one suite to offer; `None` for what every phone has.
+    pub(crate) suite: Option<Suite>,
     pub(crate) transport: Transport,
     pub(crate) bind: Option<IpAddr>,
     pub(crate) advertise: Option<IpAddr>,
@@ -75,6 +78,7 @@ impl Setup {
             credentials: username.zip(password),
             codecs: codec,
             keys: secure,
+            suite: None,
             transport: transport.unwrap_or(Transport::Udp),
             bind,
             advertise,
@@ -148,6 +152,9 @@ impl Setup {
         }
         if self.keys.is_some() {
             request = request.secure(Secure::Require);
+            if let Some(suite) = self.suite {
+                request.suites = vec![suite];
+            }
         }
         request.data = ticket.data.clone();
         request.early_media = self.early_media;

@@ -6,7 +6,9 @@ use signaling::capture::{Captured, Carrier, Ladder};
 use sip_core::Message;
 use sip_core::header::CSeq;
 
-use crate::{Outcome, capture, complain, log};
+use examples::capture;
+
+use crate::{Outcome, complain, log};
 
 pub(crate) fn draw(bytes: Vec<u8>, out: &mut dyn Write) -> io::Result<Outcome> {
     if !capture::is_capture(&bytes) {

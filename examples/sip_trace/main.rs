@@ -9,7 +9,6 @@
 //! Exit code 0: all valid; 1: some not; 2: a file cannot be read.
 #![forbid(unsafe_code)]
 
-mod capture;
 mod ladder;
 mod lint;
 mod log;

@@ -1,10 +1,11 @@
-//! What the example applications share: arguments of one name everywhere, randomness, one writer for the terminal, a
+//! What the example applications share: arguments of one name everywhere, randomness, captures, one writer for the terminal, a
 //! table of checks, and an ear for tones.
 //!
 //! Nothing here is part of the library: an application would bring its own.
 #![forbid(unsafe_code)]
 
 pub mod args;
+pub mod capture;
 pub mod chance;
 pub mod checks;
 pub mod live;

@@ -1,5 +1,6 @@
 //! What to dial and how: [`DialRequest`].
 
+use rtp_core::srtp::Suite;
 use sip_core::auth::Account;
 use sip_core::header::NameAddr;
 use sip_core::{Target, Uri};
@@ -46,6 +47,9 @@ pub struct DialRequest {
     pub account: Option<Account>,
     /// Encryption of the sound; default [`Secure::Off`].
     pub secure: Secure,
+    /// The SRTP suites to offer, most preferred first; default `AES_CM_128_HMAC_SHA1_80` alone, which every phone that
+    /// encrypts has (RFC 4568 6.2.1).
+    pub suites: Vec<Suite>,
     /// Whether sound passes before the phone answers (183 with SDP); default no, so that nobody speaks unbilled.
     pub early_media: bool,
     /// When to give up ringing; default 3 minutes, as long as an INVITE may stay provisional (RFC 3261 16.6, timer C).
@@ -74,6 +78,7 @@ impl DialRequest {
             headers: Vec::new(),
             account: None,
             secure: Secure::Off,
+            suites: vec![Suite::AesCm128HmacSha1_80],
             early_media: false,
             ring_timeout: Duration::from_secs(180),
             max_duration: Duration::from_secs(6 * 3600),

@@ -287,8 +287,12 @@ fn a_limit_of_zero_is_refused_before_anything_is_sent() {
     let mut world = World::new();
     let mut request = world.request();
     request.max_duration = Duration::ZERO;
-    let can =
-        signaling::call::capabilities(&world.ours.registry, world.ours.rtp.into(), Secure::Off);
+    let can = signaling::call::capabilities(
+        &world.ours.registry,
+        world.ours.rtp.into(),
+        Secure::Off,
+        &[],
+    );
     let refused = signaling::call::Call::dial(
         world.now,
         &mut world.ours.endpoint,

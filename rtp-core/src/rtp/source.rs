@@ -36,7 +36,8 @@ pub struct SourceStats {
     received_prior: u64,
     /// Jitter times 16, in ticks of the clock.
     jitter16: u32,
-    transit: Option<u32>,
+    /// Transit and timestamp of the last packet.
+    transit: Option<(u32, u32)>,
     clock_rate: u32,
     highest_jitter: u32,
 }
@@ -51,7 +52,9 @@ impl SourceStats {
     /// Counts a packet.
     ///
     /// `arrival` is the local time of arrival in ticks of `clock_rate` (Hz), wrapping; only differences
-    /// count. A change of the clock rate, as between sound and events, starts the jitter's reference anew.
+    /// count. A change of the clock rate, as between sound and events, starts the jitter's reference anew. A
+    /// packet with the timestamp of the last, as all but the first of an event are (RFC 4733 §2.2.1), says
+    /// nothing of jitter.
     pub fn update(
         &mut self,
         sequence: u16,
@@ -78,7 +81,10 @@ impl SourceStats {
             self.clock_rate = clock_rate;
             self.transit = None;
         }
-        if let Some(before) = self.transit {
+        if self.transit.is_some_and(|(_, last)| last == timestamp) {
+            return what;
+        }
+        if let Some((before, _)) = self.transit {
             let difference = transit.wrapping_sub(before).cast_signed().unsigned_abs();
             // A talk spurt whose timestamps jumped would poison the mean for seconds: one second is a jump.
             if difference < clock_rate.max(1) {
@@ -89,7 +95,7 @@ impl SourceStats {
                 self.highest_jitter = self.highest_jitter.max(self.jitter16 >> 4);
             }
         }
-        self.transit = Some(transit);
+        self.transit = Some((transit, timestamp));
         what
     }
 
@@ -244,6 +250,17 @@ mod tests {
         }
         assert!((79..=80).contains(&stats.jitter()), "{}", stats.jitter());
         assert!((stats.jitter_ms() - 10.0).abs() < 0.2);
+    }
+
+    #[test]
+    fn an_event_with_one_timestamp_is_no_jitter() {
+        let mut stats = SourceStats::new();
+        for n in 0..100u32 {
+            // A key from the 40th packet on: 20 packets 20 ms apart that all have its start.
+            let timestamp = if (40..60).contains(&n) { 40 } else { n } * 160;
+            stats.update(n as u16, timestamp, n * 160, 8000);
+        }
+        assert_eq!((stats.jitter(), stats.lost()), (0, 0));
     }
 
     #[test]

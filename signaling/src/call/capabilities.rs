@@ -3,9 +3,16 @@
 use crate::dial::Secure;
 use media_mix::codec::Registry;
 use rtp_core::negotiate::{Capabilities, Codec, LocalAddress, Sdes, SdesPolicy};
+use rtp_core::srtp::Suite;
 
-/// What a call can do: the registry's codecs in its order, at `local`, encrypted as `secure` says.
-pub fn capabilities(registry: &Registry, local: LocalAddress, secure: Secure) -> Capabilities {
+/// What a call can do: the registry's codecs in its order, at `local`, encrypted as `secure` says, with these suites in
+/// their order.
+pub fn capabilities(
+    registry: &Registry,
+    local: LocalAddress,
+    secure: Secure,
+    suites: &[Suite],
+) -> Capabilities {
     let codecs = registry
         .descriptions()
         .map(|description| {
@@ -26,6 +33,7 @@ pub fn capabilities(registry: &Registry, local: LocalAddress, secure: Secure) ->
         Secure::Allow => SdesPolicy::Allow,
         Secure::Require => SdesPolicy::Require,
     });
+    capabilities.sdes.suites = suites.to_vec();
     capabilities
 }
 
@@ -37,7 +45,9 @@ mod tests {
     #[test]
     fn offers_the_registrys_codecs_in_its_order() {
         let local = SocketAddr::from(([127, 0, 0, 1], 4000));
-        let capabilities = capabilities(&Registry::default(), local.into(), Secure::Require);
+        let suites = [Suite::AeadAes256Gcm, Suite::AesCm128HmacSha1_80];
+        let capabilities =
+            capabilities(&Registry::default(), local.into(), Secure::Require, &suites);
         let names: Vec<_> = capabilities
             .codecs
             .iter()
@@ -47,5 +57,6 @@ mod tests {
         assert_eq!(capabilities.codecs[0].channels, 2);
         assert_eq!(capabilities.codecs[1].payload_type, Some(9));
         assert_eq!(capabilities.sdes.policy, SdesPolicy::Require);
+        assert_eq!(capabilities.sdes.suites, suites);
     }
 }

@@ -56,7 +56,7 @@ impl Gateway {
         }
         let sockets = self.ports.allocate(now)?;
         let local = local_address(&sockets, self.advertise);
-        let can = capabilities(&registry, local, request.secure);
+        let can = capabilities(&registry, local, request.secure, &request.suites);
         let dialled = Call::dial(
             now,
             self.driver.endpoint(),

@@ -3,6 +3,7 @@
 use crate::dial::Secure;
 use crate::random::Random;
 use media_mix::codec::Registry;
+use rtp_core::srtp::Suite;
 use sip_core::{DigestPolicy, Uninvited};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -22,6 +23,8 @@ pub struct GatewayConfig {
     pub registry: Registry,
     /// Encryption of the sound of calls that come in; default [`Secure::Allow`].
     pub secure: Secure,
+    /// The SRTP suites that calls which come in may use, most preferred first; default [`Suite::ALL`].
+    pub suites: Vec<Suite>,
     /// What happens to requests that begin something here; default [`Uninvited::Forbid`]: a gateway that only dials.
     pub uninvited: Uninvited,
     /// Whether callers must prove who they are; default no.
@@ -45,6 +48,7 @@ impl GatewayConfig {
             rtp_ports: 10_000..=20_000,
             registry: Registry::default(),
             secure: Secure::Allow,
+            suites: Suite::ALL.to_vec(),
             uninvited: Uninvited::Forbid,
             digest: None,
             user_agent: None,

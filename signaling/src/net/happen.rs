@@ -96,6 +96,7 @@ impl Gateway {
             &self.registry,
             local_address(&sockets, self.advertise),
             self.secure,
+            &self.suites,
         );
         let random = self.random.clone();
         let Some(call) = Call::incoming(now, self.driver.endpoint(), id, offer, can, random) else {

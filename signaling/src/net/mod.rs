@@ -28,6 +28,7 @@ use calls::Entry;
 use listen::listen;
 use media_mix::codec::Registry;
 use rtp_core::net::PortAllocator;
+use rtp_core::srtp::Suite;
 use sessions::OpenSession;
 use sip_core::net::Driver;
 use sip_core::{CallId, Config};
@@ -49,6 +50,7 @@ pub struct Gateway {
     ports: PortAllocator,
     registry: Registry,
     secure: Secure,
+    suites: Vec<Suite>,
     random: Random,
     advertise: Option<IpAddr>,
     sip: SocketAddr,
@@ -107,6 +109,7 @@ impl Gateway {
             ports,
             registry: config.registry,
             secure: config.secure,
+            suites: config.suites,
             random: config.random,
             advertise: config.advertise,
             sip,

@@ -4,6 +4,7 @@
 use media_mix::codec::Registry;
 use media_mix::{Rate, Tone};
 use rtp_core::rtcp;
+use rtp_core::srtp::Suite;
 use rtp_core::transport::{Component, PacketBuf, Path};
 use signaling::call::{Call, CallEvent, capabilities};
 use signaling::engine::{LegConfig, PcmReader, Room, RoomEvent, Voice, Who};
@@ -102,7 +103,8 @@ impl Side {
         while let Some(event) = self.endpoint.poll_event() {
             match event {
                 Event::Incoming { call, offer, .. } => {
-                    let can = capabilities(&self.registry, self.rtp.into(), self.secure);
+                    let can =
+                        capabilities(&self.registry, self.rtp.into(), self.secure, Suite::ALL);
                     let random = self.random.clone();
                     self.call =
                         Call::incoming(now, &mut self.endpoint, call, offer.as_ref(), can, random);
@@ -167,7 +169,12 @@ impl World {
 
     pub(crate) fn dial(&mut self, request: &DialRequest) {
         let ours = &mut self.ours;
-        let can = capabilities(&ours.registry, ours.rtp.into(), request.secure);
+        let can = capabilities(
+            &ours.registry,
+            ours.rtp.into(),
+            request.secure,
+            &request.suites,
+        );
         let random = ours.random.clone();
         ours.call = Some(Call::dial(self.now, &mut ours.endpoint, request, can, random).unwrap());
         self.settle();

@@ -11,15 +11,42 @@ use pcap_file::{DataLink, PcapError};
 use sip_core::{Frame, Framer};
 
 /// One SIP message on the wire.
-pub(crate) struct Seen {
-    pub(crate) at: Duration,
-    pub(crate) source: SocketAddr,
-    pub(crate) destination: SocketAddr,
-    pub(crate) bytes: Vec<u8>,
+#[derive(Debug)]
+pub struct Seen {
+    /// Since 1970.
+    pub at: Duration,
+    /// Who sent it.
+    pub source: SocketAddr,
+    /// To whom.
+    pub destination: SocketAddr,
+    /// The message.
+    pub bytes: Vec<u8>,
+}
+
+/// One UDP datagram on the wire.
+#[derive(Debug)]
+pub struct Datagram<'a> {
+    /// Since 1970.
+    pub at: Duration,
+    /// Who sent it.
+    pub source: SocketAddr,
+    /// To whom.
+    pub destination: SocketAddr,
+    /// What was in it.
+    pub payload: &'a [u8],
+}
+
+/// One IP packet on the wire, no fragment.
+struct Packet<'a> {
+    at: Duration,
+    source: IpAddr,
+    destination: IpAddr,
+    protocol: u8,
+    payload: &'a [u8],
 }
 
 /// Whether these bytes start like a capture.
-pub(crate) fn is_capture(bytes: &[u8]) -> bool {
+pub fn is_capture(bytes: &[u8]) -> bool {
     const MAGIC: [[u8; 4]; 5] = [
         [0x0a, 0x0d, 0x0d, 0x0a],
         [0xa1, 0xb2, 0xc3, 0xd4],
@@ -33,8 +60,44 @@ pub(crate) fn is_capture(bytes: &[u8]) -> bool {
 }
 
 /// Every SIP message in the capture, streams put together.
-pub(crate) fn messages(bytes: &[u8]) -> Result<Vec<Seen>, PcapError> {
+///
+/// # Errors
+/// When the file is cut short or no capture.
+pub fn messages(bytes: &[u8]) -> Result<Vec<Seen>, PcapError> {
     let mut trace = Trace::default();
+    each(bytes, |packet| trace.packet(&packet))?;
+    Ok(trace.seen)
+}
+
+/// Hands over every UDP datagram in the capture, in its order.
+///
+/// # Errors
+/// When the file is cut short or no capture; what stood before is handed over all the same.
+pub fn datagrams(bytes: &[u8], mut take: impl FnMut(Datagram<'_>)) -> Result<(), PcapError> {
+    each(bytes, |packet| {
+        if let Some((source, destination, payload)) = udp(&packet) {
+            take(Datagram {
+                at: packet.at,
+                source,
+                destination,
+                payload,
+            });
+        }
+    })
+}
+
+fn each(bytes: &[u8], mut take: impl FnMut(Packet<'_>)) -> Result<(), PcapError> {
+    let mut take = |at, link, data: &[u8]| {
+        if let Some((source, destination, protocol, payload)) = ip(link, data) {
+            take(Packet {
+                at,
+                source,
+                destination,
+                protocol,
+                payload,
+            });
+        }
+    };
     if bytes.starts_with(&[0x0a, 0x0d, 0x0d, 0x0a]) {
         let mut reader = PcapNgReader::new(bytes)?;
         let mut links = Vec::new();
@@ -52,7 +115,7 @@ pub(crate) fn messages(bytes: &[u8]) -> Result<Vec<Seen>, PcapError> {
                     if let Some((link, resolution)) = links.get(packet.interface_id as usize) {
                         // The reader hands out the raw count of ticks as nanoseconds.
                         let at = ticks(packet.timestamp.as_nanos() as u64, *resolution);
-                        trace.packet(at, *link, &packet.data);
+                        take(at, *link, &packet.data);
                     }
                 }
                 _ => {}
@@ -63,10 +126,21 @@ pub(crate) fn messages(bytes: &[u8]) -> Result<Vec<Seen>, PcapError> {
         let link = reader.header().datalink;
         while let Some(packet) = reader.next_packet() {
             let packet = packet?;
-            trace.packet(packet.timestamp, link, &packet.data);
+            take(packet.timestamp, link, &packet.data);
         }
     }
-    Ok(trace.seen)
+    Ok(())
+}
+
+/// Addresses and payload of a datagram.
+fn udp<'a>(packet: &Packet<'a>) -> Option<(SocketAddr, SocketAddr, &'a [u8])> {
+    let (head, payload) = packet.payload.split_first_chunk::<8>()?;
+    if packet.protocol != 17 {
+        return None;
+    }
+    let (source, destination) = addresses(packet.source, packet.destination, head);
+    let length = usize::from(u16::from_be_bytes([head[4], head[5]])).saturating_sub(8);
+    Some((source, destination, &payload[..payload.len().min(length)]))
 }
 
 /// `if_tsresol`: a power of ten, or of two when the high bit is set.
@@ -95,24 +169,13 @@ struct Trace {
 }
 
 impl Trace {
-    fn packet(&mut self, at: Duration, link: DataLink, data: &[u8]) {
-        let Some((source, destination, protocol, payload)) = ip(link, data) else {
-            return;
-        };
-        match protocol {
-            17 => {
-                let Some((ports, payload)) = payload.split_first_chunk::<8>() else {
-                    return;
-                };
-                let (source, destination) = addresses(source, destination, ports);
-                let length =
-                    usize::from(u16::from_be_bytes([ports[4], ports[5]])).saturating_sub(8);
-                let mut framer = Framer::datagram();
-                framer.push(payload[..payload.len().min(length)].to_vec());
-                self.frames(at, source, destination, &mut framer);
-            }
-            6 => self.segment(at, source, destination, payload),
-            _ => {}
+    fn packet(&mut self, packet: &Packet<'_>) {
+        if let Some((source, destination, payload)) = udp(packet) {
+            let mut framer = Framer::datagram();
+            framer.push(payload.to_vec());
+            self.frames(packet.at, source, destination, &mut framer);
+        } else if packet.protocol == 6 {
+            self.segment(packet.at, packet.source, packet.destination, packet.payload);
         }
     }
 
