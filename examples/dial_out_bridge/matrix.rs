@@ -1,4 +1,4 @@
-//! Every codec with every key exchange over every transport, and every SRTP suite, all calls at once, one table.
+//! Every codec with every key exchange over every transport, and every SRTP suite, many calls at once, one table.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +17,9 @@ use crate::interrupt::Interrupt;
 use crate::setup::Setup;
 use crate::{Outcome, Stop};
 
+/// Calls at a time: what two cores mix, encode and listen to without falling behind.
+const AT_ONCE: usize = 16;
+
 /// Runs the demo for every combination that the arguments leave.
 ///
 /// # Errors
@@ -32,13 +35,21 @@ pub(crate) async fn run(
     let setups = combinations(cli, setup);
     let names: Vec<_> = setups.iter().map(|(name, _)| name.clone()).collect();
     screen.say(format_args!(
-        "  {} calls at once: each the whole demo",
-        setups.len()
+        "  {} calls, {} at once: each the whole demo",
+        setups.len(),
+        setups.len().min(AT_ONCE)
     ));
     let mut calls = JoinSet::new();
-    for (index, (_, setup)) in setups.into_iter().enumerate() {
-        let (screen, interrupt) = (screen.clone(), interrupt.clone());
-        calls.spawn(async move { (index, demo::run(&setup, &screen, false, &interrupt).await) });
+    let mut waiting = setups.into_iter().enumerate();
+    let mut begin = |calls: &mut JoinSet<_>| {
+        if let Some((index, (_, setup))) = waiting.next() {
+            let (screen, interrupt) = (screen.clone(), interrupt.clone());
+            calls
+                .spawn(async move { (index, demo::run(&setup, &screen, false, &interrupt).await) });
+        }
+    };
+    for _ in 0..AT_ONCE {
+        begin(&mut calls);
     }
     let mut results: Vec<Option<Result<Report, Stop>>> = names.iter().map(|_| None).collect();
     let mut ticks = interval(Duration::from_millis(200));
@@ -46,9 +57,12 @@ pub(crate) async fn run(
     loop {
         tokio::select! {
             done = calls.join_next() => match done {
-                Some(Ok((index, result))) => results[index] = Some(result),
+                Some(Ok((index, result))) => {
+                    results[index] = Some(result);
+                    begin(&mut calls);
+                }
                 // A call that panicked keeps its row without a result.
-                Some(Err(_)) => {}
+                Some(Err(_)) => begin(&mut calls),
                 None => break,
             },
             _ = ticks.tick() => {

@@ -1,6 +1,6 @@
 //! What the two sides agreed on: all that a media path needs to know.
 
-use super::{Codec, IceAgreed, LocalAddress, Refusal};
+use super::{Codec, IceAgreed, LocalAddress, Refusal, RelayedStream};
 use crate::sdp::{Direction, ExtMap, Fingerprint, MediaKind, RtcpFeedback, Setup};
 use crate::srtp::MasterKey;
 use std::net::SocketAddr;
@@ -20,6 +20,14 @@ impl Agreement {
             _ => None,
         })
     }
+
+    /// The relayed streams that exist, held ones included.
+    pub fn relayed(&self) -> impl Iterator<Item = &RelayedStream> {
+        self.lines.iter().filter_map(|line| match line {
+            AgreedLine::Relayed(stream) => Some(&**stream),
+            _ => None,
+        })
+    }
 }
 
 /// What became of one `m=` line.
@@ -28,6 +36,8 @@ impl Agreement {
 pub enum AgreedLine {
     /// An audio stream, perhaps held.
     Audio(Box<AudioStream>),
+    /// A stream that passes through us.
+    Relayed(Box<RelayedStream>),
     /// Offered and refused with port 0.
     Refused {
         /// What it would have carried.

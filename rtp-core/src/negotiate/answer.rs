@@ -141,6 +141,12 @@ impl Negotiation {
             offered: &offered,
             keys: &mut self.keys,
             taken,
+            relayed: lines
+                .iter()
+                .zip(&offered.media)
+                .filter(|(_, media)| media.port != 0)
+                .filter_map(|(line, _)| line.relay)
+                .collect(),
         };
         let mut agreed = Vec::with_capacity(lines.len());
         let (mut open, mut closings, mut refusal) = (0, 0, None);
@@ -155,6 +161,18 @@ impl Negotiation {
                 let before = self.agreed.as_ref().filter(|_| !line.closed_by_us);
                 closed_stream(before, index, self.hold, line.closed_by_peer)
                     .unwrap_or(AgreedLine::Closed { kind })
+            } else if kind != MediaKind::Audio {
+                match answering.take_relayed(index, line)? {
+                    Ok((section, stream)) => {
+                        line.closed_by_peer = false;
+                        line.section = section;
+                        AgreedLine::Relayed(Box::new(stream))
+                    }
+                    Err(why) => {
+                        line.section = closed(media);
+                        AgreedLine::Refused { kind, why }
+                    }
+                }
             } else {
                 match answering.take(index, line)? {
                     Ok((section, stream)) => {
@@ -197,6 +215,19 @@ impl Negotiation {
             *agreed = AgreedLine::Closed {
                 kind: line.section.kind.clone(),
             };
+        }
+        let open: Vec<_> = lines
+            .iter()
+            .filter(|line| line.section.port != 0)
+            .filter_map(|line| line.relay)
+            .collect();
+        for (line, agreed) in lines.iter_mut().zip(&mut agreed) {
+            if line.section.port == 0 && line.relay.is_some_and(|relay| open.contains(&relay)) {
+                line.relay = None;
+                *agreed = AgreedLine::Closed {
+                    kind: line.section.kind.clone(),
+                };
+            }
         }
         if let Some(group) = answer_group(&offered, &answer) {
             answer.attributes.push(group);

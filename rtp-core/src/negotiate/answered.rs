@@ -9,7 +9,7 @@ use super::state::{Line, Open, closed_stream};
 use super::streams::{Matched, stream_payloads};
 use super::{
     AgreedLine, Agreement, AudioStream, IceAgreed, Negotiation, NegotiationError, Payload,
-    PeerHold, PeerIncompatible, PeerMisbehaved, Refusal, RtcpMux, SentOffer,
+    PeerHold, PeerIncompatible, PeerMisbehaved, Refusal, RtcpMux, SentOffer, relay,
 };
 use crate::sdp::{Description, Direction};
 
@@ -47,7 +47,7 @@ impl Negotiation {
         let wanted = offer
             .lines
             .iter()
-            .any(|line| matches!(line, OfferedLine::Audio(_)));
+            .any(|line| matches!(line, OfferedLine::Audio(offered) if offered.relay.is_none()));
         if wanted && agreement.audio().next().is_none() {
             return Err(PeerIncompatible::RefusedByPeer.into());
         }
@@ -80,7 +80,9 @@ impl Negotiation {
                     .as_ref()
                     .and_then(|agreed| agreed.lines.get(index));
                 return Ok(match before {
-                    Some(AgreedLine::Audio(_)) if line.stream.is_some() => {
+                    Some(AgreedLine::Audio(_) | AgreedLine::Relayed(_))
+                        if line.stream.is_some() || line.relay.is_some() =>
+                    {
                         closed_stream(self.agreed.as_ref(), index, offer.hold, line.closed_by_peer)
                             .unwrap_or(AgreedLine::Closed { kind })
                     }
@@ -102,6 +104,9 @@ impl Negotiation {
         }
         if ours.protocol != theirs.protocol {
             return Err(PeerMisbehaved::ProtocolChanged { line: index }.into());
+        }
+        if let Some(stream) = relay::answered(answer, index, offer, line)? {
+            return Ok(AgreedLine::Relayed(Box::new(stream)));
         }
         let mut remote = RemoteAudio::read(answer, index)?;
         let matched = matched(&remote.formats, offered, line);
@@ -202,7 +207,7 @@ fn matched(formats: &[RemoteFormat], offered: &OfferedAudio, line: &mut Line) ->
 
 /// Whether the answer holds. What we offered explains part of it: to `sendonly` the answer is `recvonly`,
 /// and to `inactive` nothing else than `inactive`.
-fn held(remote: &RemoteAudio, offered: Direction) -> Option<PeerHold> {
+pub(super) fn held(remote: &RemoteAudio, offered: Direction) -> Option<PeerHold> {
     if remote.null_address {
         Some(PeerHold::NullAddress)
     } else if offered.sends() && !remote.direction.receives() {

@@ -1,6 +1,6 @@
 //! What our side can do and wants, as plain data.
 
-use super::{Codec, IceDescription};
+use super::{Codec, IceDescription, Relay};
 use crate::sdp::{Direction, Fingerprint, Setup};
 use crate::srtp::Suite;
 use std::net::{IpAddr, SocketAddr};
@@ -16,6 +16,10 @@ pub struct Capabilities {
     /// Where we receive: one audio stream each. An offer of ours has as many audio lines; of an offer with
     /// more audio lines than this, the later ones are refused.
     pub streams: Vec<LocalAddress>,
+    /// Lines that pass through us, video as a rule: each is offered, and an offered line of its kind is taken when
+    /// the formats have something in common. Empty by default, which refuses them. Keep their order: a line remembers
+    /// its index.
+    pub relays: Vec<Relay>,
     /// The events of `telephone-event` (RFC 4733) to offer and accept, `0-16` by default: the keys and
     /// flash. `None` leaves DTMF out. It is offered once for each clock rate that a codec has, because
     /// event and speech share one RTP clock (RFC 4733 §2.1).
@@ -58,6 +62,7 @@ impl Capabilities {
         Capabilities {
             codecs,
             streams: vec![stream.into()],
+            relays: Vec::new(),
             telephone_event: Some("0-16".to_owned()),
             ptime: Some(20),
             max_ptime: None,

@@ -80,9 +80,14 @@
 //! The peer's hold is read in its four forms ([`PeerHold`]) and mirrored as RFC 3264 §6.1 wants it. A
 //! refresh of ours says what we want ourselves, not the peer's hold back at it (RFC 6337 §5.3).
 //!
+//! # Video
+//!
+//! Is relayed: [`Capabilities::relays`] has a line for each stream whose formats the other leg of a call described.
+//! Without, video and everything else that is not audio is refused with port 0.
+//!
 //! # Left out
 //!
-//! Video is refused with port 0. DTLS and ICE are negotiated as values; the handshake and the checks are
+//! DTLS and ICE are negotiated as values; the handshake and the checks are
 //! somebody else's. Multicast (RFC 3264 §5, §6.2), and preconditions (RFC 3312).
 
 mod agreement;
@@ -98,6 +103,7 @@ mod fmtp;
 mod ice;
 mod offer;
 mod profile;
+mod relay;
 mod remote;
 mod section;
 mod security;
@@ -117,4 +123,5 @@ pub use error::{LocalError, NegotiationError, PeerIncompatible, PeerMisbehaved, 
 pub use ice::{IceAgreed, IceDescription};
 pub use offer::SentOffer;
 pub use profile::MediaProfile;
+pub use relay::{Relay, RelayedStream};
 pub use state::{KeySource, Negotiation};

@@ -3,6 +3,7 @@
 use super::bundle::{mid, offer_extensions};
 use super::feedback::{has_feedback, offer_feedback};
 use super::profile::MediaProfile;
+use super::relay::{Frame, OfferedRelay};
 use super::section::{Mux, Section, closed};
 use super::security::{Profile, dtls_attributes, sdes_attributes};
 use super::state::{Line, Open};
@@ -42,7 +43,10 @@ pub(super) enum OfferedLine {
 
 #[derive(Debug, Clone)]
 pub(super) struct OfferedAudio {
+    /// Of [`Capabilities::streams`], or of the relays.
     pub(super) stream: usize,
+    /// For a line that is relayed.
+    pub(super) relay: Option<OfferedRelay>,
     pub(super) local: LocalAddress,
     pub(super) direction: Direction,
     pub(super) payloads: Vec<Payload>,
@@ -115,6 +119,14 @@ impl Negotiation {
                 self.lines.push(line);
             }
         }
+        for (index, relay) in self.capabilities.relays.iter().enumerate() {
+            let has_line = self.lines.iter().any(|line| line.relay == Some(index));
+            if !has_line && relay.kind != MediaKind::Audio {
+                let mut line = Line::new(Media::new(relay.kind.clone(), 0, profile.protocol()));
+                line.relay = Some(index);
+                self.lines.push(line);
+            }
+        }
     }
 
     pub(super) fn offer_with(
@@ -128,7 +140,8 @@ impl Negotiation {
             return Err(LocalError::NothingToOffer);
         }
         let has = |profile| {
-            let mut ours = self.lines.iter().filter(|line| line.stream.is_some());
+            let ours = |line: &&Line| line.stream.is_some() || line.relay.is_some();
+            let mut ours = self.lines.iter().filter(ours);
             ours.any(|line| Profile::of(&line.section.protocol) == Some(profile))
         };
         let dtls = profile == MediaProfile::DtlsSavpf;
@@ -149,6 +162,11 @@ impl Negotiation {
             let local = line
                 .stream
                 .and_then(|stream| Some((stream, *capabilities.streams.get(stream)?)));
+            let relay = line
+                .relay
+                .and_then(|at| Some((at, capabilities.relays.get(at)?)))
+                .filter(|(_, relay)| relay.kind == line.section.kind);
+            let local = local.or(relay.map(|(at, relay)| (at, relay.local)));
             let open = !line.closed_by_peer && !line.closed_by_us && hold != Some(Hold::PortZero);
             let (stream, local) = match local {
                 Some(local) if open => local,
@@ -158,7 +176,10 @@ impl Negotiation {
                     continue;
                 }
             };
-            let payloads = payloads(line, &capabilities);
+            let payloads = match relay {
+                Some(_) => Vec::new(),
+                None => payloads(line, &capabilities),
+            };
             let protocol = line.section.protocol.clone();
             // A line that was DTLS under an older name stays so.
             let dtls = Profile::of(&protocol) == Some(Profile::Dtls) || line.dtls.is_some();
@@ -173,26 +194,45 @@ impl Negotiation {
             if dtls {
                 transport.extend(dtls_attributes(&capabilities, Setup::ActPass));
             }
-            let ice = capabilities
-                .ice
-                .get(stream)
-                .filter(|_| dtls || line.ice.is_some());
+            let ice = match relay {
+                Some((_, relay)) => relay.ice.as_ref(),
+                None => capabilities.ice.get(stream),
+            };
+            let ice = ice.filter(|_| dtls || line.ice.is_some());
             transport.extend(ice.iter().flat_map(|ice| ice.attributes()));
-            let extensions = match dtls || !line.extensions.is_empty() {
+            let extensions = match relay.is_none() && (dtls || !line.extensions.is_empty()) {
                 true => offer_extensions(&capabilities.extensions, line),
                 false => Vec::new(),
+            };
+            let mux = match capabilities.rtcp_mux {
+                RtcpMux::Off => Mux::No,
+                RtcpMux::Allow => Mux::Offered,
+                RtcpMux::Require => Mux::Only,
             };
             let feedback = offer_feedback(&protocol, &capabilities.feedback);
             let reduced_size = capabilities.reduced_size && has_feedback(&protocol);
             let mid = mid(&line.section)
                 .map(str::to_owned)
                 .or_else(|| dtls.then(|| index.to_string()));
-            let media = Section {
+            let frame = Frame {
+                session,
+                protocol: &protocol,
+                mid: mid.as_deref(),
+                transport: &transport,
+                direction,
+                mux,
+            };
+            let relayed = relay.map(|(index, relay)| (relay.section(&frame), index, relay.clone()));
+            let (section, relay) = match relayed {
+                Some((media, index, relay)) => (Some(media), Some(OfferedRelay { index, relay })),
+                None => (None, None),
+            };
+            let media = || Section {
                 local,
                 session,
-                protocol,
+                protocol: protocol.clone(),
                 payloads: &payloads,
-                transport,
+                transport: transport.clone(),
                 mid: mid.as_deref(),
                 extensions: &extensions,
                 feedback: &feedback,
@@ -200,13 +240,9 @@ impl Negotiation {
                 direction,
                 ptime: capabilities.ptime,
                 max_ptime: capabilities.max_ptime,
-                mux: match capabilities.rtcp_mux {
-                    RtcpMux::Off => Mux::No,
-                    RtcpMux::Allow => Mux::Offered,
-                    RtcpMux::Require => Mux::Only,
-                },
-            }
-            .media();
+                mux,
+            };
+            let media = section.unwrap_or_else(|| media().media());
             line.section = media.clone();
             description.media.push(media);
             lines.push(OfferedLine::Audio(Box::new(OfferedAudio {
@@ -225,6 +261,7 @@ impl Negotiation {
                     .map(|feedback| feedback.value)
                     .collect(),
                 reduced_size,
+                relay,
                 encryption_required: capabilities.sdes.policy == SdesPolicy::Require,
                 mux: capabilities.rtcp_mux,
             })));

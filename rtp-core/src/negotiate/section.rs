@@ -78,21 +78,28 @@ impl Section<'_> {
             attributes.push(attribute);
         }
         attributes.push(Attribute::flag(self.direction.name()));
-        if matches!(self.mux, Mux::No | Mux::Offered) {
-            self.rtcp(attributes);
+        self.mux.attributes(self.local, attributes);
+        media
+    }
+}
+
+impl Mux {
+    /// What a section with these addresses says of it.
+    pub(super) fn attributes(self, local: LocalAddress, attributes: &mut Attributes) {
+        if matches!(self, Mux::No | Mux::Offered) {
+            Mux::rtcp(local, attributes);
         }
-        if self.mux != Mux::No {
+        if self != Mux::No {
             attributes.push(Attribute::flag("rtcp-mux"));
         }
-        if self.mux == Mux::Only {
+        if self == Mux::Only {
             attributes.push(Attribute::flag("rtcp-mux-only"));
         }
-        media
     }
 
     /// `a=rtcp`, unless RTCP is where everybody looks for it.
-    fn rtcp(&self, attributes: &mut Attributes) {
-        let (rtp, rtcp) = (self.local.rtp, self.local.rtcp);
+    fn rtcp(local: LocalAddress, attributes: &mut Attributes) {
+        let (rtp, rtcp) = (local.rtp, local.rtcp);
         let address = (rtcp.ip() != rtp.ip()).then(|| Address::from(rtcp.ip()));
         if address.is_some() || rtp.port().checked_add(1) != Some(rtcp.port()) {
             attributes.add(

@@ -2,7 +2,7 @@
 
 use super::offer::OfferedAudio;
 use super::remote::RemoteAudio;
-use super::state::Line;
+use super::state::{KeySource, Line};
 use super::{
     Capabilities, DtlsPeer, DtlsPolicy, NegotiationError, PeerIncompatible, PeerMisbehaved,
     Refusal, SdesPolicy, SrtpKeys,
@@ -113,6 +113,37 @@ fn answer_dtls(
         setup,
         fingerprints: remote.fingerprints.clone(),
     })
+}
+
+/// Does what was chosen: the keys, the DTLS peer, and what our section says of them.
+pub(super) fn protect(
+    chosen: Chosen,
+    line: &mut Line,
+    capabilities: &Capabilities,
+    source: &mut KeySource,
+) -> (Option<SrtpKeys>, Option<DtlsPeer>, Vec<Attribute>) {
+    match chosen {
+        Chosen::Clear => (None, None, Vec::new()),
+        Chosen::Sdes {
+            tag,
+            remote,
+            lifetime,
+        } => {
+            line.set_remote_key(&remote);
+            let local = line.key(remote.suite(), source);
+            let attributes = sdes_attributes([(tag, &local)]);
+            let keys = SrtpKeys {
+                local,
+                remote,
+                remote_lifetime: lifetime,
+            };
+            (Some(keys), None, attributes)
+        }
+        Chosen::Dtls(peer) => {
+            let attributes = dtls_attributes(capabilities, peer.setup);
+            (None, Some(peer), attributes)
+        }
+    }
 }
 
 /// What the peer's answer settles on.

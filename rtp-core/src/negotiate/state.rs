@@ -51,6 +51,8 @@ pub(super) enum Open {
 pub(super) struct Line {
     /// The address it has, of [`Capabilities::streams`].
     pub(super) stream: Option<usize>,
+    /// Which of [`Capabilities::relays`] it is.
+    pub(super) relay: Option<usize>,
     pub(super) bindings: Bindings,
     /// Our key for each suite that was ever offered or answered on this line.
     keys: Vec<MasterKey>,
@@ -76,6 +78,7 @@ impl Line {
     pub(super) fn new(section: Media) -> Line {
         Line {
             stream: None,
+            relay: None,
             bindings: Bindings::default(),
             keys: Vec::new(),
             remote_key: None,
@@ -170,6 +173,14 @@ impl Negotiation {
             .filter(|line| line.stream == Some(stream))
         {
             line.closed_by_us = true;
+        }
+    }
+
+    /// Closes a relayed line for good, as [`Negotiation::close_stream`] does one of ours; `relay` is its index into
+    /// [`Capabilities::relays`].
+    pub fn close_relay(&mut self, relay: usize) {
+        for line in &mut self.lines {
+            line.closed_by_us |= line.relay == Some(relay);
         }
     }
 
@@ -279,8 +290,13 @@ pub(super) fn closed_stream(
     hold: Option<Hold>,
     by_peer: bool,
 ) -> Option<AgreedLine> {
-    let AgreedLine::Audio(before) = agreed?.lines.get(line)? else {
-        return None;
+    let before = match agreed?.lines.get(line)? {
+        AgreedLine::Audio(before) => before,
+        AgreedLine::Relayed(before) => {
+            let closed = super::relay::closed(before, by_peer);
+            return Some(AgreedLine::Relayed(Box::new(closed)));
+        }
+        _ => return None,
     };
     Some(AgreedLine::Audio(Box::new(AudioStream {
         remote_rtp: None,

@@ -5,14 +5,14 @@ use super::feedback::{answer_feedback, common_feedback, has_feedback};
 use super::offer::event;
 use super::remote::{RemoteAudio, RemoteFormat};
 use super::section::{Mux, Section};
-use super::security::{Chosen, Profile, choose, dtls_attributes, sdes_attributes};
+use super::security::{Profile, choose, protect};
 use super::state::{KeySource, Line};
 use super::streams::{Matched, stream_payloads};
 use super::{
     AudioStream, Capabilities, Codec, Hold, IceAgreed, Payload, PeerHold, PeerMisbehaved,
-    Preference, Refusal, RtcpMux, SrtpKeys, fmtp,
+    Preference, Refusal, RtcpMux, fmtp,
 };
-use crate::sdp::{Description, Direction, Media, MediaKind};
+use crate::sdp::{Description, Direction, Media};
 use std::net::IpAddr;
 
 /// What all lines of one answer have in common.
@@ -25,19 +25,28 @@ pub(super) struct Answering<'a> {
     pub(super) keys: &'a mut KeySource,
     /// Which of our streams have a line.
     pub(super) taken: Vec<bool>,
+    /// Which of our relays have one.
+    pub(super) relayed: Vec<usize>,
 }
 
 impl Answering<'_> {
-    /// Takes an offered line, or says why not.
+    /// Whether RTCP will share the port of RTP.
+    pub(super) fn mux(&self, offered: &Media, theirs: bool) -> Result<bool, Refusal> {
+        match self.capabilities.rtcp_mux {
+            RtcpMux::Off if offered.attributes.has("rtcp-mux-only") => Err(Refusal::RtcpMuxOff),
+            RtcpMux::Require if !theirs => Err(Refusal::RtcpMuxRequired),
+            RtcpMux::Off => Ok(false),
+            RtcpMux::Allow | RtcpMux::Require => Ok(theirs),
+        }
+    }
+
+    /// Takes an offered audio line, or says why not.
     pub(super) fn take(
         &mut self,
         index: usize,
         line: &mut Line,
     ) -> Result<Result<(Media, AudioStream), Refusal>, PeerMisbehaved> {
         let media = &self.offered.media[index];
-        if media.kind != MediaKind::Audio {
-            return Ok(Err(Refusal::Kind));
-        }
         let Some(profile) = Profile::of(&media.protocol) else {
             return Ok(Err(Refusal::Protocol));
         };
@@ -50,13 +59,9 @@ impl Answering<'_> {
         };
         let local = self.capabilities.streams[stream];
         let mut remote = RemoteAudio::read(self.offered, index)?;
-        let mux = match self.capabilities.rtcp_mux {
-            RtcpMux::Off if media.attributes.has("rtcp-mux-only") => {
-                return Ok(Err(Refusal::RtcpMuxOff));
-            }
-            RtcpMux::Require if !remote.mux => return Ok(Err(Refusal::RtcpMuxRequired)),
-            RtcpMux::Off => false,
-            RtcpMux::Allow | RtcpMux::Require => remote.mux,
+        let mux = match self.mux(media, remote.mux) {
+            Ok(mux) => mux,
+            Err(why) => return Ok(Err(why)),
         };
         let chosen = match choose(&remote, profile, self.capabilities, line) {
             Ok(chosen) => chosen,
@@ -72,28 +77,7 @@ impl Answering<'_> {
         line.stream = Some(stream);
         self.taken[stream] = true;
 
-        let (mut srtp, mut dtls, mut transport) = (None, None, Vec::new());
-        match chosen {
-            Chosen::Clear => {}
-            Chosen::Sdes {
-                tag,
-                remote,
-                lifetime,
-            } => {
-                line.set_remote_key(&remote);
-                let local = line.key(remote.suite(), self.keys);
-                transport.extend(sdes_attributes([(tag, &local)]));
-                srtp = Some(SrtpKeys {
-                    local,
-                    remote,
-                    remote_lifetime: lifetime,
-                });
-            }
-            Chosen::Dtls(peer) => {
-                transport.extend(dtls_attributes(self.capabilities, peer.setup));
-                dtls = Some(peer);
-            }
-        }
+        let (srtp, dtls, mut transport) = protect(chosen, line, self.capabilities, self.keys);
         line.dtls.clone_from(&dtls);
         let ice = match (self.capabilities.ice.get(stream), remote.ice.clone()) {
             (Some(local), Some(theirs)) => Some(IceAgreed::new(local, theirs, line, false)),
@@ -266,7 +250,7 @@ fn matched(formats: &[RemoteFormat], capabilities: &Capabilities, line: &mut Lin
 }
 
 /// How the offer holds us, if it does.
-fn held(remote: &RemoteAudio) -> Option<PeerHold> {
+pub(super) fn held(remote: &RemoteAudio) -> Option<PeerHold> {
     match remote.direction {
         _ if remote.null_address => Some(PeerHold::NullAddress),
         Direction::SendOnly => Some(PeerHold::SendOnly),

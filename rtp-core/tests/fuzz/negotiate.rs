@@ -1,12 +1,13 @@
 //! Offer and answer: whatever a peer says, nothing panics and no answer of ours is wrong.
 
 use rtp_core::negotiate::{
-    Answer, Capabilities, Codec, Dtls, DtlsPolicy, Hold, IceDescription, Negotiation, RtcpMux,
-    Sdes, SdesPolicy,
+    Answer, Capabilities, Codec, Dtls, DtlsPolicy, Hold, IceDescription, Negotiation, Relay,
+    RtcpMux, Sdes, SdesPolicy,
 };
 use rtp_core::sdes::Crypto;
 use rtp_core::sdp::{
-    Attributes, Description, Direction, ExtMap, Fingerprint, Media, RtcpFeedback, Setup,
+    Attributes, Description, Direction, ExtMap, Fingerprint, Media, MediaKind, Protocol,
+    RtcpFeedback, Setup,
 };
 use std::net::SocketAddr;
 
@@ -95,6 +96,14 @@ fn capabilities(choice: u8) -> Capabilities {
         RtcpMux::Off
     };
     can.single_codec = choice & 8 != 0;
+    if choice & 64 != 0 {
+        let mut video = Media::new(MediaKind::Video, 1, Protocol::RtpAvpf);
+        video.formats = vec!["31".to_owned(), "96".to_owned()];
+        video.attributes.add("rtpmap", "96 VP8/90000");
+        video.attributes.add("rtcp-fb", "96 nack pli");
+        let here = SocketAddr::from(([192, 0, 2, 1], 4004));
+        can.relays = vec![Relay::of(&video, here)];
+    }
     can
 }
 
@@ -161,7 +170,9 @@ fn formats(theirs: &Media, ours: &Media) {
                 let fixed = || {
                     Codec::of_static(number).map(|c| (c.name.to_ascii_lowercase(), c.clock_rate))
                 };
-                mapped.or_else(fixed)
+                // Video has static numbers that are no codec of ours (RFC 3551 table 5).
+                let other = || (number < 96).then(|| (format!("static {number}"), 0));
+                mapped.or_else(fixed).or_else(other)
             })
             .collect()
     };

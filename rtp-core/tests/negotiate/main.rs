@@ -9,5 +9,6 @@ mod lines;
 mod payload_types;
 mod peers;
 mod properties;
+mod relay;
 mod support;
 mod webrtc;

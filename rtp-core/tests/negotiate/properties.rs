@@ -4,9 +4,9 @@ use crate::support::keys;
 use proptest::prelude::*;
 use rtp_core::negotiate::{
     Capabilities, Codec, Dtls, DtlsPolicy, Hold, IceDescription, LocalAddress, Negotiation,
-    NegotiationError, Payload, Preference, RtcpMux, Sdes, SdesPolicy, SentOffer,
+    NegotiationError, Payload, Preference, Relay, RtcpMux, Sdes, SdesPolicy, SentOffer,
 };
-use rtp_core::sdp::{Description, Direction, Fingerprint, Setup};
+use rtp_core::sdp::{Description, Direction, Fingerprint, Media, MediaKind, Protocol, Setup};
 use rtp_core::srtp::Suite;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -35,6 +35,16 @@ fn codec() -> impl Strategy<Value = Codec> {
 
 fn direction() -> impl Strategy<Value = Direction> {
     prop::sample::select(Direction::ALL.to_vec())
+}
+
+/// Two formats of one leg; their numbers differ from side to side.
+fn video(host: u8) -> Relay {
+    let mut section = Media::new(MediaKind::Video, 1, Protocol::RtpAvpf);
+    section.formats = vec!["31".to_owned(), (96 + host).to_string()];
+    section
+        .attributes
+        .add("rtpmap", format!("{} VP8/90000", 96 + host));
+    Relay::of(&section, SocketAddr::from(([192, 0, 2, host], 5000)))
 }
 
 fn capabilities(host: u8) -> impl Strategy<Value = Capabilities> {
@@ -120,6 +130,9 @@ fn capabilities(host: u8) -> impl Strategy<Value = Capabilities> {
                     ice.lite = lite;
                     can.ice = vec![ice];
                 }
+                if lite {
+                    can.relays = vec![video(host)];
+                }
                 can.feedback = extensions
                     .iter()
                     .map(|e| format!("x-{}", &e[4..]))
@@ -164,6 +177,7 @@ fn section() -> impl Strategy<Value = String> {
             "telephone-event/48000",
             "iLBC/8000",
             "CN/8000",
+            "VP8/90000",
             "X/1",
         ]),
     );
@@ -335,6 +349,19 @@ fn exchange(
         .clone();
     let theirs = answer.agreement();
     assert_eq!(ours.lines.len(), theirs.lines.len());
+    assert_eq!(ours.relayed().count(), theirs.relayed().count());
+    for (ours, theirs) in ours.relayed().zip(theirs.relayed()) {
+        assert_eq!((ours.line, ours.rtcp_mux), (theirs.line, theirs.rtcp_mux));
+        assert_eq!(ours.direction, theirs.direction.reversed());
+        assert_eq!(ours.srtp.is_some(), theirs.srtp.is_some());
+        assert_eq!(ours.dtls.is_some(), theirs.dtls.is_some());
+        if ours.remote_rtp_port != 0 && theirs.remote_rtp_port != 0 {
+            assert_eq!(
+                (ours.remote_rtp, theirs.remote_rtp),
+                (Some(theirs.local.rtp), Some(ours.local.rtp))
+            );
+        }
+    }
     let pairs: Vec<_> = ours.audio().zip(theirs.audio()).collect();
     assert_eq!(
         (pairs.len(), pairs.len()),
@@ -484,6 +511,7 @@ proptest! {
                     can.rtcp_mux = from.capabilities().rtcp_mux;
                     can.dtls.clone_from(&from.capabilities().dtls);
                     can.ice.clone_from(&from.capabilities().ice);
+                    can.relays.clone_from(&from.capabilities().relays);
                     from.set_capabilities(can);
                     continue;
                 }
