@@ -1,8 +1,11 @@
-//! SRTP beside two implementations that nobody here wrote: the same bytes out, and both read what the other
-//! made, over random packets, suites, rollovers and reorders.
+//! SRTP beside three implementations that nobody here wrote, libsrtp among them: the same bytes out, and each reads
+//! what the other made, over random packets, suites, rollovers and reorders.
 //!
 //! Sequence numbers go forward by up to 3000 at a time, so that every run passes several rollovers. What we
 //! receive is reordered; what the peers receive is not, because their index moves back on late packets.
+
+#[path = "srtp_peers/libsrtp.rs"]
+mod libsrtp;
 
 use rtp_core::rtp::{Rtp, RtpHeader, Ssrc};
 use rtp_core::srtp::{Inbound, MasterKey, Outbound, Suite};
@@ -30,7 +33,7 @@ impl Random {
 /// The suites that at least one peer has.
 const SUITES: &[Suite] = Suite::ALL;
 
-trait Peer {
+pub(crate) trait Peer {
     fn name(&self) -> &'static str;
     fn protect_rtp(&mut self, plain: &[u8]) -> Vec<u8>;
     fn unprotect_rtp(&mut self, wire: &[u8]) -> Option<Vec<u8>>;
@@ -132,7 +135,8 @@ impl Peer for Rtc {
 fn peers(key: &MasterKey) -> Vec<Box<dyn Peer>> {
     let webrtc = Webrtc::new(key).map(|p| Box::new(p) as Box<dyn Peer>);
     let rtc = Rtc::new(key).map(|p| Box::new(p) as Box<dyn Peer>);
-    webrtc.into_iter().chain(rtc).collect()
+    let libsrtp = libsrtp::LibSrtp::new(key).map(|p| Box::new(p) as Box<dyn Peer>);
+    webrtc.into_iter().chain(rtc).chain(libsrtp).collect()
 }
 
 fn packet(random: &mut Random, sequence: u16) -> Vec<u8> {
