@@ -179,7 +179,7 @@ impl Gateway {
         })
     }
 
-    /// Hangs up: CANCEL or BYE, whichever fits. [`Event::Ended`] follows.
+    /// Hangs up: CANCEL or BYE, whichever fits. [`Event::Ended`](super::Event::Ended) follows.
     ///
     /// # Errors
     /// When the call is over.
