@@ -79,8 +79,8 @@ mod uri;
 pub use endpoint::{
     Body, Bounds, CallHandle, CallId, CallState, Chance, CommandError, Config, ConnectionId,
     Counters, DigestPolicy, EndCause, EndKind, EndedBy, Endpoint, Epoch, Event, Flow, FlowError,
-    Gone, Input, Invite, LaterSdp, Local, Options, Question, QuestionAnswer, QuestionId, Refer,
-    ReferError, Referrals, Reliable, RequestId, Resubscribe, SessionTimers, Subscribe,
+    Gone, Input, Invite, LaterSdp, Local, Options, Outside, Question, QuestionAnswer, QuestionId,
+    Refer, ReferError, Referrals, Reliable, RequestId, Resubscribe, SessionTimers, Subscribe,
     SubscriptionEnd, SubscriptionHandle, SubscriptionId, SubscriptionState, Subscriptions, Target,
     Terminated, Transmit, Transport, Uninvited, Users,
 };

@@ -9,7 +9,7 @@ use sip_core::auth::{Account, Ha1};
 use sip_core::header::digest::HashAlgorithm;
 use sip_core::{
     Body, CallState, CommandError, Config, DigestPolicy, EndKind, EndedBy, Endpoint, Event, Method,
-    Question, QuestionAnswer, StatusCode, Uninvited,
+    Outside, Question, QuestionAnswer, StatusCode, Uninvited,
 };
 use support::*;
 
@@ -536,6 +536,74 @@ fn bad_commands_are_refused_with_a_reason() {
         net.endpoints[0].is_idle(),
         "a refused command leaves nothing behind"
     );
+}
+
+#[test]
+fn a_message_outside_a_call_is_challenged_carried_and_answered() {
+    let mut config = digest_phone();
+    config.methods = vec![Method::Message];
+    let mut net = Network::new(31, vec![Config::default(), config]);
+    let uri: sip_core::Uri = format!("sip:user1@{}", address(1)).parse().unwrap();
+    let from = sip_core::header::NameAddr::new(&"sip:user0@example.org".parse().unwrap());
+    let note = Body::new("text/plain", "on my way");
+    for (password, known) in [("secret", true), ("wrong", false)] {
+        let outside = Outside::new(Method::Message, uri.clone(), from.clone())
+            .body(note.clone())
+            .account(Account::with_password("bob", password));
+        let now = net.now;
+        let sent = net.endpoints[0].send_outside(now, outside).unwrap();
+        if known {
+            let id = net.until(1, |event| match event {
+                Event::Ask {
+                    id,
+                    question:
+                        Question::Request {
+                            call: None,
+                            request,
+                        },
+                    ..
+                } => {
+                    assert_eq!(request.body(), &note.bytes[..]);
+                    assert!(request.header("Contact").is_none(), "RFC 3428 section 4");
+                    Some(*id)
+                }
+                _ => None,
+            });
+            let respond = QuestionAnswer::Respond {
+                status: StatusCode::OK,
+                headers: Vec::new(),
+                body: None,
+            };
+            let now = net.now;
+            net.endpoints[1].answer_question(now, id, respond).unwrap();
+        }
+        let (request, status) = net.until(0, |event| match event {
+            Event::Replied {
+                request,
+                result: Ok(response),
+            } => Some((*request, response.status().unwrap())),
+            _ => None,
+        });
+        let want = if known {
+            StatusCode::OK
+        } else {
+            StatusCode::UNAUTHORIZED
+        };
+        assert_eq!(
+            (request, status),
+            (sent, want),
+            "by the name that it was given"
+        );
+    }
+    assert_eq!(
+        net.count(0, "MESSAGE"),
+        4,
+        "each once with and once without credentials"
+    );
+    let now = net.now;
+    let bye = Outside::new(Method::Bye, uri, from);
+    assert!(net.endpoints[0].send_outside(now, bye).is_err());
+    net.assert_forgotten();
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::event::{Event, RequestId};
 use super::flow::{Flow, FlowError, Target};
 use super::table::Key;
 use super::{EndCause, EndKind, EndedBy, Endpoint, wire};
-use crate::auth::Attempt;
+use crate::auth::{Attempt, ClientAuth};
 use crate::dialog::Dialog;
 use crate::transaction::{InviteClient, NonInviteClient, Step, Timer};
 use crate::{BuildError, HeaderName, Message, Method};
@@ -75,6 +75,8 @@ pub(crate) struct Client {
     owner: Option<Key>,
     purpose: Purpose,
     pub(crate) attempt: Attempt,
+    /// What answers challenges to a request outside any call.
+    auth: Option<Box<ClientAuth>>,
     acks: Vec<StoredAck>,
     branch: Box<str>,
     method: Method,
@@ -132,6 +134,7 @@ impl Endpoint {
             owner,
             purpose,
             attempt,
+            auth: None,
             acks: Vec::new(),
             branch: branch.clone(),
             method: method.clone(),
@@ -147,6 +150,16 @@ impl Endpoint {
         self.rearm_client(key);
         self.out.send(target, bytes);
         Ok(key)
+    }
+
+    pub(crate) fn remember_auth(&mut self, key: Key, auth: Box<ClientAuth>) {
+        if let Some(client) = self.clients.get_mut(key) {
+            client.auth = Some(auth);
+        }
+    }
+
+    pub(crate) fn recall_auth(&mut self, key: Key) -> Option<Box<ClientAuth>> {
+        self.clients.get_mut(key)?.auth.take()
     }
 
     fn rearm_client(&mut self, key: Key) {
@@ -238,7 +251,7 @@ impl Endpoint {
             Purpose::Standalone => {
                 let cause = failure.cause(client.target.to_string());
                 self.out.tell(Event::Replied {
-                    request: RequestId(key),
+                    request: RequestId(client.owner.unwrap_or(key)),
                     result: Err(cause),
                 });
             }
@@ -363,10 +376,9 @@ impl Endpoint {
         match purpose {
             Purpose::Cancel => {}
             Purpose::Standalone if !is_final => {}
-            Purpose::Standalone => self.out.tell(Event::Replied {
-                request: RequestId(reply.client),
-                result: Ok(reply.response.clone()),
-            }),
+            Purpose::Standalone => {
+                self.outside_response(now, owner.unwrap_or(reply.client), &reply);
+            }
             Purpose::Register(flow) => {
                 if let Some(owner) = owner.filter(|_| is_final) {
                     self.register_response(now, owner, flow, &reply);

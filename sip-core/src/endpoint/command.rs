@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::body::Body;
 use super::flow::Target;
-use crate::BuildError;
 use crate::auth::Account;
 use crate::dialog::OfferError;
 use crate::header::NameAddr;
@@ -12,6 +11,7 @@ use crate::registrar::Binding;
 use crate::registration::RegistrationId;
 use crate::resolve::ResolveError;
 use crate::uri::Uri;
+use crate::{BuildError, Method};
 
 /// A call to make.
 ///
@@ -156,6 +156,70 @@ impl Options {
     /// Sets where to send it.
     pub fn target(mut self, target: Target) -> Self {
         self.target = Some(target);
+        self
+    }
+}
+
+/// A request to send outside any call: [`Endpoint::send_outside`](crate::Endpoint::send_outside).
+///
+/// ```
+/// use sip_core::{Body, Method, Outside, header::NameAddr};
+/// let from = NameAddr::new(&"sip:alice@example.org".parse()?);
+/// let message = Outside::new(Method::Message, "sip:bob@127.0.0.1".parse()?, from)
+///     .body(Body::new("text/plain", "on my way"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Outside {
+    /// The method.
+    pub method: Method,
+    /// The Request-URI, and To unless `to` says otherwise.
+    pub uri: Uri,
+    /// From; the endpoint adds the tag.
+    pub from: NameAddr,
+    /// To; by default the Request-URI.
+    pub to: Option<NameAddr>,
+    /// Further headers, in order. Those that the endpoint writes itself are refused.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Option<Body>,
+    /// For 401 and 407.
+    pub account: Option<Account>,
+    /// Where to send it, when the application knows better than the URI.
+    pub target: Option<Target>,
+}
+
+impl Outside {
+    /// A request to `uri` by `from`.
+    pub fn new(method: Method, uri: Uri, from: NameAddr) -> Self {
+        Self {
+            method,
+            uri,
+            from,
+            to: None,
+            headers: Vec::new(),
+            body: None,
+            account: None,
+            target: None,
+        }
+    }
+
+    /// Adds a header.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets the body.
+    pub fn body(mut self, body: Body) -> Self {
+        self.body = Some(body);
+        self
+    }
+
+    /// Sets the account that answers digest challenges.
+    pub fn account(mut self, account: Account) -> Self {
+        self.account = Some(account);
         self
     }
 }

@@ -73,7 +73,7 @@ pub use body::Body;
 pub use call::CallState;
 pub use callers::{DigestPolicy, Users};
 pub use cause::{EndCause, EndKind, EndedBy};
-pub use command::{CommandError, Gone, Invite, Options};
+pub use command::{CommandError, Gone, Invite, Options, Outside};
 pub use config::{Bounds, Config, Epoch, LaterSdp, Local, Uninvited};
 pub use event::{CallId, Event, Question, QuestionAnswer, QuestionId, RequestId};
 pub use flow::{ConnectionId, Flow, FlowError, Input, Target, Transmit, Transport};
