@@ -22,8 +22,8 @@ fn every_row_names_a_test_that_exists() {
         let source =
             std::fs::read_to_string(root.join(file)).unwrap_or_else(|e| panic!("{file}: {e}"));
         let marks = [
-            format!("#[test]\nfn {test}()"),
-            format!("#[tokio::test]\nasync fn {test}()"),
+            format!("#[test]\nfn {test}("),
+            format!("#[tokio::test]\nasync fn {test}("),
         ];
         let flat: String = source
             .lines()

@@ -359,9 +359,9 @@ proptest! {
                 prop_assert_eq!(state, OfferAnswerState::Idle);
             }
         }
-        for at in 0..2 {
+        for (at, call) in ends.into_iter().enumerate() {
             let now = world.net.now;
-            if let Some(call) = ends[at]
+            if let Some(call) = call
                 && let Ok(handle) = world.net.endpoints[at].call(call)
             {
                 let _ = handle.hang_up(now);

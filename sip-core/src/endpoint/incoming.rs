@@ -413,11 +413,13 @@ impl Endpoint {
             (Some(preview), _) => Some(preview.clone()),
             (None, body) => body,
         };
-        if arrival.sent.is_waiting() {
+        if arrival.sent.is_waiting() || (call.update.is_some() && arrival.sent.answered) {
             // RFC 3262 section 3: not while the answer in a reliable response may be lost.
             arrival.sent.hold_answer(body);
             return Ok(());
         }
+        // What came after the early answer is the session now; the 200 must not bring it back.
+        let body = body.filter(|_| !arrival.sent.answered || call.offers.completed() < 2);
         let mut offers = call.offers;
         match (offers.state(), &body) {
             // The answer went out reliably; the 200 repeats it for those who look only there.
@@ -464,7 +466,7 @@ impl Endpoint {
             repeat: Repeat::new(now, &self.config.timers),
         }));
         call.arrival = None;
-        call.sent_body = body;
+        call.sent_body = body.or(call.sent_body.take());
         self.session_granted(now, call, grant);
         if call.state == CallState::Incoming {
             call.state = CallState::Accepted;

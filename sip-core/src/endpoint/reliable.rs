@@ -4,8 +4,11 @@
 //! does the 200 (section 3). As caller, each is acknowledged by PRACK in its own early dialog, in
 //! order (section 4); the first body in answer to our offer is the answer, no preview.
 //!
-//! Left out: offers in PRACK (refused with 488), and reliable responses to an INVITE of ours that
-//! carries no offer, for which `100rel` is not offered.
+//! An offer in a PRACK (section 5) is told as [`Event::Offered`] and answered by `accept` in the
+//! 200 of the PRACK; our 200 to the INVITE waits for that.
+//!
+//! Left out: offers in PRACKs of ours, and reliable responses to an INVITE without an offer, for
+//! which `100rel` is not offered.
 
 use std::time::{Duration, Instant};
 
@@ -14,9 +17,11 @@ use bytes::Bytes;
 use super::body::Body;
 use super::call::{Call, CallState};
 use super::clients::{Purpose, Reply};
+use super::event::{CallId, Event};
 use super::flow::Target;
 use super::table::Key;
 use super::{EndCause, EndKind, EndedBy, Endpoint, wire};
+use crate::dialog::OfferAnswerState;
 use crate::header::{RAck, RSeq};
 use crate::transaction::after;
 use crate::{HeaderName, Message, Method, StatusCode};
@@ -212,15 +217,51 @@ impl Endpoint {
             }
             _ => false,
         };
-        let status = match (acknowledged, request.body().is_empty()) {
+        let offer = wire::session(request);
+        let status = match (acknowledged, &offer) {
             (false, _) => StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST,
-            (true, true) => StatusCode::OK,
-            (true, false) => StatusCode::NOT_ACCEPTABLE_HERE,
+            (true, None) => StatusCode::OK,
+            // RFC 3262 section 5: an offer, now that the first one is answered.
+            (true, Some(_)) if call.offers.state() == OfferAnswerState::Idle => {
+                self.offered_in_prack(now, server, call, request, offer);
+                return;
+            }
+            (true, Some(_)) => StatusCode::NOT_ACCEPTABLE_HERE,
         };
         self.respond_status(now, server, request, status, |builder| builder);
-        if !acknowledged {
-            return;
+        if acknowledged {
+            self.send_held(now, call);
         }
+    }
+
+    /// The application answers in the 200 of the PRACK, and only then in that of the INVITE.
+    fn offered_in_prack(
+        &mut self,
+        now: Instant,
+        server: Key,
+        call: &mut Call,
+        request: &Message,
+        offer: Option<Body>,
+    ) {
+        call.got(offer.as_ref());
+        // Seen to be possible by the caller.
+        let _ = call.offers.remote_offer();
+        let mut arrival = self.arrival(now, server, request);
+        arrival.grant = None;
+        // The client gives up after timer F; half of that is left for the way.
+        arrival.until = arrival.until.min(after(now, self.config.timers.f / 2));
+        call.update = Some(Box::new(arrival));
+        if let Some(key) = call.key {
+            self.out.tell(Event::Offered {
+                call: CallId(key),
+                offer,
+                request: request.clone(),
+            });
+        }
+    }
+
+    /// Sends what waited for a PRACK, or for the answer to the offer in it.
+    pub(crate) fn send_held(&mut self, now: Instant, call: &mut Call) {
         let Some(arrival) = call.arrival.as_deref_mut() else {
             return;
         };

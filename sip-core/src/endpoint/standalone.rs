@@ -15,7 +15,7 @@ use crate::header::NameAddr;
 use crate::{HeaderName, Message, Method};
 
 impl Endpoint {
-    /// Sends OPTIONS outside any call; [`Event::Replied`](crate::Event::Replied) follows.
+    /// Sends OPTIONS outside any call; [`Event::Replied`] follows.
     ///
     /// The URI's host must be an address, or `target` given: no question is asked for a ping.
     pub fn options(&mut self, now: Instant, options: Options) -> Result<RequestId, CommandError> {
@@ -26,7 +26,7 @@ impl Endpoint {
     }
 
     /// Sends a request outside any call, a MESSAGE for instance;
-    /// [`Event::Replied`](crate::Event::Replied) follows.
+    /// [`Event::Replied`] follows.
     ///
     /// The URI's host must be an address, or `target` given. Methods that make or need a call or a
     /// subscription have commands of their own, and are refused.

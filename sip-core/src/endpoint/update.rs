@@ -116,6 +116,8 @@ impl Endpoint {
         }
         call.offers.local_answer()?;
         call.sent_body = Some(body);
+        // A 200 to the INVITE may have waited for this one.
+        self.send_held(now, call);
         Ok(())
     }
 
@@ -132,6 +134,7 @@ impl Endpoint {
             builder
         });
         call.offers.abandon();
+        self.send_held(now, call);
         Ok(())
     }
 
