@@ -13,7 +13,9 @@ fn random(bytes: &mut [u8]) {
 }
 
 fn main() -> std::io::Result<()> {
-    let here: SocketAddr = "127.0.0.1:5060".parse().expect("an address");
+    let named = std::env::args().nth(1);
+    let here = named.unwrap_or_else(|| "127.0.0.1:5060".to_owned());
+    let here: SocketAddr = here.parse().expect("an address");
     let socket = UdpSocket::bind(here)?;
     let config = Config::new(Local::new(Transport::Udp, here));
     let epoch = Epoch {

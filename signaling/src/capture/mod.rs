@@ -1,12 +1,15 @@
-//! What crossed the wire, kept for people: [`Pcapng`] files that Wireshark opens and a [`Ladder`] that a terminal shows.
+//! What crossed the wire, kept for people: [`Pcapng`] files that Wireshark opens, [`Hep`] packets for a Homer
+//! collector, and a [`Ladder`] that a terminal shows.
 //!
-//! Neither is on a call's path. Whoever owns the sockets copies a packet here when it wants one; a driver that captures
+//! None of them is on a call's path. Whoever owns the sockets copies a packet here when it wants one; a driver that captures
 //! nothing pays nothing. The pcapng file holds IP packets (link type RAW): the IP, UDP and TCP headers are made anew
 //! around each payload, so what a TLS or SRTP layer took off stays off.
 
+mod hep;
 mod ladder;
 mod pcapng;
 
+pub use hep::{Hep, HepPayload};
 pub use ladder::{Ladder, LadderLine};
 pub use pcapng::{CaptureError, Pcapng};
 
