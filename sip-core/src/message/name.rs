@@ -168,13 +168,18 @@ const fn slot(first: u64, last: u64, len: usize) -> usize {
 }
 
 static TABLE: [u8; SLOTS] = table();
-static WORDS: [(u64, u64); NAMES.len()] = all_words();
 
-const fn all_words() -> [(u64, u64); NAMES.len()] {
-    let mut all = [(0, 0); NAMES.len()];
+/// The words and the length of each canonical spelling, by id; as long as ids go, so that no id needs a check.
+static USUAL: [(u64, u64, usize); 256] = usual_spellings();
+
+const fn usual_spellings() -> [(u64, u64, usize); 256] {
+    // No name is as long.
+    let mut all = [(0, 0, usize::MAX); 256];
     let mut id = 1;
     while id < NAMES.len() {
-        all[id] = words(NAMES[id].0.as_bytes());
+        let name = NAMES[id].0.as_bytes();
+        let (first, last) = words(name);
+        all[id] = (first, last, name.len());
         id += 1;
     }
     all
@@ -216,11 +221,11 @@ pub(crate) fn lookup(name: &[u8]) -> u8 {
 #[inline]
 fn lookup_words(name: &[u8], first: u64, last: u64) -> u8 {
     let id = TABLE[slot(first, last, name.len())];
-    let (canonical, compact) = NAMES[id as usize];
-    // As most senders spell it: two comparisons say it all.
-    if WORDS[id as usize] == (first, last) && name.len() == canonical.len() && name.len() <= 16 {
+    // As most senders spell it: the words say it all.
+    if USUAL[id as usize] == (first, last, name.len()) && name.len() <= 16 {
         return id;
     }
+    let (canonical, compact) = NAMES[id as usize];
     let matches = if name.len() == 1 {
         name[0] | 0x20 == compact
     } else {
@@ -231,6 +236,24 @@ fn lookup_words(name: &[u8], first: u64, last: u64) -> u8 {
     } else {
         EXTENSION
     }
+}
+
+/// The length and the id of a known name of at most fifteen bytes that stands in front of a colon in its usual
+/// spelling; `None` says nothing.
+#[inline(always)]
+pub(crate) fn usual(bytes: &[u8; 16]) -> Option<(usize, u8)> {
+    let all = u128::from_le_bytes(*bytes);
+    let (first, second) = (all as u64, (all >> 64) as u64);
+    let (len, first, last) = match (first_colon(first), first_colon(second)) {
+        (Some(len), _) => {
+            let word = first & ((1 << (8 * len)) - 1);
+            (len, word, word)
+        }
+        (None, Some(len)) => (8 + len, first, (all >> (8 * len)) as u64),
+        (None, None) => return None,
+    };
+    let id = TABLE[slot(first, last, len)];
+    (USUAL[id as usize] == (first, last, len)).then_some((len, id))
 }
 
 /// Finds the colon of a header line, and the id of the name in front of it, in as few steps as the
@@ -259,21 +282,26 @@ pub(crate) fn scan(bytes: &[u8], len: usize) -> Option<(usize, usize, u8)> {
     Some((colon, name_len, id))
 }
 
+/// Which byte of the word, counted from its low end, is the first colon.
 #[inline(always)]
-fn colon(bytes: &[u8], len: usize) -> Option<usize> {
+fn first_colon(word: u64) -> Option<usize> {
     const LOW: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;
+    let differs = word ^ (LOW * b':' as u64);
+    let zeros = differs.wrapping_sub(LOW) & !differs & HIGH;
+    (zeros != 0).then(|| zeros.trailing_zeros() as usize / 8)
+}
+
+#[inline(always)]
+fn colon(bytes: &[u8], len: usize) -> Option<usize> {
     let mut at = 0;
     // Two words reach beyond most names.
     while at < 24 {
         let Some(chunk) = bytes.get(at..).and_then(|b| b.first_chunk()) else {
             break;
         };
-        let differs = u64::from_le_bytes(*chunk) ^ (LOW * b':' as u64);
-        let zeros = differs.wrapping_sub(LOW) & !differs & HIGH;
-        if zeros != 0 {
-            let colon = at + zeros.trailing_zeros() as usize / 8;
-            return (colon < len).then_some(colon);
+        if let Some(i) = first_colon(u64::from_le_bytes(*chunk)) {
+            return (at + i < len).then_some(at + i);
         }
         at += 8;
     }

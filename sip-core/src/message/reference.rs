@@ -304,7 +304,8 @@ impl<'b> MessageRef<'b> {
     /// # Errors
     /// [`HeaderError`] with reason `Missing` when the message has none, otherwise what is wrong with it.
     pub fn typed<T: TypedHeader<'b>>(&self) -> Result<T, HeaderError> {
-        self.typed_opt()?.ok_or(HeaderError::missing(T::NAME))
+        self.typed_opt()?
+            .ok_or_else(|| HeaderError::missing(T::NAME))
     }
 
     /// The first value of a typed header, `None` when the message has none.

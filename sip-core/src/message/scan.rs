@@ -110,6 +110,9 @@ pub(crate) mod flaw {
         | TRAILING;
 }
 
+/// More headers than this are refused whatever the limits say: `Head::hot` counts them in a byte.
+const MAX_HEADERS: usize = 250;
+
 /// Ids below this have their first occurrence remembered.
 pub(crate) const HOT: usize = 24;
 
@@ -255,6 +258,9 @@ impl Scanner {
             });
         }
         loop {
+            if self.started && !self.pending && !self.folded && self.pos == self.line {
+                self.take_plain_lines(bytes, spans, limits);
+            }
             // `pending` means that the line's end was found, and the byte behind it was not there.
             if !self.pending && !self.find_line_end(bytes) {
                 self.within(self.pos, limits)?;
@@ -313,6 +319,66 @@ impl Scanner {
         }
     }
 
+    /// Takes header lines as nearly all are: ended by CRLF, not folded, well formed, within the limits. What else
+    /// comes is left where it starts, as far as it was looked at.
+    #[inline]
+    fn take_plain_lines(&mut self, bytes: &[u8], spans: &mut impl Spans, limits: &Limits) {
+        let head_end = self.head.start as usize + limits.head;
+        let (most, longest) = (limits.headers.min(MAX_HEADERS), limits.line);
+        let mut n = spans.as_slice().len();
+        let (mut line, mut examined) = (self.line, 0);
+        loop {
+            let rest = &bytes[line..];
+            let Some(len) = memchr2(b'\r', b'\n', rest) else {
+                examined += rest.len();
+                self.pos = bytes.len();
+                break;
+            };
+            examined += len;
+            let content = line + len;
+            let Some([b'\r', b'\n', next]) = rest[len..].first_chunk() else {
+                self.pos = content;
+                break;
+            };
+            examined += 1;
+            let end = content + 2;
+            if len != 0
+                && !matches!(*next, b' ' | b'\t')
+                && n < most
+                && end <= head_end
+                && end - line <= longest
+            {
+                let span = header_line(rest, line, len, false);
+                if span.id() != MALFORMED {
+                    spans.push(span);
+                    n += 1;
+                    self.note(span.id(), n as u8);
+                    examined += len;
+                    line = end;
+                    continue;
+                }
+            }
+            self.content = content;
+            self.pos = end;
+            self.pending = true;
+            break;
+        }
+        self.line = line;
+        self.examined += examined as u64;
+    }
+
+    /// The `n`th header, from 1, has this id.
+    #[inline]
+    fn note(&mut self, id: u8, n: u8) {
+        if let Some(hot) = self.head.hot.get_mut(id as usize) {
+            if *hot == 0 {
+                *hot = n;
+            } else if id == HeaderName::CONTENT_LENGTH.id() {
+                self.head.flaws |= flaw::DUPLICATE_LENGTH;
+            }
+        }
+    }
+
     /// Whether a head that reaches to `end` is within the limits. The same bytes fail in the same
     /// place however a stream was cut.
     #[inline]
@@ -367,13 +433,18 @@ impl Scanner {
     ) -> Result<(), ParseError> {
         self.examined += (content - self.line) as u64;
         if self.started {
-            if spans.as_slice().len() >= limits.headers.min(250) {
+            if spans.as_slice().len() >= limits.headers.min(MAX_HEADERS) {
                 return Err(ParseError {
                     reason: ParseErrorReason::TooManyHeaders,
                     at: self.line,
                 });
             }
-            let span = header_line(bytes, self.line, content, self.folded);
+            let span = header_line(
+                &bytes[self.line..],
+                self.line,
+                content - self.line,
+                self.folded,
+            );
             if span.id() == MALFORMED {
                 self.head.flaws |= flaw::BAD_LINE;
                 if resembles_length(&bytes[self.line..content]) {
@@ -381,14 +452,7 @@ impl Scanner {
                 }
             }
             spans.push(span);
-            let n = spans.as_slice().len() as u8;
-            if let Some(hot) = self.head.hot.get_mut(span.id() as usize) {
-                if *hot == 0 {
-                    *hot = n;
-                } else if span.id() == HeaderName::CONTENT_LENGTH.id() {
-                    self.head.flaws |= flaw::DUPLICATE_LENGTH;
-                }
-            }
+            self.note(span.id(), spans.as_slice().len() as u8);
         } else {
             start_line(bytes, self.line, content, &mut self.head)?;
             self.started = true;
@@ -413,28 +477,46 @@ impl Scanner {
     }
 }
 
-/// Reads one header line, `line..content`.
-#[inline]
-fn header_line(bytes: &[u8], line: usize, content: usize, folded: bool) -> Span {
-    let malformed = Span::new(line, (line, content), 0, MALFORMED, folded);
-    let Some((colon, name_len, id)) = name::scan(&bytes[line..], content - line) else {
+/// Reads the header line that starts at `line`: the first `len` bytes of `rest`.
+#[inline(always)]
+fn header_line(rest: &[u8], line: usize, len: usize, folded: bool) -> Span {
+    match usual_line(rest, len) {
+        Some((name_len, id)) => {
+            let start = line + name_len + ": ".len();
+            Span::new(line, (start, line + len), name_len, id, folded)
+        }
+        None => any_line(rest, line, len, folded),
+    }
+}
+
+/// The name's length and id in a line such as most are: a short name in its usual spelling, a colon, one space, and
+/// a value that neither starts nor ends with white space.
+#[inline(always)]
+fn usual_line(rest: &[u8], len: usize) -> Option<(usize, u8)> {
+    let (name_len, id) = name::usual(rest.first_chunk()?)?;
+    let start = name_len + ": ".len();
+    let value = rest.get(start..len)?;
+    let visible = |byte: Option<&u8>| byte.is_some_and(|b| *b > b' ');
+    (rest[start - 1] == b' ' && visible(value.first()) && visible(value.last()))
+        .then_some((name_len, id))
+}
+
+/// Any other line.
+#[inline(never)]
+fn any_line(rest: &[u8], line: usize, len: usize, folded: bool) -> Span {
+    let malformed = Span::new(line, (line, line + len), 0, MALFORMED, folded);
+    let Some((colon, name_len, id)) = name::scan(rest, len) else {
         return malformed;
     };
+    let field = &rest[..len];
     if id == name::EXTENSION
-        && (name_len > u16::MAX as usize || !text::is_token(&bytes[line..line + name_len]))
+        && (name_len > u16::MAX as usize || !text::is_token(&field[..name_len]))
     {
         return malformed;
     }
-    let field = &bytes[..content];
-    let mut start = line + colon + 1;
-    while start < content && text::is_ws(field[start]) {
-        start += 1;
-    }
-    let mut end = content;
-    while end > start && text::is_ws(field[end - 1]) {
-        end -= 1;
-    }
-    Span::new(line, (start, end), name_len, id, folded)
+    let start = text::skip_ws(field, colon + 1);
+    let end = start + text::trim_end(&field[start..]).len();
+    Span::new(line, (line + start, line + end), name_len, id, folded)
 }
 
 /// Whether a line that is no header field may be a Content-Length to a laxer reader: the letters in
@@ -492,19 +574,25 @@ fn start_line(
         head.target = (at(reason), at(field.len()));
         return Ok(());
     }
-    // The version is what stands behind the last space; trailing white space is a flaw.
-    let trimmed = text::trim_end(field).len();
-    let (Some(method), Some(last)) = (
-        field.iter().position(|&b| b == b' '),
-        field[..trimmed].iter().rposition(|&b| b == b' '),
-    ) else {
-        return error(ParseErrorReason::StartLine, 0);
-    };
-    let version = &field[last + 1..trimmed];
-    let known = version == b"SIP/2.0" || version_len(version) == Some(version.len());
-    if !known || !text::is_token(&field[..method]) {
+    let method = text::span(field, text::TOKEN);
+    if method == 0 || field.get(method) != Some(&b' ') {
         return error(ParseErrorReason::StartLine, 0);
     }
+    // The version is what stands behind the last space; trailing white space is a flaw.
+    let (last, trimmed) = if field.ends_with(b" SIP/2.0") {
+        (field.len() - " SIP/2.0".len(), field.len())
+    } else {
+        let trimmed = text::trim_end(field).len();
+        let last = field[..trimmed].iter().rposition(|&b| b == b' ');
+        let known = |last: &usize| {
+            let version = &field[last + 1..trimmed];
+            version_len(version) == Some(version.len())
+        };
+        match last.filter(known) {
+            Some(last) => (last, trimmed),
+            None => return error(ParseErrorReason::StartLine, 0),
+        }
+    };
     if trimmed != field.len() || last <= method + 1 {
         head.flaws |= flaw::START_LINE;
     }
@@ -532,4 +620,25 @@ fn version_len(bytes: &[u8]) -> Option<usize> {
         .take_while(|b| b.is_ascii_digit())
         .count();
     (minor > 0).then_some(5 + major + minor)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// The short way through the usual line is nothing but shorter.
+        #[test]
+        fn a_usual_line_reads_as_any_line_does(
+            line in "(Via|v|VIA|To|From|Call-ID|Max-Forwards|Session-Expires|Record-Route|Subject|X-Room|)[ \t]?:?[ \t]{0,2}[a:é\0 ]{0,3}[ \t]?",
+            behind in "\r\n(To: b\r\n)?(Contact: <sip:a@b>\r\n)?",
+            before in 0usize..9,
+        ) {
+            let bytes = format!("{line}{behind}");
+            let (rest, len) = (bytes.as_bytes(), line.len());
+            prop_assert_eq!(header_line(rest, before, len, false), any_line(rest, before, len, false));
+        }
+    }
 }
