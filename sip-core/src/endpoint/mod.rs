@@ -51,6 +51,7 @@ mod questions;
 mod receive;
 mod refer;
 mod registrar;
+mod registration_answers;
 mod registrations;
 mod reinvite;
 mod reliable;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::clients::{Failure, Purpose, Reply};
+use super::clients::Purpose;
 use super::command::{CommandError, Gone, Invite};
 use super::deadlines::Waiter;
 use super::event::{Event, QuestionAnswer};
@@ -12,22 +12,16 @@ use super::flow::{Flow, FlowError, Target, Transport};
 use super::hops::Place;
 use super::outgoing::check_headers;
 use super::table::Key;
-use super::{EndCause, EndKind, EndedBy, Endpoint, questions, wire};
+use super::{EndCause, EndKind, EndedBy, Endpoint, questions};
 use crate::auth::{Attempt, ClientAuth};
-use crate::header::{MinExpires, NameAddr, RetryAfter};
+use crate::header::NameAddr;
 use crate::registration::{
-    FlowState, Granted, KeepAlive, MAX_FLOWS, Proxy, Registered, Registration, RegistrationId,
-    RegistrationState, RegistrationStatus, Stage, refresh_after,
+    FlowState, MAX_FLOWS, Proxy, Registered, Registration, RegistrationId, RegistrationState,
+    RegistrationStatus, Stage,
 };
 use crate::resolve::Next;
 use crate::transaction::after;
-use crate::{BuildError, HeaderName, Message, Method, StatusCode, Uri};
-
-/// How often in a row a registrar may say 423 or 439.
-const MAX_ROUNDS: u8 = 3;
-
-/// The longest Retry-After that is obeyed.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(86_400);
+use crate::{BuildError, HeaderName, Message, Method, Uri};
 
 impl Endpoint {
     /// Registers an address-of-record and keeps it registered; [`Event::Registration`] tells how it goes.
@@ -148,7 +142,7 @@ impl Endpoint {
         self.registrations.keys().map(RegistrationId)
     }
 
-    fn with_registration<R>(
+    pub(super) fn with_registration<R>(
         &mut self,
         key: Key,
         f: impl FnOnce(&mut Self, &mut Registered) -> R,
@@ -214,7 +208,13 @@ impl Endpoint {
         }
     }
 
-    fn start_or_give_up(&mut self, now: Instant, key: Key, registered: &mut Registered, at: usize) {
+    pub(super) fn start_or_give_up(
+        &mut self,
+        now: Instant,
+        key: Key,
+        registered: &mut Registered,
+        at: usize,
+    ) {
         if self.start_flow(now, key, registered, at).is_err() {
             let cause = EndCause::new(
                 EndedBy::Transport,
@@ -262,7 +262,7 @@ impl Endpoint {
     }
 
     /// Tries the next address, or waits.
-    fn next_target(
+    pub(super) fn next_target(
         &mut self,
         now: Instant,
         key: Key,
@@ -298,7 +298,7 @@ impl Endpoint {
         self.flow_failed(now, key, registered, at, last, Some(retry));
     }
 
-    fn send_register(
+    pub(super) fn send_register(
         &mut self,
         now: Instant,
         key: Key,
@@ -317,7 +317,7 @@ impl Endpoint {
     }
 
     #[allow(clippy::too_many_arguments)]
-    fn send_built(
+    pub(super) fn send_built(
         &mut self,
         now: Instant,
         key: Key,
@@ -348,7 +348,7 @@ impl Endpoint {
     }
 
     /// The next REGISTER of a flow, and the contact that it binds.
-    fn build_register(
+    pub(super) fn build_register(
         &mut self,
         registered: &mut Registered,
         at: usize,
@@ -420,214 +420,8 @@ impl Endpoint {
         Ok((request, uri))
     }
 
-    /// A final response to a REGISTER of ours.
-    pub(crate) fn register_response(&mut self, now: Instant, key: Key, at: u8, reply: &Reply<'_>) {
-        let at = usize::from(at);
-        self.with_registration(key, |endpoint, registered| {
-            let current = registered.flows.get(at).is_some_and(
-                |flow| matches!(flow.stage, Stage::Asking(client) if client == reply.client),
-            );
-            let Some(status) = reply.response.status().filter(|_| current) else {
-                return;
-            };
-            registered.flows[at].stage = Stage::Waiting;
-            if status.is_success() {
-                endpoint.register_granted(now, key, registered, at, reply);
-            } else {
-                endpoint.register_refused(now, key, registered, at, reply, status);
-            }
-            endpoint.end_if_left(key, registered);
-        });
-    }
-
-    fn register_granted(
-        &mut self,
-        now: Instant,
-        key: Key,
-        registered: &mut Registered,
-        at: usize,
-        reply: &Reply<'_>,
-    ) {
-        if registered.leaving {
-            let removed = reply
-                .request
-                .typed::<crate::header::Contact<'_>>()
-                .is_ok_and(|contact| contact.expires() == Some(0));
-            if removed {
-                registered.flows[at].until = None;
-                self.leave_flow(key, registered, at);
-            } else {
-                let target = reply.target.clone();
-                if self
-                    .send_register(now, key, registered, at, target)
-                    .is_err()
-                {
-                    self.leave_flow(key, registered, at);
-                }
-            }
-            return;
-        }
-        let device = registered
-            .plan
-            .outbound
-            .as_ref()
-            .map(|o| instance(&o.instance));
-        let flow = &mut registered.flows[at];
-        let device = device.as_deref().map(|device| (device, at as u32 + 1));
-        let Some(contact) = &flow.contact else {
-            return;
-        };
-        let granted = Granted::read(reply.response, contact, device, registered.expires);
-        let refreshed = flow.stands();
-        let standing = Flow {
-            remote: reply.target.remote(),
-            ..reply.flow
-        };
-        if flow.flow != Some(standing) {
-            self.leave_flow(key, registered, at);
-            registered.flows[at].since = Some(now);
-        }
-        let flow = &mut registered.flows[at];
-        flow.flow = Some(standing);
-        self.flow_users.insert(flow_user(standing, key, at));
-        flow.way = None;
-        flow.last = None;
-        flow.rounds = 0;
-        if flow
-            .since
-            .is_some_and(|since| since + registered.plan.backoff.stable <= now)
-        {
-            flow.failures = 0;
-        }
-        flow.until = Some(after(now, granted.expires));
-        let early = refresh_after(granted.expires, self.draw.below(0x1_0000) as u16);
-        // Whoever grants nothing is not asked more than once a second.
-        flow.due = Some(after(now, early.max(Duration::from_secs(1))));
-        if *flow.service_route != *granted.service_route {
-            flow.service_route = granted.service_route.into();
-        }
-        registered.public_gruu = granted.public_gruu;
-        registered.temporary_gruu = granted.temporary_gruu;
-        let answered = registered.outbound && granted.outbound;
-        let wanted = match registered.plan.keep_alive {
-            KeepAlive::Outbound => answered,
-            KeepAlive::Always => true,
-            KeepAlive::Off => false,
-        };
-        if wanted && !flow.pinged {
-            flow.pinged = self.hold_ping(now, standing, answered, granted.flow_timer);
-        }
-        let state = RegistrationState::Registered {
-            expires: granted.expires,
-            refreshed,
-        };
-        self.tell_registration(key, at, state);
-    }
-
-    fn register_refused(
-        &mut self,
-        now: Instant,
-        key: Key,
-        registered: &mut Registered,
-        at: usize,
-        reply: &Reply<'_>,
-        status: StatusCode,
-    ) {
-        let phrase = reply.response.reason().into_owned();
-        let reason = wire::reason(reply.response);
-        let mut cause = EndCause::new(EndedBy::Remote, EndKind::Rejected)
-            .with_status(status, &phrase)
-            .with_reason(reason.as_deref());
-        if matches!(status.code(), 401 | 407) {
-            let mut auth = registered.auth.take();
-            let authorized = self.authorize_with(auth.as_deref_mut(), reply);
-            registered.auth = auth;
-            match authorized {
-                Ok(attempt) => {
-                    let target = reply.target.clone();
-                    let sent =
-                        self.build_register(registered, at, &target)
-                            .and_then(|(request, _)| {
-                                self.send_built(now, key, registered, at, target, request, attempt)
-                            });
-                    if sent.is_ok() {
-                        return;
-                    }
-                }
-                Err(kind) => cause.kind = kind,
-            }
-            self.flow_failed(now, key, registered, at, cause, None);
-            return;
-        }
-        let rounds = &mut registered.flows[at].rounds;
-        if *rounds < MAX_ROUNDS && !registered.leaving {
-            let again = match status {
-                StatusCode::INTERVAL_TOO_BRIEF => {
-                    let min = reply.response.typed::<MinExpires>();
-                    let min = min.map_or(Duration::ZERO, |MinExpires(seconds)| {
-                        Duration::from_secs(seconds.into())
-                    });
-                    let longer = min > registered.expires;
-                    registered.expires = registered.expires.max(min);
-                    longer
-                }
-                // RFC 5626 section 4.2.1: without outbound, over one flow.
-                StatusCode::FIRST_HOP_LACKS_OUTBOUND_SUPPORT => {
-                    std::mem::replace(&mut registered.outbound, false)
-                }
-                _ => false,
-            };
-            if again {
-                *rounds += 1;
-                let target = reply.target.clone();
-                if self.send_register(now, key, registered, at, target).is_ok() {
-                    return;
-                }
-            }
-        }
-        let retry_after = reply
-            .response
-            .typed_opt::<RetryAfter<'_>>()
-            .unwrap_or_default()
-            .map(|header| Duration::from_secs(header.seconds().into()).min(MAX_RETRY_AFTER));
-        match status.code() {
-            503 => self.next_target(now, key, registered, at, cause, retry_after),
-            408 | 430 | 480 | 500 | 502 | 504 => {
-                let retry = retry_after.unwrap_or(Duration::ZERO);
-                self.flow_failed(now, key, registered, at, cause, Some(retry));
-            }
-            // Once more would not help, unless it says so itself (RFC 3261 section 20.33).
-            _ => self.flow_failed(now, key, registered, at, cause, retry_after),
-        }
-    }
-
-    /// A REGISTER of ours got no answer.
-    pub(crate) fn register_failed(
-        &mut self,
-        now: Instant,
-        key: Key,
-        at: u8,
-        client: Key,
-        failure: Failure,
-    ) {
-        let at = usize::from(at);
-        self.with_registration(key, |endpoint, registered| {
-            let Some(flow) = registered.flows.get_mut(at) else {
-                return;
-            };
-            if !matches!(flow.stage, Stage::Asking(current) if current == client) {
-                return;
-            }
-            flow.stage = Stage::Waiting;
-            let host = flow.target.as_ref().map(Target::to_string);
-            let cause = failure.cause(host.unwrap_or_default());
-            endpoint.next_target(now, key, registered, at, cause, None);
-            endpoint.end_if_left(key, registered);
-        });
-    }
-
     /// A flow did not come about, or ended. `retry`: it may be tried again, not before so long.
-    fn flow_failed(
+    pub(super) fn flow_failed(
         &mut self,
         now: Instant,
         key: Key,
@@ -689,7 +483,7 @@ impl Endpoint {
         }
     }
 
-    fn leave_flow(&mut self, key: Key, registered: &mut Registered, at: usize) {
+    pub(super) fn leave_flow(&mut self, key: Key, registered: &mut Registered, at: usize) {
         let flow = &mut registered.flows[at];
         let Some(standing) = flow.flow.take() else {
             return;
@@ -700,7 +494,7 @@ impl Endpoint {
         }
     }
 
-    fn end_if_left(&mut self, key: Key, registered: &mut Registered) {
+    pub(super) fn end_if_left(&mut self, key: Key, registered: &mut Registered) {
         let done = |flow: &FlowState| matches!(flow.stage, Stage::Waiting) && flow.due.is_none();
         if registered.leaving && !registered.over && registered.flows.iter().all(done) {
             for at in 0..registered.flows.len() {
@@ -711,7 +505,7 @@ impl Endpoint {
         }
     }
 
-    fn tell_registration(&mut self, key: Key, flow: usize, state: RegistrationState) {
+    pub(super) fn tell_registration(&mut self, key: Key, flow: usize, state: RegistrationState) {
         self.out.tell(Event::Registration {
             registration: RegistrationId(key),
             flow,
@@ -779,7 +573,7 @@ fn first_hop(plan: &Registration, proxy: &Proxy) -> Result<Uri, CommandError> {
 }
 
 /// As the value of `+sip.instance`.
-fn instance(urn: &str) -> String {
+pub(super) fn instance(urn: &str) -> String {
     format!("<{}>", urn.trim_start_matches('<').trim_end_matches('>'))
 }
 
@@ -792,6 +586,6 @@ pub(crate) type FlowUser = (
     u8,
 );
 
-fn flow_user(flow: Flow, key: Key, at: usize) -> FlowUser {
+pub(super) fn flow_user(flow: Flow, key: Key, at: usize) -> FlowUser {
     (flow.transport, flow.remote, flow.connection, key, at as u8)
 }
