@@ -122,11 +122,11 @@ impl BearerChallenge {
         let (mut realm, mut authz_server, mut scope, mut error) = (None, None, None, None);
         let mut params = Params::new(value, b"Bearer")?;
         while let Some(param) = params.next_param()? {
-            match param.known(&["realm", "authz_server", "scope", "error"]) {
-                Some("realm") => param.store(&mut realm)?,
-                Some("authz_server") => param.store(&mut authz_server)?,
-                Some("scope") => param.store(&mut scope)?,
-                Some("error") => param.store(&mut error)?,
+            match &*param.lower_name() {
+                "realm" => param.store(&mut realm)?,
+                "authz_server" => param.store(&mut authz_server)?,
+                "scope" => param.store(&mut scope)?,
+                "error" => param.store(&mut error)?,
                 _ => {}
             }
         }

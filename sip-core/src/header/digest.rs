@@ -10,6 +10,8 @@
 
 use core::fmt;
 
+use crate::text;
+
 pub use algorithm::{Algorithm, AlgorithmParam, HashAlgorithm, Qop, QopOptions};
 pub use challenge::Challenge;
 pub use credentials::{Credentials, CredentialsRef, Protection, ProtectionRef};
@@ -75,7 +77,7 @@ fn write_algorithm(algorithm: &AlgorithmParam, f: &mut fmt::Formatter<'_>) -> fm
     match algorithm {
         AlgorithmParam::Absent => Ok(()),
         AlgorithmParam::Known(known) => write!(f, ", algorithm={known}"),
-        AlgorithmParam::Other(name) if !name.is_empty() && name.bytes().all(params::is_token) => {
+        AlgorithmParam::Other(name) if text::is_token(name.as_bytes()) => {
             write!(f, ", algorithm={name}")
         }
         AlgorithmParam::Other(name) => write!(f, ", algorithm={}", Quoted(name)),

@@ -95,6 +95,17 @@ impl<'a> NameAddrRef<'a> {
     }
 }
 
+/// Where the unquoted words of a display name end, `*(token LWS)`. Bytes beyond ASCII are let through.
+fn words_end(value: &[u8], mut at: usize) -> usize {
+    loop {
+        at += text::span(&value[at..], text::TOKEN);
+        match value.get(at) {
+            Some(b) if text::is_ws(*b) || !b.is_ascii() => at += 1,
+            _ => return at,
+        }
+    }
+}
+
 fn decode<'a>(value: &'a [u8], name: HeaderName<'static>) -> Result<NameAddrRef<'a>, HeaderError> {
     use HeaderErrorReason::*;
     let fail = |reason, at| HeaderError::new(name, reason, at);
@@ -117,16 +128,15 @@ fn decode<'a>(value: &'a [u8], name: HeaderName<'static>) -> Result<NameAddrRef<
         }
         Some(b'<') => open = Some(start),
         Some(_) => {
-            if let Some(i) = memchr::memchr2(b'<', b';', &value[start..])
-                && value[start + i] == b'<'
+            let end = words_end(value, start);
+            if value.get(end) == Some(&b'<') {
+                display = text::trim_end(&value[start..end]);
+                open = Some(end);
+            } else if let Some(i) = memchr::memchr2(b'<', b';', &value[end..])
+                && value[end + i] == b'<'
             {
-                display = text::trim_end(&value[start..start + i]);
-                // *(token LWS): what is neither needs quotes. Bytes beyond ASCII are let through.
-                let needs_quotes = |b: u8| !text::is(b, text::TOKEN) && !text::is_ws(b) && b < 0x80;
-                if let Some(bad) = display.iter().position(|&b| needs_quotes(b)) {
-                    return error(Grammar, start + bad);
-                }
-                open = Some(start + i);
+                // What is no word needs quotes.
+                return error(Grammar, end);
             }
         }
     }

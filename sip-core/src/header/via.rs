@@ -69,11 +69,8 @@ impl<'a> TypedHeader<'a> for Via<'a> {
         let mut port = None;
         if value.get(at) == Some(&b':') {
             at = text::skip_ws(value, at + 1);
-            let digits = value[at..]
-                .iter()
-                .take_while(|b| b.is_ascii_digit())
-                .count();
-            port = text::decimal(&value[at..at + digits]).and_then(|p| u16::try_from(p).ok());
+            let (digits, number) = text::digits(&value[at..]);
+            port = number.and_then(|n| u16::try_from(n).ok());
             if port.is_none() {
                 return error(Number, at);
             }

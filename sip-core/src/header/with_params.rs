@@ -11,7 +11,7 @@ use crate::uri::{Param, Params, check_generic};
 /// The first word of `value`, of `class`, and its parameters.
 pub(super) fn word<'a>(
     value: &'a [u8],
-    class: u8,
+    class: u16,
     name: HeaderName<'static>,
 ) -> Result<(&'a [u8], &'a [u8]), HeaderError> {
     let len = text::span(value, class);

@@ -34,6 +34,25 @@ pub enum Scheme {
     Other,
 }
 
+impl Scheme {
+    /// ```text
+    /// scheme  =  ALPHA *( ALPHA / DIGIT / "+" / "-" / "." )
+    /// ```
+    fn named(name: &[u8]) -> Option<Scheme> {
+        if name.eq_ignore_ascii_case(b"sip") {
+            return Some(Scheme::Sip);
+        }
+        if name.eq_ignore_ascii_case(b"sips") {
+            return Some(Scheme::Sips);
+        }
+        if name.eq_ignore_ascii_case(b"tel") {
+            return Some(Scheme::Tel);
+        }
+        let of_scheme = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.');
+        (name.first()?.is_ascii_alphabetic() && name.iter().all(of_scheme)).then_some(Scheme::Other)
+    }
+}
+
 /// Why bytes are not a URI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("{reason} at byte {at} of the URI")]
@@ -219,25 +238,14 @@ fn str_of(bytes: &[u8]) -> &str {
 /// ```
 fn parse(bytes: &[u8]) -> Result<Parts, UriError> {
     let fail = |reason, at| Err(UriError { reason, at });
-    let Some(colon) = bytes.iter().take(64).position(|&b| b == b':') else {
-        return fail(UriErrorReason::Scheme, 0);
-    };
-    let name = &bytes[..colon];
-    let scheme = if name.eq_ignore_ascii_case(b"sip") {
-        Scheme::Sip
-    } else if name.eq_ignore_ascii_case(b"sips") {
-        Scheme::Sips
-    } else if name.eq_ignore_ascii_case(b"tel") {
-        Scheme::Tel
+    let (scheme, colon) = if bytes.starts_with(b"sip:") {
+        (Scheme::Sip, "sip".len())
     } else {
-        if !name.first().is_some_and(u8::is_ascii_alphabetic)
-            || !name
-                .iter()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
-        {
-            return fail(UriErrorReason::Scheme, 0);
+        let colon = bytes.iter().take(64).position(|&b| b == b':');
+        match colon.and_then(|colon| Some((Scheme::named(&bytes[..colon])?, colon))) {
+            Some(found) => found,
+            None => return fail(UriErrorReason::Scheme, 0),
         }
-        Scheme::Other
     };
     let mut parts = Parts {
         scheme,
@@ -296,24 +304,17 @@ fn sip(bytes: &[u8], start: usize, parts: &mut Parts) -> Result<(), UriError> {
     parts.host = (at as u32, (at + host) as u32);
     at += host;
     if bytes.get(at) == Some(&b':') {
-        let digits = bytes[at + 1..]
-            .iter()
-            .take_while(|b| b.is_ascii_digit())
-            .count();
-        match text::decimal(&bytes[at + 1..at + 1 + digits]).and_then(|p| u16::try_from(p).ok()) {
+        let (digits, number) = text::digits(&bytes[at + 1..]);
+        match number.and_then(|n| u16::try_from(n).ok()) {
             Some(port) => parts.port = Some(port),
             None => return fail(UriErrorReason::Port, at + 1),
         }
         at += 1 + digits;
     }
     if bytes.get(at) == Some(&b';') {
-        let query = memchr::memchr(b'?', &bytes[at..]).map_or(bytes.len(), |i| at + i);
-        params::check(&bytes[at..query], PARAM).map_err(|i| UriError {
-            reason: UriErrorReason::Parameter,
-            at: at + i,
-        })?;
-        parts.params = (at as u32, query as u32);
-        at = query;
+        let end = params_end(bytes, at)?;
+        parts.params = (at as u32, end as u32);
+        at = end;
     }
     if bytes.get(at) == Some(&b'?') {
         params::check_headers(&bytes[at + 1..], HNV).map_err(|i| UriError {
@@ -359,13 +360,24 @@ fn tel(bytes: &[u8], start: usize, parts: &mut Parts) -> Result<(), UriError> {
     }
     parts.user = (start as u32, end as u32);
     if end < bytes.len() {
-        params::check(&bytes[end..], PARAM).map_err(|i| UriError {
-            reason: UriErrorReason::Parameter,
-            at: end + i,
-        })?;
+        let behind = params_end(bytes, end)?;
+        // A telephone number has no headers.
+        if behind < bytes.len() {
+            return Err(UriError {
+                reason: UriErrorReason::Parameter,
+                at: behind,
+            });
+        }
         parts.params = (end as u32, bytes.len() as u32);
     }
     Ok(())
+}
+
+fn params_end(bytes: &[u8], at: usize) -> Result<usize, UriError> {
+    params::end(bytes, at, PARAM).map_err(|at| UriError {
+        reason: UriErrorReason::Parameter,
+        at,
+    })
 }
 
 impl fmt::Display for UriRef<'_> {

@@ -186,11 +186,12 @@ impl<'a> UriHeaders<'a> {
 /// pname           =  1*paramchar
 /// ```
 ///
-/// `bytes` starts with `;`.
+/// Where the parameters that start with the `;` at `at` end: at the `?` of the headers or with the bytes. The error
+/// says where something else stands.
 #[inline]
-pub(crate) fn check(bytes: &[u8], class: u8) -> Result<(), usize> {
-    let mut i = 0;
-    while i < bytes.len() {
+pub(crate) fn end(bytes: &[u8], at: usize, class: u16) -> Result<usize, usize> {
+    let mut i = at;
+    loop {
         // A name must follow `;`, and a value `=`, which may stand once.
         let start = i + 1;
         i = text::escaped_end(bytes, start, class);
@@ -204,18 +205,19 @@ pub(crate) fn check(bytes: &[u8], class: u8) -> Result<(), usize> {
                 return Err(i);
             }
         }
-        if i < bytes.len() && bytes[i] != b';' {
-            return Err(i);
+        match bytes.get(i) {
+            None | Some(b'?') => return Ok(i),
+            Some(b';') => {}
+            Some(_) => return Err(i),
         }
     }
-    Ok(())
 }
 
 /// ```text
 /// headers  =  "?" header *( "&" header )
 /// header   =  hname "=" hvalue
 /// ```
-pub(crate) fn check_headers(bytes: &[u8], class: u8) -> Result<(), usize> {
+pub(crate) fn check_headers(bytes: &[u8], class: u16) -> Result<(), usize> {
     let mut at = 0;
     for part in bytes.split(|&b| b == b'&') {
         let Some(eq) = part.iter().position(|&b| b == b'=') else {

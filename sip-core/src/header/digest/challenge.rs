@@ -67,22 +67,14 @@ impl Challenge {
         let (mut stale, mut algorithm, mut qop) = (None, None, None);
         let mut params = Params::new(value, b"Digest")?;
         while let Some(param) = params.next_param()? {
-            match param.known(&[
-                "realm",
-                "nonce",
-                "opaque",
-                "domain",
-                "stale",
-                "algorithm",
-                "qop",
-            ]) {
-                Some("realm") => param.store(&mut realm)?,
-                Some("nonce") => param.store(&mut nonce)?,
-                Some("opaque") => param.store(&mut opaque)?,
-                Some("domain") => param.store(&mut domain)?,
-                Some("stale") => param.store(&mut stale)?,
-                Some("algorithm") => param.store(&mut algorithm)?,
-                Some("qop") => param.store(&mut qop)?,
+            match &*param.lower_name() {
+                "realm" => param.store(&mut realm)?,
+                "nonce" => param.store(&mut nonce)?,
+                "opaque" => param.store(&mut opaque)?,
+                "domain" => param.store(&mut domain)?,
+                "stale" => param.store(&mut stale)?,
+                "algorithm" => param.store(&mut algorithm)?,
+                "qop" => param.store(&mut qop)?,
                 _ => {}
             }
         }

@@ -97,18 +97,18 @@ impl<'a> CredentialsRef<'a> {
             (None, None, None, None, None);
         let mut params = Params::new(value, b"Digest")?;
         while let Some(param) = params.next_param()? {
-            match () {
-                () if param.is("username") => param.store(&mut username)?,
-                () if param.is("realm") => param.store(&mut realm)?,
-                () if param.is("nonce") => param.store(&mut nonce)?,
-                () if param.is("uri") => param.store(&mut uri)?,
-                () if param.is("response") => param.store(&mut response)?,
-                () if param.is("algorithm") => param.store(&mut algorithm)?,
-                () if param.is("opaque") => param.store(&mut opaque)?,
-                () if param.is("qop") => qop = Some(read_qop(&param, qop.is_some())?),
-                () if param.is("nc") => nc = Some(read_nc(&param, nc.is_some())?),
-                () if param.is("cnonce") => param.store(&mut cnonce)?,
-                () => {}
+            match &*param.lower_name() {
+                "username" => param.store(&mut username)?,
+                "realm" => param.store(&mut realm)?,
+                "nonce" => param.store(&mut nonce)?,
+                "uri" => param.store(&mut uri)?,
+                "response" => param.store(&mut response)?,
+                "algorithm" => param.store(&mut algorithm)?,
+                "opaque" => param.store(&mut opaque)?,
+                "qop" => qop = Some(read_qop(&param, qop.is_some())?),
+                "nc" => nc = Some(read_nc(&param, nc.is_some())?),
+                "cnonce" => param.store(&mut cnonce)?,
+                _ => {}
             }
         }
         let missing = |name| params.error(DigestParseErrorKind::Missing(name));

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{DigestParseError, DigestParseErrorKind};
-use crate::text;
+use crate::text::{self, BARE, QUOTED, TOKEN};
 
 /// Walks `name = value` pairs.
 pub(crate) struct Params<'a> {
@@ -20,12 +20,13 @@ pub(crate) struct Param<'a> {
 }
 
 impl<'a> Param<'a> {
-    /// The entry of `names` that this is; parameter names are case-insensitive.
-    pub(crate) fn known(&self, names: &[&'static str]) -> Option<&'static str> {
-        names
-            .iter()
-            .copied()
-            .find(|name| name.eq_ignore_ascii_case(self.name))
+    /// The name in lower case, as nearly everybody writes it; parameter names are case-insensitive.
+    pub(crate) fn lower_name(&self) -> Cow<'a, str> {
+        if self.name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            Cow::Owned(self.name.to_ascii_lowercase())
+        } else {
+            Cow::Borrowed(self.name)
+        }
     }
 
     /// Whether this is the parameter of that name.
@@ -121,7 +122,7 @@ impl<'a> Params<'a> {
         self.first = false;
 
         let offset = self.at;
-        self.at += text::span(&self.text.as_bytes()[offset..], text::TOKEN);
+        self.at += text::span(self.rest(), TOKEN);
         let name = &self.text[offset..self.at];
         if name.is_empty() {
             return Err(self.error(DigestParseErrorKind::ExpectedName));
@@ -148,15 +149,14 @@ impl<'a> Params<'a> {
         self.text.as_bytes().get(self.at).copied()
     }
 
+    fn rest(&self) -> &'a [u8] {
+        &self.text.as_bytes()[self.at..]
+    }
+
     /// `token`, widened to whatever is visible and neither `,` nor `"`: nonces with `=` and bare URIs are seen.
     fn unquoted(&mut self) -> Result<Cow<'a, str>, DigestParseError> {
         let start = self.at;
-        while self
-            .peek()
-            .is_some_and(|byte| byte > b' ' && byte != 0x7f && byte != b',' && byte != b'"')
-        {
-            self.at += 1;
-        }
+        self.at += text::span(self.rest(), BARE);
         if self.at == start {
             return Err(self.error(DigestParseErrorKind::ExpectedValue));
         }
@@ -180,7 +180,7 @@ impl<'a> Params<'a> {
         let mut owned: Option<String> = None;
         let mut copied = start;
         loop {
-            self.at += plain(&self.text.as_bytes()[self.at..]);
+            self.at += text::span(self.rest(), QUOTED);
             match self.peek() {
                 None => return Err(self.error(DigestParseErrorKind::UnterminatedQuote)),
                 Some(b'"') => {
@@ -202,7 +202,7 @@ impl<'a> Params<'a> {
                     copied = self.at;
                     match self.peek() {
                         None => return Err(self.error(DigestParseErrorKind::UnterminatedQuote)),
-                        Some(byte) if is_control(byte) => {
+                        Some(byte) if text::is_control(byte) => {
                             return Err(self.error(DigestParseErrorKind::ControlCharacter));
                         }
                         // The escaped character itself is copied with what follows; all of it when it is UTF-8.
@@ -227,43 +227,15 @@ impl<'a> Params<'a> {
 
     /// `SWS`: spaces, tabs, and line ends that a space or a tab follows. Returns how many bytes it took.
     fn skip_whitespace(&mut self) -> usize {
-        let bytes = self.text.as_bytes();
         let start = self.at;
-        loop {
-            match &bytes[self.at..] {
-                [b' ' | b'\t', ..] => self.at += 1,
-                [b'\r', b'\n', b' ' | b'\t', ..] => self.at += 3,
-                [b'\n' | b'\r', b' ' | b'\t', ..] => self.at += 2,
-                _ => return self.at - start,
-            }
+        while let Some(b' ' | b'\t' | b'\r' | b'\n') = self.peek() {
+            self.at += match self.rest() {
+                [b' ' | b'\t', ..] => 1,
+                [b'\r', b'\n', b' ' | b'\t', ..] => 3,
+                [_, b' ' | b'\t', ..] => 2,
+                _ => break,
+            };
         }
+        self.at - start
     }
-}
-
-/// How many bytes of a quoted string stand for themselves.
-#[inline]
-fn plain(bytes: &[u8]) -> usize {
-    const SPECIAL: [bool; 256] = {
-        let mut special = [false; 256];
-        let mut byte = 0;
-        while byte < 256 {
-            special[byte] =
-                is_control(byte as u8) || byte == b'"' as usize || byte == b'\\' as usize;
-            byte += 1;
-        }
-        special
-    };
-    bytes
-        .iter()
-        .position(|byte| SPECIAL[usize::from(*byte)])
-        .unwrap_or(bytes.len())
-}
-
-const fn is_control(byte: u8) -> bool {
-    (byte < b' ' && byte != b'\t') || byte == 0x7f
-}
-
-/// Whether the byte may stand in a `token`.
-pub(crate) fn is_token(byte: u8) -> bool {
-    text::is(byte, text::TOKEN)
 }
