@@ -194,7 +194,7 @@ impl Driver {
     ///
     /// # Errors
     /// What the operating system says; `Unsupported` for a transport whose feature is off, or over TLS without
-    /// [`set_tls_server`](Self::set_tls_server).
+    /// `set_tls_server`.
     pub async fn listen(&mut self, listen: Listen) -> io::Result<SocketAddr> {
         let bound = match listen.transport {
             Transport::Udp => {
