@@ -1,8 +1,9 @@
 //! Our own columns.
 
 use bytes::Bytes;
-use sip_core::header::{Authorization, CSeq, CallId, Contact, From, To, Via};
-use sip_core::{Index, Limits, Message, MessageRef};
+use sip_core::header::digest::CredentialsRef;
+use sip_core::header::{CSeq, CallId, Contact, From, To, Via};
+use sip_core::{HeaderName, Index, Limits, Message, MessageRef};
 
 use crate::facts::Facts;
 
@@ -51,8 +52,8 @@ impl Borrowed {
     pub(crate) fn digest(&mut self, bytes: &[u8]) -> Option<usize> {
         let m = MessageRef::parse(bytes, &mut self.index, &self.limits).ok()?;
         read(&m)?;
-        let authorization: Authorization<'_> = m.typed().ok()?;
-        Some(authorization.digest().ok()?.response.len())
+        let field = m.header(HeaderName::AUTHORIZATION)?;
+        Some(CredentialsRef::parse(field.value()).ok()?.response.len())
     }
 }
 

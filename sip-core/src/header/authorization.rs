@@ -49,14 +49,14 @@ fn scheme(value: &[u8], name: HeaderName<'static>) -> Result<(usize, usize), Hea
     if end == 0 || rest == end || rest == value.len() {
         return Err(HeaderError::new(name, HeaderErrorReason::Grammar, end));
     }
+    let token68 = || {
+        let letter = |b: &u8| b.is_ascii_alphanumeric() || b"-._~+/".contains(b);
+        let word = &value[rest..];
+        let letters = word.iter().take_while(|b| letter(b)).count();
+        letters > 0 && word[letters..].iter().all(|b| *b == b'=')
+    };
     // One word is what RFC 7235 section 2.1 calls token68, such as the token behind `Bearer`.
-    let letter = |b: &u8| b.is_ascii_alphanumeric() || b"-._~+/".contains(b);
-    let word = &value[rest..];
-    let letters = word.iter().take_while(|b| letter(b)).count();
-    let token68 = letters > 0
-        && word[letters..].iter().all(|b| *b == b'=')
-        && !value[..end].eq_ignore_ascii_case(b"Digest");
-    if !token68 {
+    if value[..end].eq_ignore_ascii_case(b"Digest") || !token68() {
         params(value, rest, name)?;
     }
     Ok((end, rest))
