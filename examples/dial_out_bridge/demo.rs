@@ -17,12 +17,12 @@ use crate::bridge::{Bridge, Left, Tapped, wall};
 use crate::claims;
 use crate::figures::Figures;
 use crate::hearing::{Expected, Heard, limit, tones};
-use crate::interrupt::Interrupt;
 use crate::phone::{self, Answered, Phone};
 use crate::setup::Setup;
 use crate::story::Story;
 use crate::tape::Tape;
 use crate::ticket::Ticket;
+use examples::interrupt::Interrupt;
 
 /// What the two talkers say, in Hz.
 const TALKERS: [usize; 2] = [440, 660];

@@ -23,11 +23,11 @@ use crate::args::Cli;
 use crate::bridge::{Bridge, Left, Tapped, wall};
 use crate::figures::Figures;
 use crate::hearing::tones;
-use crate::interrupt::Interrupt;
 use crate::setup::Setup;
 use crate::story::Story;
 use crate::ticket::Ticket;
 use crate::{Outcome, Stop};
+use examples::interrupt::Interrupt;
 
 /// What the session says where nobody names a file, in Hz.
 const TONES: [usize; 2] = [440, 660];

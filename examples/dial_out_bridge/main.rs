@@ -17,7 +17,6 @@ mod dial;
 mod figures;
 mod files;
 mod hearing;
-mod interrupt;
 mod line;
 mod matrix;
 mod phone;
@@ -38,7 +37,7 @@ use examples::checks::{Checks, Table};
 use examples::screen::Screen;
 
 use args::Cli;
-use interrupt::Interrupt;
+use examples::interrupt::{self, Interrupt};
 use setup::Setup;
 
 /// Why there is nothing to check.

@@ -13,9 +13,9 @@ use tokio::time::interval;
 use crate::demo::{self, Report};
 use crate::files::Folders;
 use crate::hearing::Heard;
-use crate::interrupt::Interrupt;
 use crate::setup::Setup;
 use crate::{Outcome, Stop};
+use examples::interrupt::Interrupt;
 
 /// Calls at a time: what two cores mix, encode and listen to without falling behind.
 const AT_ONCE: usize = 16;

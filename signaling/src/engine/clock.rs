@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 /// Ticks further behind than this are dropped at once instead of run in a burst: nobody wants sound that old.
 const CATCH_UP: u32 = 10;
 
+/// Ticks that the mean of their lengths follows.
+const FOLLOWS: u32 = 16;
+
 /// Times of ticks, one period apart for ever.
 #[derive(Debug, Clone)]
 pub(crate) struct TickClock {
@@ -25,6 +28,11 @@ pub struct Lateness {
     pub dropped: u64,
     /// The latest that a tick ever ran.
     pub worst: Duration,
+    /// How long a tick of all rooms of the thread takes, mixing, coding and sending: a mean that follows the last
+    /// third of a second. At 20 ms the thread is full.
+    pub busy: Duration,
+    /// The longest that a tick ever took.
+    pub longest: Duration,
 }
 
 impl TickClock {
@@ -56,6 +64,16 @@ impl TickClock {
             self.next += self.period * u32::try_from(dropped).unwrap_or(u32::MAX);
         }
         true
+    }
+
+    /// A tick that was due has been run, and took this long.
+    pub(crate) fn ran(&mut self, took: Duration) {
+        let lateness = &mut self.lateness;
+        lateness.longest = lateness.longest.max(took);
+        lateness.busy = match lateness.busy.is_zero() {
+            true => took,
+            false => (lateness.busy * (FOLLOWS - 1) + took) / FOLLOWS,
+        };
     }
 
     pub(crate) fn lateness(&self) -> Lateness {
@@ -98,5 +116,21 @@ mod tests {
         assert!(!clock.due(now), "one tick, not an hour of them");
         assert!(clock.lateness().dropped > 100_000);
         assert!(clock.next() > now && clock.next() <= now + TICK);
+    }
+
+    #[test]
+    fn the_length_of_ticks_is_followed_and_the_longest_is_kept() {
+        let mut clock = TickClock::new(Instant::now(), TICK);
+        for _ in 0..10 {
+            clock.ran(Duration::from_millis(2));
+        }
+        assert_eq!(clock.lateness().busy, Duration::from_millis(2));
+        clock.ran(Duration::from_millis(18));
+        assert_eq!(clock.lateness().busy, Duration::from_millis(3));
+        for _ in 0..200 {
+            clock.ran(Duration::from_millis(2));
+        }
+        assert!(clock.lateness().busy < Duration::from_micros(2100));
+        assert_eq!(clock.lateness().longest, Duration::from_millis(18));
     }
 }

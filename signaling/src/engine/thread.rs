@@ -351,8 +351,13 @@ impl Thread {
                     Order::Stop => return,
                 }
             }
-            while self.clock.due(Instant::now()) {
+            loop {
+                let begun = Instant::now();
+                if !self.clock.due(begun) {
+                    break;
+                }
                 self.tick();
+                self.clock.ran(begun.elapsed());
             }
             if std::mem::take(&mut self.said) {
                 self.notify.notify_one();

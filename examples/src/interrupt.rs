@@ -3,15 +3,15 @@
 use tokio::sync::watch;
 
 /// What a shell expects of a program that SIGINT ended.
-pub(crate) const EXIT: u8 = 130;
+pub const EXIT: u8 = 130;
 
 /// Whether somebody pressed Ctrl-C.
 #[derive(Debug, Clone)]
-pub(crate) struct Interrupt(watch::Receiver<bool>);
+pub struct Interrupt(watch::Receiver<bool>);
 
 impl Interrupt {
     /// Listens from now on. Needs a runtime.
-    pub(crate) fn listen() -> Self {
+    pub fn listen() -> Self {
         let (tell, asked) = watch::channel(false);
         tokio::spawn(async move {
             if tokio::signal::ctrl_c().await.is_err() {
@@ -26,7 +26,7 @@ impl Interrupt {
     }
 
     /// Waits for Ctrl-C.
-    pub(crate) async fn wait(&self) {
+    pub async fn wait(&self) {
         let mut asked = self.0.clone();
         if asked.wait_for(|asked| *asked).await.is_err() {
             std::future::pending().await
