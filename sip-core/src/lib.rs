@@ -55,7 +55,8 @@
 //! - `net`: the module `net`, UDP and TCP on tokio;
 //! - `tls`: TLS for it, with `rustls` configurations that the application hands in;
 //! - `ws`: WebSocket for it (RFC 7118), in TLS too together with `tls`;
-//! - `tracing`: spans and events by call.
+//! - `dns`: NAPTR and SRV records for it (RFC 3263), by `hickory-resolver`;
+//! - `tracing`: spans and events by call, and a line for whoever is refused.
 //!
 //! The minimum Rust version is 1.89; a later one is a minor release.
 #![forbid(unsafe_code)]

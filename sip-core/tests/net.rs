@@ -7,6 +7,16 @@
     clippy::print_stdout
 )]
 
+#[path = "net/faults.rs"]
+mod faults;
+#[cfg(feature = "tracing")]
+#[path = "net/log.rs"]
+mod log;
+#[path = "net/many.rs"]
+mod many;
+#[cfg(feature = "dns")]
+#[path = "net/names.rs"]
+mod names;
 #[cfg(feature = "tls")]
 #[path = "net/secure.rs"]
 mod secure;
@@ -26,13 +36,10 @@ use sip_core::{
 };
 
 fn chance() -> sip_core::Chance {
-    Box::new(|bytes| {
-        use std::io::Read;
-        std::fs::File::open("/dev/urandom")
-            .unwrap()
-            .read_exact(bytes)
-            .unwrap();
-    })
+    use std::io::Read;
+    // Opened once: a test takes all descriptors that there are.
+    let mut source = std::fs::File::open("/dev/urandom").unwrap();
+    Box::new(move |bytes| source.read_exact(bytes).unwrap())
 }
 
 async fn driver(config: Config, transport: Transport) -> (Driver, SocketAddr) {
@@ -229,7 +236,7 @@ async fn names_are_looked_up() {
     .await;
     callee.await.unwrap();
 
-    let nowhere = invite("sip:bob@no-such-host.invalid");
+    let nowhere = invite("sip:bob@no-such-host.invalid:5060");
     caller.endpoint().invite(Instant::now(), nowhere).unwrap();
     let cause = until(&mut caller, |event| match event {
         Event::Ended { cause, .. } => Some(cause.clone()),

@@ -9,6 +9,7 @@ use super::event::Question;
 use super::flow::Flow;
 use super::questions::{Caller, Purpose};
 use super::table::Key;
+use super::trace;
 use crate::auth::{Ha1, Verdict};
 use crate::header::digest::Credentials;
 use crate::{HeaderName, Message, Method, StatusCode};
@@ -110,6 +111,9 @@ impl Endpoint {
                 }
             }
         } else {
+            if !verdict.is_stale() {
+                trace::refused(caller.flow, "authentication");
+            }
             self.refuse_caller(now, caller.server, &caller.request, verdict);
         }
     }

@@ -189,6 +189,9 @@ pub struct Config {
     pub bounds: Bounds,
     /// Bounds of what is parsed and framed.
     pub limits: crate::Limits,
+    /// How long the rest of a message on a stream may take, from its first byte on; default 32 s (64 × T1): whoever sends
+    /// slower than that would hold its buffer for ever. Then the connection is closed.
+    pub message_within: Duration,
     /// How long an INVITE of a peer's may wait for the application; default 3 minutes. Then the
     /// call ends with 480, a re-INVITE is refused with 500.
     pub answer_within: Duration,
@@ -237,6 +240,7 @@ impl Default for Config {
             avoid_failed: Duration::from_secs(60),
             bounds: Bounds::default(),
             limits: crate::Limits::default(),
+            message_within: Duration::from_secs(32),
             answer_within: Duration::from_secs(180),
             progress_every: Duration::from_secs(60),
             reliable: Reliable::default(),

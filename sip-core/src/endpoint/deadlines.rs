@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+use super::flow::ConnectionId;
 use super::table::Key;
 
 /// What waits.
@@ -15,6 +16,8 @@ pub(crate) enum Waiter {
     Registrar,
     Registration(Key),
     Ping(Key),
+    /// The rest of a message on this connection.
+    Reading(ConnectionId),
 }
 
 /// Each waiter stands here at most once, at the deadline that it last armed.

@@ -227,6 +227,9 @@ pub enum FlowError {
     /// The driver's queue for this peer is full: it does not read.
     #[error("the peer does not read")]
     Congested,
+    /// No file descriptor is left, or the driver has as many connections as it may.
+    #[error("no more connections can be opened")]
+    Exhausted,
     /// Anything else that the operating system said.
     #[error("transport error")]
     Other,

@@ -94,15 +94,18 @@ use deadlines::{Deadlines, Waiter};
 use keep_alive::Ping;
 use outbox::{Draw, Outbox};
 use questions::Asked;
+use receive::Reading;
 use registrations::FlowUser;
 use servers::Server;
 pub(crate) use table::Key;
 use table::Table;
+#[cfg(feature = "net")]
+pub(crate) use trace::refused;
 
 use crate::auth::ServerAuth;
 use crate::registration::Registered;
 use crate::resolve::Blacklist;
-use crate::{Framer, Method, StatusCode};
+use crate::{Method, StatusCode};
 
 /// Counts of what left no other trace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -142,7 +145,7 @@ pub struct Endpoint {
     /// Calls by Call-ID and our tag.
     dialogs: HashMap<Box<str>, Key>,
     questions: Table<Asked>,
-    connections: HashMap<ConnectionId, (Flow, Framer)>,
+    connections: HashMap<ConnectionId, Reading>,
     /// Connections whose framers may hold more messages than there was room to handle.
     unread: VecDeque<ConnectionId>,
     callers: Option<ServerAuth>,
@@ -229,6 +232,7 @@ impl Endpoint {
                 Waiter::Registrar => self.registrar_due(now),
                 Waiter::Registration(key) => self.registration_due(now, key),
                 Waiter::Ping(key) => self.ping_due(now, key),
+                Waiter::Reading(id) => self.reading_due(id),
             };
             if !alive {
                 self.deadlines.drop_first();

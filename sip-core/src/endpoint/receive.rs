@@ -4,13 +4,24 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use super::deadlines::Waiter;
 use super::event::Event;
-use super::flow::{Flow, FlowError, Target, Transport};
+use super::flow::{ConnectionId, Flow, FlowError, Target, Transport};
 use super::{Endpoint, trace, wire};
 use crate::registration::stun::is_stun;
+use crate::transaction::after;
 use crate::{
     Answer, Capabilities, Frame, Framer, HeaderName, Message, Method, StatusCode, validate,
 };
+
+/// A connection as far as it was read.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    flow: Flow,
+    framer: Framer,
+    /// When the message must be whole that has begun.
+    armed: Option<Instant>,
+}
 
 impl Endpoint {
     pub(crate) fn opened(&mut self, flow: Flow) {
@@ -27,14 +38,35 @@ impl Endpoint {
             Transport::Ws | Transport::Wss => Framer::websocket(),
             _ => Framer::stream(),
         };
-        self.connections
-            .insert(id, (flow, framer.with_limits(self.config.limits.clone())));
+        let reading = Reading {
+            flow,
+            framer: framer.with_limits(self.config.limits.clone()),
+            armed: None,
+        };
+        self.connections.insert(id, reading);
+    }
+
+    fn forget_connection(&mut self, id: ConnectionId) -> Option<Flow> {
+        let mut reading = self.connections.remove(&id)?;
+        self.unread.retain(|unread| *unread != id);
+        self.deadlines
+            .arm(Waiter::Reading(id), &mut reading.armed, None);
+        Some(reading.flow)
+    }
+
+    /// A message did not become whole in time.
+    pub(crate) fn reading_due(&mut self, id: ConnectionId) -> bool {
+        let Some(flow) = self.forget_connection(id) else {
+            return false;
+        };
+        self.counters.malformed += 1;
+        self.out.tell(Event::Close { flow });
+        true
     }
 
     pub(crate) fn closed(&mut self, now: Instant, flow: Flow, cause: FlowError) {
         if let Some(id) = flow.connection {
-            self.connections.remove(&id);
-            self.unread.retain(|unread| *unread != id);
+            self.forget_connection(id);
         }
         self.remote_failed(now, flow, cause);
         self.flow_lost(now, flow, cause);
@@ -58,18 +90,17 @@ impl Endpoint {
             return;
         };
         self.opened(flow);
-        let Some((_, framer)) = self.connections.get_mut(&id) else {
+        let Some(reading) = self.connections.get_mut(&id) else {
             return;
         };
         if self.unread.contains(&id) {
             // Whoever neither drains nor waits would make the framer grow: the stream ends here.
             self.counters.refused_inputs += 1;
-            self.connections.remove(&id);
-            self.unread.retain(|unread| *unread != id);
+            self.forget_connection(id);
             self.out.tell(Event::Close { flow });
             return;
         }
-        framer.push(bytes);
+        reading.framer.push(bytes);
         self.unread.push_back(id);
         self.read_on(now);
     }
@@ -80,12 +111,24 @@ impl Endpoint {
             let Some(&id) = self.unread.front() else {
                 return;
             };
-            let frame = self
-                .connections
-                .get_mut(&id)
-                .and_then(|(flow, framer)| framer.next_frame().map(|frame| (*flow, frame)));
+            let Some(reading) = self.connections.get_mut(&id) else {
+                self.unread.pop_front();
+                continue;
+            };
+            let frame = reading.framer.next_frame();
+            // From the first byte of a message to its last: what came whole before says nothing of it.
+            let wanted = match (&frame, reading.armed) {
+                (None, Some(since)) if reading.framer.is_partial() => Some(since),
+                (None, None) if reading.framer.is_partial() => {
+                    Some(after(now, self.config.message_within))
+                }
+                _ => None,
+            };
+            self.deadlines
+                .arm(Waiter::Reading(id), &mut reading.armed, wanted);
+            let flow = reading.flow;
             match frame {
-                Some((flow, frame)) => self.frame(now, flow, frame),
+                Some(frame) => self.frame(now, flow, frame),
                 None => {
                     self.unread.pop_front();
                 }

@@ -23,10 +23,15 @@ impl Endpoint {
         call: &mut Call,
         mut way: Box<Resolution>,
     ) -> Result<(), CommandError> {
-        let next = way.next(now, &self.avoided);
-        let asked = match next {
+        let asked = match way.next(now, &self.avoided) {
             Next::Ask(query) => self.ask_the_way(now, call, &way, query),
-            _ => None,
+            // A name that is nobody's: the call has an end, as where the DNS knows nothing.
+            _ => {
+                let cause = EndCause::new(EndedBy::Transport, EndKind::Unresolved);
+                let cause = cause.with_host(Some(call.host.clone()));
+                self.end(call, cause, None);
+                return Ok(());
+            }
         };
         let Some(outgoing) = call.outgoing.as_deref_mut() else {
             return Ok(());

@@ -1,4 +1,5 @@
-//! What an installed `tracing` subscriber hears: by call, never by packet above TRACE. Without the
+//! What an installed `tracing` subscriber hears: by call, never by packet above TRACE, and who is refused, in one line
+//! that log watchers read. Without the
 //! feature `tracing` all of this is nothing.
 
 use super::call::Call;
@@ -18,6 +19,11 @@ mod with {
         tracing::info!(call_id = %call.call_id, state = ?call.state, %cause, "call ended");
     }
 
+    pub(crate) fn refused(flow: Flow, why: &str) {
+        let (source, transport) = (flow.remote.ip().to_canonical(), flow.transport);
+        tracing::warn!(target: "sip_core::admission", "refused {source} over {transport}: {why}");
+    }
+
     pub(crate) fn received(flow: Flow, message: &Message) {
         if tracing::enabled!(tracing::Level::TRACE) {
             let text = message.to_string();
@@ -35,7 +41,9 @@ mod with {
 
     pub(crate) fn ended(_: &Call, _: &EndCause) {}
 
+    pub(crate) fn refused(_: Flow, _: &str) {}
+
     pub(crate) fn received(_: Flow, _: &Message) {}
 }
 
-pub(crate) use with::{began, ended, received};
+pub(crate) use with::{began, ended, received, refused};

@@ -1,8 +1,8 @@
 //! Connections: a task each, which shakes hands, says that it is open, and carries bytes until either side ends it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::net::TcpStream;
@@ -29,6 +29,10 @@ pub(crate) struct Connection {
     pub(crate) flow: Flow,
     /// `None` for one that the peer opened.
     pub(crate) reuse: Option<Reuse>,
+    /// Whose connection it counts as; `None` for one that we opened.
+    pub(crate) source: Option<IpAddr>,
+    /// When something last passed, either way.
+    pub(crate) last: Instant,
     out: mpsc::Sender<Out>,
     task: AbortHandle,
 }
@@ -41,7 +45,8 @@ pub(crate) struct Out {
 }
 
 impl Connection {
-    pub(crate) fn send(&mut self, bytes: Bytes, then_close: bool) -> Result<(), ()> {
+    pub(crate) fn send(&mut self, now: Instant, bytes: Bytes, then_close: bool) -> Result<(), ()> {
+        self.last = now;
         self.out.try_send(Out { bytes, then_close }).map_err(|_| ())
     }
 }
@@ -57,6 +62,8 @@ impl Drop for Connection {
 pub(crate) struct Settings {
     /// How long opening may take, handshakes included.
     pub(crate) patience: Duration,
+    /// How long one write may take.
+    pub(crate) write: Duration,
     /// Longest message in a WebSocket frame, in bytes.
     #[cfg(feature = "ws")]
     pub(crate) longest: usize,
@@ -110,6 +117,7 @@ impl Settings {
 
 /// Opens a connection in the background; what is sent meanwhile waits in its queue.
 pub(crate) fn open(
+    now: Instant,
     reuse: Reuse,
     id: ConnectionId,
     settings: Settings,
@@ -122,32 +130,34 @@ pub(crate) fn open(
         remote,
         connection: Some(id),
     };
-    let patience = settings.patience;
+    let (patience, write) = (settings.patience, settings.write);
     let opening = async move {
         let stream = TcpStream::connect(remote)
             .await
             .map_err(|error| flow_error(&error))?;
         Wire::open(stream, transport, name.as_deref(), &settings).await
     };
-    start(flow, Some(reuse), patience, opening, reporter)
+    start(now, flow, Some(reuse), [patience, write], opening, reporter)
 }
 
 /// Takes over a connection that the peer opened.
 pub(crate) fn accept(
+    now: Instant,
     stream: TcpStream,
     flow: Flow,
     settings: Settings,
     reporter: mpsc::Sender<Report>,
 ) -> Connection {
-    let patience = settings.patience;
+    let (patience, write) = (settings.patience, settings.write);
     let opening = async move { Wire::accept(stream, flow.transport, &settings).await };
-    start(flow, None, patience, opening, reporter)
+    start(now, flow, None, [patience, write], opening, reporter)
 }
 
 fn start(
+    now: Instant,
     mut flow: Flow,
     reuse: Option<Reuse>,
-    patience: Duration,
+    [patience, write]: [Duration; 2],
     opening: impl Future<Output = Result<Wire, FlowError>> + Send + 'static,
     reporter: mpsc::Sender<Report>,
 ) -> Connection {
@@ -161,7 +171,7 @@ fn start(
                 if reporter.send(opened).await.is_err() {
                     return;
                 }
-                wire.carry(flow, queue, &reporter).await
+                wire.carry(flow, queue, write, &reporter).await
             }
             Err(cause) => cause,
         };
@@ -173,6 +183,8 @@ fn start(
     Connection {
         flow,
         reuse,
+        source: None,
+        last: now,
         out,
         task: task.abort_handle(),
     }
@@ -267,22 +279,23 @@ impl Wire {
         self,
         flow: Flow,
         queue: mpsc::Receiver<Out>,
+        write: Duration,
         reporter: &mpsc::Sender<Report>,
     ) -> FlowError {
         match self {
             Self::Tcp(stream) => {
                 let (reader, writer) = stream.into_split();
-                stream::carry(reader, writer, flow, queue, reporter).await
+                stream::carry(reader, writer, flow, queue, write, reporter).await
             }
             #[cfg(feature = "tls")]
             Self::Tls(stream) => {
                 let (reader, writer) = tokio::io::split(*stream);
-                stream::carry(reader, writer, flow, queue, reporter).await
+                stream::carry(reader, writer, flow, queue, write, reporter).await
             }
             #[cfg(feature = "ws")]
-            Self::Ws(socket) => ws::carry(*socket, flow, queue, reporter).await,
+            Self::Ws(socket) => ws::carry(*socket, flow, queue, write, reporter).await,
             #[cfg(all(feature = "tls", feature = "ws"))]
-            Self::Wss(socket) => ws::carry(*socket, flow, queue, reporter).await,
+            Self::Wss(socket) => ws::carry(*socket, flow, queue, write, reporter).await,
         }
     }
 }

@@ -1,11 +1,15 @@
 //! Byte streams, TCP and TLS: accepting them, and carrying messages over them.
 
+use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::BytesMut;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
@@ -14,8 +18,8 @@ use super::connection::{Out, Settings};
 use super::{Report, flow_error};
 use crate::{Flow, FlowError, Input, Transport};
 
-/// Bytes asked of one read.
-const READ: usize = 16_384;
+/// Bytes asked of one read: more than a message usually has.
+const READ: usize = 4_096;
 
 /// Binds and accepts in the background; the settings are those of now.
 pub(crate) async fn listen(
@@ -55,11 +59,12 @@ pub(crate) async fn carry(
     writer: impl AsyncWrite + Unpin,
     flow: Flow,
     queue: mpsc::Receiver<Out>,
+    patience: Duration,
     reporter: &mpsc::Sender<Report>,
 ) -> FlowError {
     tokio::select! {
         cause = read(reader, flow, reporter) => cause,
-        cause = write(writer, queue) => cause,
+        cause = write(writer, queue, patience) => cause,
     }
 }
 
@@ -68,13 +73,10 @@ async fn read(
     flow: Flow,
     reporter: &mpsc::Sender<Report>,
 ) -> FlowError {
-    let mut buffer = BytesMut::new();
     loop {
-        buffer.reserve(READ);
-        match reader.read_buf(&mut buffer).await {
-            Ok(0) => return FlowError::Closed,
-            Ok(_) => {
-                let bytes = buffer.split().freeze();
+        match poll_fn(|cx| poll_read(&mut reader, cx)).await {
+            Ok(bytes) if bytes.is_empty() => return FlowError::Closed,
+            Ok(bytes) => {
                 let received = Report::Network(Input::Received { flow, bytes });
                 if reporter.send(received).await.is_err() {
                     return FlowError::Closed;
@@ -85,18 +87,40 @@ async fn read(
     }
 }
 
-async fn write(mut writer: impl AsyncWrite + Unpin, mut queue: mpsc::Receiver<Out>) -> FlowError {
+/// What is there to be read; nothing at the stream's end. The buffer is the stack's, so that a connection on which
+/// nothing happens holds none.
+fn poll_read(
+    reader: &mut (impl AsyncRead + Unpin),
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<Bytes>> {
+    let mut room = [MaybeUninit::uninit(); READ];
+    let mut buffer = ReadBuf::uninit(&mut room);
+    match Pin::new(reader).poll_read(cx, &mut buffer) {
+        Poll::Ready(Ok(())) => Poll::Ready(Ok(Bytes::copy_from_slice(buffer.filled()))),
+        Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+        Poll::Pending => Poll::Pending,
+    }
+}
+
+async fn write(
+    mut writer: impl AsyncWrite + Unpin,
+    mut queue: mpsc::Receiver<Out>,
+    patience: Duration,
+) -> FlowError {
     while let Some(out) = queue.recv().await {
         let written = async {
             writer.write_all(&out.bytes).await?;
             // TLS keeps what the socket did not take at once.
             writer.flush().await
         };
-        if let Err(error) = written.await {
-            return flow_error(&error);
+        match tokio::time::timeout(patience, written).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return flow_error(&error),
+            Err(_) => return FlowError::Congested,
         }
         if out.then_close {
-            let _ = writer.shutdown().await;
+            // A peer that does not read does not keep us from closing.
+            let _ = tokio::time::timeout(patience, writer.shutdown()).await;
             return FlowError::Closed;
         }
     }

@@ -44,18 +44,19 @@ pub(crate) async fn accept(stream: TcpStream, settings: &Settings) -> Result<Str
 }
 
 fn why(error: &io::Error) -> FlowError {
+    match error.kind() {
+        // Hung up in the middle: what the peer disliked, it told only by that.
+        io::ErrorKind::UnexpectedEof => FlowError::Handshake,
+        _ => flow_error(error),
+    }
+}
+
+/// What TLS itself said, if it was TLS. A server of TLS 1.3 refuses a client's certificate only after the client's own
+/// handshake is done, so that this can come with any read.
+pub(crate) fn error(error: &io::Error) -> Option<FlowError> {
     use CertificateError as Bad;
-    let Some(error) = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<Error>())
-    else {
-        return match error.kind() {
-            // Hung up in the middle: what the peer disliked, it told only by that.
-            io::ErrorKind::UnexpectedEof => FlowError::Handshake,
-            _ => flow_error(error),
-        };
-    };
-    match error {
+    let error = error.get_ref()?.downcast_ref::<Error>()?;
+    Some(match error {
         Error::InvalidCertificate(bad) => match bad {
             Bad::Expired
             | Bad::ExpiredContext { .. }
@@ -65,5 +66,5 @@ fn why(error: &io::Error) -> FlowError {
             _ => FlowError::CertificateUntrusted,
         },
         _ => FlowError::Handshake,
-    }
+    })
 }

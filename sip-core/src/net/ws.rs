@@ -1,5 +1,7 @@
 //! WebSocket on both sides (RFC 7118): one SIP message a frame, subprotocol `sip`.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -23,8 +25,14 @@ pub(crate) type Socket<S> = WebSocketStream<S>;
 /// The subprotocol that both sides must name (RFC 7118 section 4.1).
 const SUBPROTOCOL: HeaderValue = HeaderValue::from_static("sip");
 
+/// Bytes that a connection holds for reading, and may hold before it writes.
+const BUFFER: usize = 4_096;
+
 fn config(settings: &Settings) -> WebSocketConfig {
     WebSocketConfig::default()
+        // Idle connections are many: the library's own 128 KiB for each would be most of what they cost.
+        .read_buffer_size(BUFFER)
+        .write_buffer_size(BUFFER)
         .max_message_size(Some(settings.longest))
         .max_frame_size(Some(settings.longest))
 }
@@ -100,6 +108,7 @@ pub(crate) async fn carry<S>(
     socket: Socket<S>,
     flow: Flow,
     mut queue: mpsc::Receiver<Out>,
+    patience: Duration,
     reporter: &mpsc::Sender<Report>,
 ) -> FlowError
 where
@@ -108,11 +117,13 @@ where
     let (mut sink, mut source) = socket.split();
     let write = async {
         while let Some(out) = queue.recv().await {
-            if let Err(error) = sink.send(message(out.bytes)).await {
-                return why(&error);
+            match tokio::time::timeout(patience, sink.send(message(out.bytes))).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return why(&error),
+                Err(_) => return FlowError::Congested,
             }
             if out.then_close {
-                let _ = sink.send(Message::Close(None)).await;
+                let _ = tokio::time::timeout(patience, sink.send(Message::Close(None))).await;
                 break;
             }
         }
@@ -143,7 +154,7 @@ where
             code: CloseCode::Size,
             reason: Utf8Bytes::from_static("message too long"),
         };
-        let _ = sink.send(Message::Close(Some(frame))).await;
+        let _ = tokio::time::timeout(patience, sink.send(Message::Close(Some(frame)))).await;
     }
     cause
 }

@@ -37,6 +37,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! Names under `invalid` are nobody's, and never asked for.
+//!
 //! Left out: SCTP; NAPTR records with other flags than `s` (RFC 3263 section 4.1 knows no other);
 //! SRV names for WebSocket, which RFC 7118 does not define (NAPTR may name one). CNAMEs are the
 //! resolver's, and so is the order of A and AAAA addresses (RFC 6724).

@@ -519,3 +519,22 @@ fn a_resolution_is_send() {
     send::<Resolution>();
     send::<Blacklist>();
 }
+
+#[test]
+fn names_under_invalid_are_never_asked_for() {
+    let zone = "S _sip._udp.example.org 1 0 5070 gone.invalid\nA gone.invalid 192.0.2.1\nA x.INVALID 192.0.2.2";
+    for uri in [
+        "sip:x.INVALID",
+        "sip:df7jal23ls0d.invalid;transport=ws",
+        "sips:x.invalid.:5061",
+    ] {
+        assert_eq!(request(uri, &ALL, zone), [""; 0], "{uri}");
+    }
+    let asked = request("sip:example.org;transport=udp", &ALL, zone);
+    assert_eq!(asked, ["SRV _sip._udp.example.org"]);
+    // Another name that only looks so.
+    assert_eq!(
+        request("sip:invalid.example.org:1", &ALL, ""),
+        ["A invalid.example.org"]
+    );
+}

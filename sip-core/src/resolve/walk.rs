@@ -253,6 +253,9 @@ impl Resolution {
                         Step::Host { name, .. } => DnsQuery::Address(name.clone()),
                         _ => DnsQuery::Naptr(self.domain.clone()),
                     };
+                    if is_nobodys(query.name()) {
+                        continue;
+                    }
                     self.steps.push_front(question);
                     return Next::Ask(query);
                 }
@@ -435,4 +438,11 @@ fn is_name(name: &str) -> bool {
                 .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     };
     name.len() <= 253 && name.split('.').all(label)
+}
+
+/// Whether a name is under `invalid`, which no DNS has (RFC 6761 section 6.4) and by which WebSocket clients say that
+/// they cannot be called but on their connection (RFC 7118 section 5).
+fn is_nobodys(name: &str) -> bool {
+    let last = name.trim_end_matches('.').rsplit('.').next();
+    last.is_some_and(|label| label.eq_ignore_ascii_case("invalid"))
 }

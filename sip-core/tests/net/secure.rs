@@ -44,7 +44,10 @@ fn client() -> Arc<ClientConfig> {
     Arc::new(config)
 }
 
-fn server(names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Arc<ServerConfig> {
+pub(crate) fn server(
+    names: &[&str],
+    change: impl FnOnce(&mut CertificateParams),
+) -> Arc<ServerConfig> {
     let names = names.iter().map(|name| (*name).to_owned());
     let mut params = CertificateParams::new(names.collect::<Vec<_>>()).unwrap();
     change(&mut params);
@@ -124,12 +127,17 @@ async fn a_connection_is_used_again_for_its_own_name_only() {
 
 /// Calls a phone with this certificate, and gives why that failed.
 async fn refused(certificate: Arc<ServerConfig>) -> FlowError {
+    refused_as(certificate, client()).await
+}
+
+async fn refused_as(certificate: Arc<ServerConfig>, client: Arc<ClientConfig>) -> FlowError {
     let mut callee = Driver::new(Config::default(), chance());
     callee.set_tls_server(certificate);
     let listen = Listen::new(Transport::Tls, "127.0.0.1:0".parse().unwrap());
     let at = callee.listen(listen).await.unwrap();
     let callee = tokio::spawn(phone(callee));
     let (mut caller, _) = driver(Config::default(), Transport::Tls).await;
+    caller.set_tls_client(client);
     let call = invite(&format!("sip:bob@{at};transport=tls"));
     caller.endpoint().invite(Instant::now(), call).unwrap();
     let cause = until(&mut caller, |event| match event {
@@ -233,5 +241,116 @@ async fn a_silent_peer_does_not_hold_a_handshake_open() {
     let read = tokio::time::timeout(Duration::from_secs(5), read).await;
     read.expect("closed").ok();
     assert!(rest.is_empty());
+    callee.abort();
+}
+
+/// A server that asks for a certificate of our authority's.
+fn asking() -> Arc<ServerConfig> {
+    let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    params.is_ca = IsCa::NoCa;
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.signed_by(&key, &authority().issuer).unwrap();
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let roots = Arc::new(authority().roots.clone());
+    let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(roots, provider());
+    let config = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(verifier.build().unwrap())
+        .with_single_cert(vec![certificate.der().clone()], key)
+        .unwrap();
+    Arc::new(config)
+}
+
+fn client_with_certificate() -> Arc<ClientConfig> {
+    let params = CertificateParams::new(vec!["trunk.example.org".to_owned()]).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.signed_by(&key, &authority().issuer).unwrap();
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let config = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(authority().roots.clone())
+        .with_client_auth_cert(vec![certificate.der().clone()], key)
+        .unwrap();
+    Arc::new(config)
+}
+
+#[tokio::test]
+async fn a_client_certificate_is_shown_where_it_is_asked_for() {
+    let mut callee = Driver::new(Config::default(), chance());
+    callee.set_tls_server(asking());
+    let listen = Listen::new(Transport::Tls, "127.0.0.1:0".parse().unwrap());
+    let at = callee.listen(listen).await.unwrap();
+    let callee = tokio::spawn(phone(callee));
+    let (mut caller, _) = driver(Config::default(), Transport::Tls).await;
+    caller.set_tls_client(client_with_certificate());
+    let call = invite(&format!("sip:bob@{at};transport=tls"));
+    caller.endpoint().invite(Instant::now(), call).unwrap();
+    until(&mut caller, |event| {
+        matches!(event, Event::Answered { .. }).then_some(())
+    })
+    .await;
+    callee.abort();
+    assert_eq!(refused_as(asking(), client()).await, FlowError::Handshake);
+}
+
+/// Notes what the client asks for in its first message.
+#[derive(Debug)]
+struct Noting(
+    Arc<rustls::sign::CertifiedKey>,
+    std::sync::Mutex<Vec<(Option<String>, bool)>>,
+);
+
+impl rustls::server::ResolvesServerCert for Noting {
+    fn resolve(
+        &self,
+        hello: rustls::server::ClientHello<'_>,
+    ) -> Option<Arc<rustls::sign::CertifiedKey>> {
+        let name = hello.server_name().map(str::to_owned);
+        self.1.lock().unwrap().push((name, hello.alpn().is_some()));
+        Some(self.0.clone())
+    }
+}
+
+#[tokio::test]
+async fn the_name_that_is_called_is_the_one_that_is_asked_for_and_no_protocol_is() {
+    let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.signed_by(&key, &authority().issuer).unwrap();
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let key = rustls::crypto::ring::sign::any_supported_type(&key).unwrap();
+    let certified = rustls::sign::CertifiedKey::new(vec![certificate.der().clone()], key);
+    let noting = Arc::new(Noting(Arc::new(certified), Default::default()));
+    let config = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(noting.clone());
+    let mut callee = Driver::new(Config::default(), chance());
+    callee.set_tls_server(Arc::new(config));
+    let listen = Listen::new(Transport::Tls, "127.0.0.1:0".parse().unwrap());
+    let port = callee.listen(listen).await.unwrap().port();
+    let callee = tokio::spawn(phone(callee));
+    let (mut caller, _) = driver(Config::default(), Transport::Tls).await;
+    let call = invite(&format!("sips:bob@localhost:{port}"));
+    caller.endpoint().invite(Instant::now(), call).unwrap();
+    until(&mut caller, |event| {
+        matches!(event, Event::Answered { .. }).then_some(())
+    })
+    .await;
+    // An address has no name to ask for; and its certificate is not the right one then.
+    let call = invite(&format!("sips:bob@127.0.0.1:{port}"));
+    caller.endpoint().invite(Instant::now(), call).unwrap();
+    let kind = until(&mut caller, |event| match event {
+        Event::Ended { cause, .. } => Some(cause.kind.clone()),
+        _ => None,
+    });
+    assert_eq!(kind.await, EndKind::Transport(FlowError::CertificateName));
+    let seen = noting.1.lock().unwrap();
+    assert_eq!(
+        *seen,
+        [(Some("localhost".to_owned()), false), (None, false)]
+    );
     callee.abort();
 }
