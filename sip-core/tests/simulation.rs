@@ -7,9 +7,18 @@
 //! once and of nothing after it, what a call gives way to is a call that lives, a call without a
 //! peer has a timer, every INVITE that was shown to a phone ends there too, and when all timers
 //! have run out every table is empty. A failing seed is printed and replays: `SEED=7 cargo test --test simulation`.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::expect_used)]
+//! Ignored unless asked for: one run of 10,000 calls (`ten_thousand_calls`), and fresh seeds for as many seconds as
+//! `SECONDS` says (`seeds_for_a_while`).
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout
+)]
 
 mod registering;
+#[path = "support/seeds.rs"]
+mod seeds;
 mod support;
 
 use std::collections::HashMap;
@@ -386,9 +395,9 @@ impl World {
         }
     }
 
-    fn run(mut self) -> Sum {
+    fn run(mut self, calls: usize) -> Sum {
         let mut made = 0;
-        while made < CALLS {
+        while made < calls {
             let from = self.net.random.below(ENDPOINTS as u64) as usize;
             let to = self.net.random.below(ENDPOINTS as u64) as usize;
             if from != to {
@@ -486,25 +495,12 @@ impl World {
     }
 }
 
-fn seeds() -> Vec<u64> {
-    match std::env::var("SEED") {
-        Ok(seed) => vec![seed.parse().expect("SEED is a number")],
-        Err(_) => {
-            let count = std::env::var("SEEDS")
-                .ok()
-                .and_then(|n| n.parse().ok())
-                .unwrap_or(20);
-            (0..count).collect()
-        }
-    }
-}
-
 #[test]
 fn every_call_ends_once_and_nothing_is_left() {
-    let seeds = seeds();
+    let seeds = seeds::wanted();
     let (mut sum, all) = (Sum::default(), seeds.len());
     for seed in seeds {
-        let run = std::panic::catch_unwind(|| World::new(seed).run());
+        let run = std::panic::catch_unwind(|| World::new(seed).run(CALLS));
         let Ok(one) = run else {
             panic!(
                 "seed {seed} fails: SEED={seed} cargo test -p patchcord-sip-core --test simulation"
@@ -530,7 +526,7 @@ fn every_call_ends_once_and_nothing_is_left() {
 
 #[test]
 fn every_phone_is_registered_as_it_wants_and_nothing_is_left() {
-    let (mut registered, mut failed, seeds) = (0, 0, seeds());
+    let (mut registered, mut failed, seeds) = (0, 0, seeds::wanted());
     let all = seeds.len();
     for seed in seeds {
         let run = std::panic::catch_unwind(|| registering::World::new(seed).run());
@@ -544,4 +540,33 @@ fn every_phone_is_registered_as_it_wants_and_nothing_is_left() {
     }
     assert!(registered > all * 40, "{registered} registered");
     assert!(all < 10 || failed > 0, "nothing ever failed");
+}
+
+#[test]
+#[ignore = "takes a minute"]
+fn ten_thousand_calls() {
+    for seed in 0..3 {
+        let sum = World::new(seed).run(10_000);
+        println!(
+            "seed {seed}: {} answered, {} ends, {} replaced, {} transfers reported",
+            sum.answered, sum.ended, sum.replaced, sum.reported
+        );
+    }
+}
+
+#[test]
+#[ignore = "takes as long as SECONDS says"]
+fn seeds_for_a_while() {
+    let (mut answered, mut ended) = (0, 0);
+    seeds::for_a_while("calls", |seed| {
+        let sum = World::new(seed).run(CALLS);
+        answered += sum.answered;
+        ended += sum.ended;
+    });
+    println!("calls: {answered} answered, {ended} ends");
+    let mut registered = 0;
+    seeds::for_a_while("registrations", |seed| {
+        registered += registering::World::new(seed).run().0;
+    });
+    println!("registrations: {registered} made");
 }

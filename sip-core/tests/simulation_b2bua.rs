@@ -5,9 +5,16 @@
 //! every step: each leg of a coupling is a call of its endpoint and each call of an exchange a leg
 //! of exactly one coupling; a coupling is joined at most once and ends exactly once. At the end
 //! every coupling is over and every table empty. A failing seed is printed and replays:
-//! `SEED=7 cargo test --test simulation_b2bua`.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::expect_used)]
+//! `SEED=7 cargo test --test simulation_b2bua`; `seeds_for_a_while` is as in `simulation.rs`.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout
+)]
 
+#[path = "support/seeds.rs"]
+mod seeds;
 mod support;
 
 use std::collections::HashSet;
@@ -278,16 +285,7 @@ impl World {
 
 #[test]
 fn couplings_never_leave_a_leg_alone() {
-    let seeds: Vec<u64> = match std::env::var("SEED") {
-        Ok(seed) => vec![seed.parse().expect("SEED is a number")],
-        Err(_) => {
-            let count = std::env::var("SEEDS")
-                .ok()
-                .and_then(|n| n.parse().ok())
-                .unwrap_or(20);
-            (0..count).collect()
-        }
-    };
+    let seeds = seeds::wanted();
     let (mut joined, all) = (0, seeds.len());
     for seed in seeds {
         match std::panic::catch_unwind(|| World::new(seed).run()) {
@@ -299,4 +297,16 @@ fn couplings_never_leave_a_leg_alone() {
         }
     }
     assert!(joined > all * CALLS / 10, "{joined} joined");
+}
+
+#[test]
+#[ignore = "takes as long as SECONDS says"]
+fn seeds_for_a_while() {
+    let (mut joined, mut couplings) = (0, 0);
+    seeds::for_a_while("couplings", |seed| {
+        let (up, over) = World::new(seed).run();
+        joined += up;
+        couplings += over;
+    });
+    println!("couplings: {joined} of {couplings} joined");
 }
