@@ -1,5 +1,5 @@
-//! Offers and answers over random interleavings of INVITE, PRACK, UPDATE and re-INVITE, in good
-//! weather and bad: RFC 3261 section 13.2.1 and 14, RFC 3262 section 5, RFC 3311 section 5, RFC
+//! Offers and answers over random interleavings of INVITE, PRACK, UPDATE and re-INVITE, before the
+//! call is answered and after, in good weather and bad: RFC 3261 section 13.2.1 and 14, RFC 3262 section 5, RFC 3311 section 5, RFC
 //! 3264 section 4, RFC 6337 section 2.
 //!
 //! Each body that is sent says who offers and which offer it is, or which offer it answers. What is
@@ -27,6 +27,8 @@ enum Act {
     Accept,
     Refuse,
     Info,
+    /// Acknowledges a reliable response, with an offer or without.
+    Prack(bool),
     /// Lets so many things happen.
     Steps(u8),
     /// Lets so much time pass, in ms.
@@ -43,8 +45,23 @@ fn act() -> impl Strategy<Value = Act> {
         4 => Just(Act::Accept),
         1 => Just(Act::Refuse),
         1 => Just(Act::Info),
+        3 => any::<bool>().prop_map(Act::Prack),
         4 => (1u8..8).prop_map(Act::Steps),
         2 => (1u16..4000).prop_map(Act::Wait),
+    ]
+}
+
+/// The same while nobody has answered.
+fn early_act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        1 => Just(Act::Ring),
+        4 => Just(Act::Early),
+        5 => any::<bool>().prop_map(Act::Prack),
+        5 => Just(Act::Update),
+        4 => Just(Act::Accept),
+        1 => Just(Act::Refuse),
+        6 => (1u8..5).prop_map(Act::Steps),
+        1 => (1u16..600).prop_map(Act::Wait),
     ]
 }
 
@@ -74,18 +91,26 @@ struct Side {
     out: Option<u32>,
     /// The last exchange: who offered and which.
     agreed: Option<(usize, u32)>,
-    /// The answer that went out before the 200, which must be the same there.
+    /// What went out before the 200, which must be the same there.
     early: Option<Body>,
+    /// Whether the 200 was given.
+    answered: bool,
+    /// The branch whose reliable response waits for our PRACK.
+    owed: Option<String>,
 }
 
 struct World {
     net: Network,
     sides: [Side; 2],
     number: u32,
+    /// Whether what goes out before the 200 goes out reliably.
+    reliable: bool,
+    /// Whether the caller writes its PRACKs.
+    early_offers: bool,
 }
 
 impl World {
-    fn new(seed: u64, storm: bool, reliable: bool, offerless: bool) -> Self {
+    fn new(seed: u64, storm: bool, reliable: bool, offerless: bool, early_offers: bool) -> Self {
         let mut configs = vec![Config::default(), Config::default()];
         if !reliable {
             configs[1].reliable = Reliable::Never;
@@ -96,9 +121,12 @@ impl World {
             net,
             sides: Default::default(),
             number: 1,
+            reliable: reliable && (early_offers || !offerless),
+            early_offers,
         };
         let call = world.net.invite(0, 1, |mut invite| {
             invite.body = (!offerless).then(|| body(0, "offer", 1));
+            invite.early_offers = early_offers;
             invite
         });
         world.sides[0].call = Some(call);
@@ -146,24 +174,39 @@ impl World {
                         }
                     }
                     Event::Progress {
-                        preview: Some(preview),
+                        preview,
+                        reliable,
+                        branch,
                         ..
                     } => {
+                        if reliable && self.early_offers {
+                            self.sides[at].owed = Some(branch);
+                        }
+                        let Some(preview) = preview else { continue };
                         let (kind, _, number) = read(&preview);
-                        assert_eq!(
-                            (kind.as_str(), Some(number)),
-                            ("answer", self.sides[at].out)
-                        );
-                    }
-                    Event::Answered {
-                        body: Some(heard), ..
-                    } => {
-                        self.sides[at].up = true;
-                        match self.sides[at].out {
-                            Some(_) => self.heard_answer(at, &heard),
-                            None => self.heard_offer(at, &heard),
+                        match (kind.as_str(), reliable) {
+                            ("answer", true) if self.sides[at].agreed == Some((at, number)) => {}
+                            ("answer", true) => self.heard_answer(at, &preview),
+                            ("answer", false) => assert_eq!(self.sides[at].out, Some(number)),
+                            (_, true) => self.heard_offer(at, &preview),
+                            other => panic!("{other:?}"),
                         }
                     }
+                    Event::Answered { body, .. } => {
+                        self.sides[at].up = true;
+                        self.sides[at].owed = None;
+                        let Some(heard) = body else {
+                            assert!(self.sides[at].agreed.is_some(), "an agreed session");
+                            continue;
+                        };
+                        let (kind, _, number) = read(&heard);
+                        match (kind.as_str(), self.sides[at].agreed) {
+                            ("answer", Some(agreed)) => assert_eq!(agreed, (at, number)),
+                            ("answer", None) => self.heard_answer(at, &heard),
+                            _ => self.heard_offer(at, &heard),
+                        }
+                    }
+                    Event::EarlyAnswer { answer, .. } => self.heard_answer(at, &answer),
                     Event::Confirmed { answer, .. } => {
                         if let Some(answer) = answer {
                             self.heard_answer(at, &answer);
@@ -219,30 +262,65 @@ impl World {
                 let _ = handle.ring(now, StatusCode::RINGING, None);
             }
             Act::Early => {
-                let body = side.early.clone().or(reply);
+                let first = side.early.is_none();
+                let offers = self.reliable && first && side.asked.is_none();
+                let anew = offers.then(|| body(at, "offer", next));
+                let body = side.early.clone().or(reply).or(anew);
                 if let Some(body) = body
                     && handle
                         .ring(now, StatusCode::SESSION_PROGRESS, Some(body.clone()))
                         .is_ok()
                 {
                     side.early = Some(body);
+                    if offers {
+                        self.number = next;
+                        side.out = Some(next);
+                    } else if first && self.reliable {
+                        let number = side.asked.take().expect("an offer to answer");
+                        side.agreed = Some((1 - at, number));
+                    }
+                }
+            }
+            Act::Prack(offers) => {
+                let Some(branch) = side.owed.clone() else {
+                    return;
+                };
+                let idle = side.asked.is_none() && side.out.is_none();
+                let offer = (offers && idle).then(|| body(at, "offer", next));
+                // The offer of an UPDATE is answered there.
+                let reply = reply.filter(|_| side.agreed.is_none());
+                let sent = reply.clone().or(offer);
+                if handle.prack(now, &branch, sent.clone()).is_ok() {
+                    side.owed = None;
+                    if let Some(number) = reply.and_then(|_| side.asked.take()) {
+                        side.agreed = Some((1 - at, number));
+                    } else if sent.is_some() {
+                        self.number = next;
+                        side.out = Some(next);
+                    }
                 }
             }
             Act::Answer => {
+                if side.answered {
+                    return;
+                }
+                let done = self.reliable && side.early.is_some();
                 let offered = side.asked.is_some() || side.early.is_some();
                 let body = match side.early.clone().or(reply) {
                     Some(body) => body,
                     None => body(at, "offer", next),
                 };
                 if handle.answer(now, Some(body)).is_ok() {
-                    if offered {
+                    side.answered = true;
+                    if done {
+                        // What a reliable response bore is the session, or PRACK answers it.
+                    } else if offered {
                         let number = side.asked.take().expect("what the early answer answered");
                         side.agreed = Some((1 - at, number));
                     } else {
                         self.number = next;
                         side.out = Some(next);
                     }
-                    side.early = None;
                 }
             }
             Act::Reinvite | Act::Update => {
@@ -252,8 +330,16 @@ impl World {
                     _ => handle.update(now, offer),
                 };
                 if result.is_ok() {
-                    assert_eq!(before, OfferAnswerState::Idle, "no offer while one is out");
-                    assert_eq!(state, CallState::Established);
+                    let early = matches!(state, CallState::Calling | CallState::Incoming);
+                    if early {
+                        assert!(
+                            matches!(act, Act::Update) && side.agreed.is_some(),
+                            "{act:?}"
+                        );
+                    } else {
+                        assert_eq!(before, OfferAnswerState::Idle, "no offer while one is out");
+                        assert_eq!(state, CallState::Established);
+                    }
                     assert_eq!((side.asked, side.out), (None, None));
                     self.number = next;
                     side.out = Some(next);
@@ -325,7 +411,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn offers_and_answers_fit_in_any_order(
@@ -333,16 +419,20 @@ proptest! {
         storm in any::<bool>(),
         reliable in any::<bool>(),
         offerless in prop::bool::weighted(0.3),
+        early_offers in any::<bool>(),
+        early in prop::collection::vec((0usize..2, early_act()), 0..30),
         acts in prop::collection::vec((0usize..2, act()), 1..60),
     ) {
-        let mut world = World::new(seed, storm, reliable, offerless);
+        let mut world = World::new(seed, storm, reliable, offerless, early_offers);
         world.check_the_wire();
-        for (at, act) in acts {
+        world.act(1, Act::Wait(100));
+        for (at, act) in early.into_iter().chain(acts) {
             world.act(at, act);
         }
         // Everything that waits is decided, and both have the same session.
         for _ in 0..6 {
             for at in 0..2 {
+                world.act(at, Act::Prack(false));
                 world.act(at, Act::Answer);
                 world.act(at, Act::Accept);
                 world.act(at, Act::Wait(3000));

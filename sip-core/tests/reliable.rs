@@ -56,7 +56,7 @@ fn early_media_arrives_reliably_and_the_200_waits_for_its_prack() {
             );
             assert_eq!(
                 net.until(0, |e| progress(e).filter(|p| p.0 == 181)),
-                (181, true, true)
+                (181, true, false)
             );
             let now = net.now;
             net.endpoints[1]

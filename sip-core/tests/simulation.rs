@@ -1,6 +1,6 @@
 //! Many endpoints on virtual time over a network that loses, doubles, reorders and delays.
 //!
-//! Every seed makes calls that answer, refuse, cancel, hold, glare, refresh, vanish, and are
+//! Every seed makes calls that ring reliably and offer before the answer, answer, refuse, cancel, hold, glare, refresh, vanish, and are
 //! transferred, blind and attended, with subscriptions beside them and without, at random moments.
 //! Invariants: everything emitted is valid (the network checks it), commands that the state forbids
 //! are refused and change nothing, an endpoint tells of a call's or a subscription's end exactly
@@ -49,6 +49,8 @@ struct World {
     answered: usize,
     ended: usize,
     asked_again: usize,
+    /// Provisional responses that came reliably.
+    reliable: usize,
     /// Subscriptions, and whether they are over.
     subs: HashMap<(usize, SubscriptionId), bool>,
     /// Calls that gave way to another, and transfers that were reported to the end.
@@ -62,6 +64,7 @@ struct Sum {
     answered: usize,
     ended: usize,
     asked_again: usize,
+    reliable: usize,
     replaced: usize,
     reported: usize,
 }
@@ -101,6 +104,7 @@ impl World {
             answered: 0,
             ended: 0,
             asked_again: 0,
+            reliable: 0,
             subs: HashMap::new(),
             replaced: 0,
             reported: 0,
@@ -130,6 +134,7 @@ impl World {
             | Event::Answered { call, .. }
             | Event::Confirmed { call, .. }
             | Event::Offered { call, .. }
+            | Event::EarlyAnswer { call, .. }
             | Event::OfferWithdrawn { call, .. }
             | Event::ReinviteAnswered { call, .. }
             | Event::ReinviteFailed { call, .. }
@@ -182,10 +187,25 @@ impl World {
             } => {
                 // The wait is over: the call may have been changed meanwhile, but not refuse us for it.
                 self.asked_again += 1;
-                let _ = self.net.endpoints[at]
-                    .call(call)
-                    .unwrap()
-                    .reinvite(now, offer(at));
+                // Its end may be the next event already.
+                if let Ok(handle) = self.net.endpoints[at].call(call) {
+                    let _ = handle.reinvite(now, offer(at));
+                }
+            }
+            Event::Progress {
+                call,
+                branch,
+                reliable: true,
+                ..
+            } => {
+                self.reliable += 1;
+                let body = self.net.random.chance(30).then(|| offer(at));
+                // Some leave that to the endpoint, which does it for those who never asked.
+                if self.net.random.chance(80)
+                    && let Ok(handle) = self.net.endpoints[at].call(call)
+                {
+                    let _ = handle.prack(now, &branch, body);
+                }
             }
             _ => {}
         }
@@ -364,7 +384,8 @@ impl World {
         };
         let state = handle.state();
         let result = match choice {
-            0..20 => handle.ring(now, StatusCode::RINGING, None),
+            0..8 => handle.ring(now, StatusCode::RINGING, None),
+            8..20 => handle.ring(now, StatusCode::SESSION_PROGRESS, Some(answer(at))),
             20..50 => {
                 let result = handle.answer(now, Some(answer(at)));
                 if result.is_ok() {
@@ -381,7 +402,11 @@ impl World {
         };
         let fits = match choice {
             0..55 => state == CallState::Incoming,
-            55..75 => state == CallState::Established,
+            55..68 => state == CallState::Established,
+            68..75 => matches!(
+                state,
+                CallState::Established | CallState::Calling | CallState::Incoming
+            ),
             75..80 => matches!(state, CallState::Established | CallState::Accepted),
             80..85 => false,
             _ => !matches!(state, CallState::Cancelling | CallState::Leaving),
@@ -408,7 +433,9 @@ impl World {
                     "wrong"
                 };
                 let ring = Duration::from_millis(500 + self.net.random.below(60_000));
-                let call = self.net.invite(from, to, |invite| {
+                let early = self.net.random.chance(40);
+                let call = self.net.invite(from, to, |mut invite| {
+                    invite.early_offers = early;
                     invite
                         .account(Account::with_password("bob", password))
                         .ring_timeout(ring)
@@ -480,6 +507,7 @@ impl World {
             answered: self.answered,
             ended: self.ended,
             asked_again: self.asked_again,
+            reliable: self.reliable,
             replaced: self.replaced,
             reported: self.reported,
         }
@@ -509,6 +537,7 @@ fn every_call_ends_once_and_nothing_is_left() {
         assert!(one.ended >= CALLS / 2, "seed {seed}: {} ends", one.ended);
         sum.answered += one.answered;
         sum.asked_again += one.asked_again;
+        sum.reliable += one.reliable;
         sum.replaced += one.replaced;
         sum.reported += one.reported;
     }
@@ -516,6 +545,7 @@ fn every_call_ends_once_and_nothing_is_left() {
     // nothing.
     assert!(sum.answered > all * CALLS / 8, "{} answered", sum.answered);
     assert!(all < 10 || sum.asked_again > 0, "no two offers met");
+    assert!(sum.reliable > all, "{} reliable responses", sum.reliable);
     assert!(
         all < 10 || sum.replaced > all / 2,
         "{} replaced",

@@ -98,6 +98,8 @@ pub(crate) enum Reinvite {
         offer: bool,
         /// Whether a session timer sent it, not the application.
         refresh: bool,
+        /// The early dialog that it is about, by the peer's tag; none once the call is answered.
+        early: Option<Box<str>>,
     },
     /// After 491: nothing is out until then (14.1).
     Wait { until: Instant, reason: String },
@@ -235,8 +237,12 @@ impl Call {
             .and_then(|arrival| arrival.sent.deadline());
         let update = self.update.as_ref().map(|update| update.until);
         let session = self.session.as_ref().map(|session| session.deadline());
+        let owed = self.outgoing.as_ref().and_then(|outgoing| {
+            let waits = outgoing.early.iter().filter_map(Early::deadline);
+            waits.min()
+        });
         [
-            rings, repeat, ack, glare, arrival, prack, update, session, subs,
+            rings, repeat, ack, glare, arrival, prack, update, session, owed, subs,
         ]
         .into_iter()
         .flatten()
@@ -272,7 +278,41 @@ impl Call {
         self.got_body.as_ref() == Some(&body.bytes)
     }
 
-    pub(crate) fn dialog(&mut self) -> Option<&mut Dialog> {
-        self.dialogs.first_mut()
+    /// Whether nobody answered the INVITE that makes the call.
+    pub(crate) fn is_early(&self) -> bool {
+        matches!(self.state, CallState::Calling | CallState::Incoming)
+    }
+
+    /// Whether the session may still be changed, now or a little later.
+    pub(crate) fn is_going_on(&self) -> bool {
+        self.is_early() || matches!(self.state, CallState::Accepted | CallState::Established)
+    }
+
+    /// Whether this transaction is the change of the session that is out.
+    pub(crate) fn is_changing(&self, client: Key) -> bool {
+        matches!(self.reinvite.as_deref(), Some(Reinvite::Out { client: out, .. }) if *out == client)
+    }
+
+    /// Which of the dialogs has this tag of the peer's.
+    pub(crate) fn dialog_at(&self, tag: &str) -> Option<usize> {
+        self.dialogs
+            .iter()
+            .position(|dialog| dialog.remote_tag() == tag)
+    }
+
+    /// The early dialog with this tag of the peer's, if it began with a reliable response.
+    pub(crate) fn early(&mut self, tag: &str) -> Option<&mut Early> {
+        let early = &mut self.outgoing.as_deref_mut()?.early;
+        early.iter_mut().find(|early| early.is(tag))
+    }
+
+    /// Whose turn it is in the dialog with this tag of the peer's: each early one has its own.
+    pub(crate) fn offers_in(&mut self, tag: &str) -> &mut OfferAnswer {
+        let early = self.outgoing.as_deref_mut();
+        let early = early.and_then(|outgoing| outgoing.early.iter_mut().find(|e| e.is(tag)));
+        match early {
+            Some(early) => &mut early.offers,
+            None => &mut self.offers,
+        }
     }
 }

@@ -49,6 +49,10 @@ pub struct Invite {
     pub max_forwards: u8,
     /// The registration through which it goes.
     pub registration: Option<RegistrationId>,
+    /// Whether the application takes part in offers and answers before the call is answered;
+    /// default false: then PRACK goes out by itself, and the peer's early UPDATE with an offer
+    /// meets 491.
+    pub early_offers: bool,
 }
 
 impl Invite {
@@ -66,6 +70,7 @@ impl Invite {
             target: None,
             max_forwards: 70,
             registration: None,
+            early_offers: false,
         }
     }
 
@@ -103,6 +108,15 @@ impl Invite {
     /// Sets where to send it.
     pub fn target(mut self, target: Target) -> Self {
         self.target = Some(target);
+        self
+    }
+
+    /// Takes part in offers and answers before the call is answered (RFC 6337 section 2.2): each
+    /// reliable provisional response waits for [`CallHandle::prack`](crate::CallHandle::prack),
+    /// which can offer, or answers the offer that such a response brings to an INVITE without one;
+    /// and the peer's early UPDATE is told as [`Event::Offered`](crate::Event::Offered).
+    pub fn early_offers(mut self) -> Self {
+        self.early_offers = true;
         self
     }
 

@@ -64,9 +64,11 @@ pub enum Event {
         /// response makes no dialog.
         branch: String,
         /// A preview of the answer, for early media. It binds nobody until the 200, unless
-        /// `reliable`.
+        /// `reliable`. When our INVITE had no offer: the peer's, which
+        /// [`CallHandle::prack`](crate::CallHandle::prack) answers, if `reliable`.
         preview: Option<Body>,
-        /// Whether the response came reliably (RFC 3262): then the first preview is the answer.
+        /// Whether the response came reliably (RFC 3262): then the first preview of the branch is
+        /// the answer, and there is no further one.
         reliable: bool,
         /// The response.
         response: Message,
@@ -76,7 +78,8 @@ pub enum Event {
         /// The call.
         call: CallId,
         /// The peer's answer; or its offer if our INVITE had none, and then
-        /// [`CallHandle::accept`](crate::CallHandle::accept) sends our answer in the ACK.
+        /// [`CallHandle::accept`](crate::CallHandle::accept) sends our answer in the ACK. None when
+        /// PRACK or UPDATE agreed on another session before.
         body: Option<Body>,
         /// The response.
         response: Message,
@@ -98,7 +101,17 @@ pub enum Event {
         call: CallId,
         /// The offer; `None` when the peer asks for ours, which `accept` then carries.
         offer: Option<Body>,
-        /// The re-INVITE or UPDATE.
+        /// The re-INVITE, UPDATE or PRACK.
+        request: Message,
+    },
+    /// The PRACK of the reliable response that bore our offer brought the answer (RFC 3262 section
+    /// 5): the session is agreed on before the call is answered.
+    EarlyAnswer {
+        /// The call.
+        call: CallId,
+        /// The peer's answer.
+        answer: Body,
+        /// The PRACK.
         request: Message,
     },
     /// What [`Event::Offered`] brought needs no answer any more: the peer took it back with CANCEL,
@@ -107,7 +120,7 @@ pub enum Event {
         /// The call.
         call: CallId,
     },
-    /// Our re-INVITE was answered.
+    /// Our re-INVITE or UPDATE was answered, or the offer in our PRACK.
     ReinviteAnswered {
         /// The call.
         call: CallId,
@@ -116,7 +129,7 @@ pub enum Event {
         /// The response.
         response: Message,
     },
-    /// Our re-INVITE failed; the session stays as it was (14.1). After 491 this comes when the
+    /// Our re-INVITE, UPDATE or offer in a PRACK failed; the session stays as it was (14.1). After 491 this comes when the
     /// wait of section 14.1 is over, so that the application can offer again at once.
     ReinviteFailed {
         /// The call.

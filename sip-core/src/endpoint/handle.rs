@@ -172,9 +172,38 @@ impl<'e> CallHandle<'e> {
 
     /// Offers a change by UPDATE (RFC 3311), which asks nobody's user and needs no ACK; answered
     /// like a re-INVITE. Refused when the peer's Allow does not name UPDATE.
+    ///
+    /// Before the call is answered it may go out once a reliable response and its PRACK have agreed
+    /// on a session (section 5.1); a 200 that we owe waits for it then. Of several early dialogs
+    /// [`update_branch`](Self::update_branch) names one.
     pub fn update(self, now: Instant, offer: Body) -> Result<(), CommandError> {
         self.command(now, |endpoint, now, call| {
-            endpoint.start_update(now, call, offer)
+            endpoint.start_update(now, call, None, offer)
+        })
+    }
+
+    /// The same in the early dialog that [`Event::Progress`](crate::Event::Progress) names.
+    pub fn update_branch(
+        self,
+        now: Instant,
+        branch: &str,
+        offer: Body,
+    ) -> Result<(), CommandError> {
+        self.command(now, |endpoint, now, call| {
+            endpoint.start_update(now, call, Some(branch), offer)
+        })
+    }
+
+    /// Acknowledges the reliable response of a branch (RFC 3262), for an INVITE with
+    /// [`early_offers`](crate::Invite::early_offers). `body` is the answer to the offer that the
+    /// response brought to an INVITE without one; otherwise, if any, a new offer, answered by
+    /// [`Event::ReinviteAnswered`](crate::Event::ReinviteAnswered).
+    ///
+    /// After half of timer H the endpoint sends PRACK without a body, or ends the call when an
+    /// answer was due.
+    pub fn prack(self, now: Instant, branch: &str, body: Option<Body>) -> Result<(), CommandError> {
+        self.command(now, |endpoint, now, call| {
+            endpoint.prack(now, call, branch, body)
         })
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::body::Body;
-use super::call::{Arrival, Call, CallState, Success};
+use super::call::{Arrival, Call, CallState, Reinvite, Success};
 use super::command::CommandError;
 use super::config::Uninvited;
 use super::event::{CallId, Event};
@@ -344,8 +344,14 @@ impl Endpoint {
             return Ok(());
         }
         let answers = reliable && body.is_some() && !arrival.sent.answered;
-        if answers && call.offers.state() != OfferAnswerState::RemoteOffer {
-            return Err(CommandError::State("an INVITE with an offer"));
+        let mut offers = call.offers;
+        if answers {
+            // RFC 3262 section 5: the first reliable response to an INVITE without an offer bears
+            // ours, and PRACK the answer.
+            match offers.state() {
+                OfferAnswerState::RemoteOffer => offers.local_answer()?,
+                _ => offers.local_offer()?,
+            }
         }
         let tag = self.server_tag(arrival.server);
         let mut builder = self
@@ -359,7 +365,12 @@ impl Endpoint {
                 .header(HeaderName::REQUIRE, "100rel")
                 .header_display(HeaderName::RSEQ, sequence);
         }
-        if let Some(body) = &body {
+        // An answer may be repeated while it holds; an offer would be another one.
+        let holds = offers.completed() < 2
+            && offers.state() != OfferAnswerState::LocalOffer
+            && !arrival.sent.offered;
+        let repeats = !arrival.sent.answered || holds;
+        if let Some(body) = body.as_ref().filter(|_| answers || repeats) {
             builder = wire::response_with_body(builder, body);
         }
         let response = builder.build()?;
@@ -370,8 +381,9 @@ impl Endpoint {
                 .sent(now, sequence, response.to_bytes(), to, t1);
         }
         if answers {
-            call.offers.local_answer()?;
             arrival.sent.answered = true;
+            arrival.sent.offered = call.offers.state() == OfferAnswerState::Idle;
+            call.offers = offers;
         }
         arrival.again = Some(after(now, self.config.progress_every));
         if body.is_some() {
@@ -413,13 +425,18 @@ impl Endpoint {
             (Some(preview), _) => Some(preview.clone()),
             (None, body) => body,
         };
-        if arrival.sent.is_waiting() || (call.update.is_some() && arrival.sent.answered) {
-            // RFC 3262 section 3: not while the answer in a reliable response may be lost.
+        let changing =
+            call.update.is_some() || matches!(call.reinvite.as_deref(), Some(Reinvite::Out { .. }));
+        if arrival.sent.is_waiting() || (changing && arrival.sent.answered) {
+            // RFC 3262 section 3: not while what a reliable response bears may be lost; nor while
+            // somebody changes it.
             arrival.sent.hold_answer(body);
             return Ok(());
         }
         // What came after the early answer is the session now; the 200 must not bring it back.
-        let body = body.filter(|_| !arrival.sent.answered || call.offers.completed() < 2);
+        let body = body.filter(|_| {
+            !arrival.sent.answered || (call.offers.completed() < 2 && !arrival.sent.offered)
+        });
         let mut offers = call.offers;
         match (offers.state(), &body) {
             // The answer went out reliably; the 200 repeats it for those who look only there.

@@ -396,12 +396,15 @@ impl Endpoint {
             return;
         };
         call.flow = Some(reply.flow);
+        if purpose == Purpose::Prack && call.is_changing(reply.client) {
+            self.reinvite_response(now, call, purpose, reply);
+            return;
+        }
         if matches!(status.code(), 401 | 407)
             && let Ok(attempt) = self.authorize(call, reply)
-            && self
-                .resend_authorized(now, call, reply, attempt, purpose)
-                .is_ok()
+            && let Ok((client, _)) = self.resend_authorized(now, call, reply, attempt, purpose)
         {
+            self.prack_again(call, reply.client, client);
             return;
         }
         if purpose == Purpose::Bye {
@@ -411,6 +414,7 @@ impl Endpoint {
             return;
         }
         if purpose == Purpose::Prack {
+            self.prack_over(call, reply.client);
             return;
         }
         if let (Some(key), Some(method)) = (call.key, reply.request.method()) {
@@ -456,11 +460,14 @@ impl Endpoint {
             self.end(call, cause, None);
             return;
         }
-        if purpose == Purpose::Prack {
+        self.prack_over(call, client);
+        if self.reinvite_over(call, client) && call.is_early() {
+            // The INVITE goes on; whether the peer lives is found out by it.
+            self.reinvite_lost(now, call, StatusCode::REQUEST_TIMEOUT);
             return;
         }
-        if matches!(purpose, Purpose::Reinvite | Purpose::Update) {
-            self.reinvite_over(call, client);
+        if purpose == Purpose::Prack {
+            return;
         }
         if !matches!(call.state, CallState::Established | CallState::Accepted) {
             return;
@@ -517,6 +524,7 @@ impl Endpoint {
             endpoint.glare_due(now, call);
             endpoint.arrival_due(now, call);
             endpoint.reliable_due(now, call);
+            endpoint.pracks_due(now, call);
             endpoint.update_due(now, call);
             endpoint.session_due(now, call);
         })

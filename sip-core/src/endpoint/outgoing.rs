@@ -122,7 +122,7 @@ impl Endpoint {
             .header(HeaderName::CONTACT, contact)
             .header(HeaderName::ALLOW, &self.allow);
         let mut supported = self.supported();
-        if !invite.has_offer() {
+        if !invite.has_offer() && !invite.early_offers {
             // A reliable response would carry an offer, and PRACK our answer.
             let but = supported.split(", ").filter(|tag| *tag != "100rel");
             supported = but.collect::<Vec<_>>().join(", ");
@@ -190,6 +190,7 @@ impl Endpoint {
             Some(target) => target.to_string(),
             None => call.host.clone(),
         };
+        self.early_over(now, call, None);
         self.try_next(now, call, failure.cause(host), None);
     }
 
@@ -255,12 +256,16 @@ impl Endpoint {
             }
         }
         call.note_peer(reply.response);
+        let agreed = call
+            .early(&branch)
+            .is_some_and(|early| early.offers.completed() > 0);
         let reliable = match self.provisional(now, call, at, reply) {
             Provisional::Old => return,
             reliable => reliable == Provisional::Fresh,
         };
         self.report(call, status, &reply.response.reason());
-        let preview = wire::session(reply.response);
+        // Behind an agreed session it can only be a repetition, perhaps of what no longer holds.
+        let preview = wire::session(reply.response).filter(|_| !agreed);
         let preview = preview.and_then(|body| self.previewed(call, &branch, body));
         if let Some(key) = call.key {
             self.out.tell(Event::Progress {
@@ -329,7 +334,11 @@ impl Endpoint {
         let cancelled = call.state == CallState::Cancelling;
         call.note_peer(reply.response);
         let offered = call.outgoing.as_ref().is_some_and(|o| o.invite.has_offer());
-        let early = Self::early_answer(call, &branch);
+        // What PRACK or UPDATE agreed on in this branch is the session; the others' is nobody's.
+        let early = call
+            .early(&branch)
+            .map(|early| (early.offers, early.answer.take()));
+        self.early_over(now, call, Some(&branch));
         let preview = call.outgoing.as_deref_mut().and_then(|outgoing| {
             let mut previews = outgoing.previews.drain(..);
             previews
@@ -342,15 +351,27 @@ impl Endpoint {
             .and_then(|outgoing| outgoing.invite.body);
         call.state = CallState::Established;
         self.session_answered(now, call, reply.response);
-        // What came reliably is the answer; the 200 may repeat it, but not change it.
         let last = wire::session(reply.response);
-        let body = early.or(match self.config.later_sdp {
+        let agreed = early
+            .as_ref()
+            .is_some_and(|(offers, _)| offers.completed() > 0);
+        let body = match early {
+            // What came reliably is the answer; the 200 may repeat it, but not change it.
+            Some((offers, answer)) if agreed => {
+                call.offers = offers;
+                answer.filter(|_| offers.completed() == 1)
+            }
             _ if !offered => last,
-            LaterSdp::Follow => last.or(preview),
-            LaterSdp::Ignore => preview.or(last),
-        });
-        call.got(body.as_ref());
+            _ => match self.config.later_sdp {
+                LaterSdp::Follow => last.or(preview),
+                LaterSdp::Ignore => preview.or(last),
+            },
+        };
+        if !agreed {
+            call.got(body.as_ref());
+        }
         let broken = match (offered, &body) {
+            _ if agreed => None,
             (true, Some(_)) => call
                 .offers
                 .remote_answer()
@@ -364,7 +385,7 @@ impl Endpoint {
                 .map(|_| "an offer too many"),
             (false, None) => Some("a 200 without an offer"),
         };
-        if cancelled || broken.is_some() || offered {
+        if cancelled || broken.is_some() || offered || agreed {
             self.acknowledge(call, reply.client, seq, None);
         } else {
             let until = after(now, self.config.timers.h);
@@ -418,6 +439,7 @@ impl Endpoint {
             self.end(call, cause, Some(reply.response.clone()));
             return;
         }
+        self.early_over(now, call, None);
         let mut cause = EndCause::new(EndedBy::Remote, EndKind::Rejected)
             .with_status(status, &phrase)
             .with_reason(reason.as_deref());

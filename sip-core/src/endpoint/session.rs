@@ -245,13 +245,14 @@ impl Endpoint {
             None
         };
         let offer = body.is_some();
-        match self.send_offer(now, call, method, purpose, body.as_ref()) {
+        match self.send_offer(now, call, 0, method, purpose, body.as_ref()) {
             Ok((client, seq)) => {
                 call.reinvite = Some(Box::new(Reinvite::Out {
                     client,
                     seq,
                     offer,
                     refresh: true,
+                    early: None,
                 }));
             }
             Err(_) if offer => call.offers.abandon(),

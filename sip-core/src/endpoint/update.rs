@@ -32,9 +32,13 @@ impl Endpoint {
             return;
         }
         let offer = wire::session(request);
+        let tag = wire::from_tag(request).unwrap_or_default();
+        let early = call.outgoing.as_deref();
+        let deaf = early.is_some_and(|outgoing| !outgoing.invite.early_offers);
         if offer.is_some() {
-            let refused = match call.offers.state() {
+            let refused = match call.offers_in(&tag).state() {
                 _ if call.update.is_some() => Some(StatusCode::SERVER_INTERNAL_ERROR),
+                _ if deaf => Some(StatusCode::REQUEST_PENDING),
                 OfferAnswerState::RemoteOffer => Some(StatusCode::SERVER_INTERNAL_ERROR),
                 OfferAnswerState::LocalOffer => Some(StatusCode::REQUEST_PENDING),
                 OfferAnswerState::Idle => None,
@@ -50,8 +54,8 @@ impl Endpoint {
             }
         }
         call.note_peer(request);
-        if let Some(dialog) = call.dialog() {
-            dialog.refresh_target(request);
+        if let Some(at) = call.dialog_at(&tag) {
+            call.dialogs[at].refresh_target(request);
         }
         let mut arrival = self.arrival(now, server, request);
         arrival.grant = grant;
@@ -62,7 +66,7 @@ impl Endpoint {
         }
         call.got(offer.as_ref());
         // Seen to be possible above.
-        let _ = call.offers.remote_offer();
+        let _ = call.offers_in(&tag).remote_offer();
         // The client gives up after timer F; half of that is left for the way.
         arrival.until = arrival.until.min(after(now, self.config.timers.f / 2));
         call.update = Some(Box::new(arrival));
@@ -114,7 +118,8 @@ impl Endpoint {
             call.update = Some(arrival);
             return Err(error);
         }
-        call.offers.local_answer()?;
+        let tag = wire::from_tag(&arrival.request).unwrap_or_default();
+        call.offers_in(&tag).local_answer()?;
         call.sent_body = Some(body);
         // A 200 to the INVITE may have waited for this one.
         self.send_held(now, call);
@@ -133,7 +138,8 @@ impl Endpoint {
         self.respond_status(now, arrival.server, &arrival.request, status, |builder| {
             builder
         });
-        call.offers.abandon();
+        let tag = wire::from_tag(&arrival.request).unwrap_or_default();
+        call.offers_in(&tag).abandon();
         self.send_held(now, call);
         Ok(())
     }
