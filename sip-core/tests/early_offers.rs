@@ -215,10 +215,11 @@ fn an_application_that_takes_no_part_is_not_asked() {
     let now = net.now;
     assert!(net.call(0, caller).prack(now, &branch, None).is_err());
     net.call(1, callee).update(now, offer(1)).unwrap();
-    net.until(1, |event| match event {
-        Event::ReinviteFailed { status, .. } => Some(assert_eq!(status.code(), 491)),
+    let refused = net.until(1, |event| match event {
+        Event::ReinviteFailed { status, .. } => Some(status.code()),
         _ => None,
     });
+    assert_eq!(refused, 491);
     assert_eq!(net.count(0, "PRACK"), 1);
     let now = net.now;
     net.call(1, callee).answer(now, None).unwrap();
