@@ -2,6 +2,7 @@
 //!
 //! - [`Baresip`]: one headless user agent with a control connection ([`Control`]), a WAV that it plays and one that
 //!   it records.
+//! - [`Linphone`]: a second one, of another family, which reads commands as lines.
 //! - [`Sipp`]: one run of a scenario from `sipp/`, with every message that it saw.
 //! - [`Ua`]: `sip-core`'s `Endpoint` on plain sockets, as an application without a runtime would drive it.
 //! - [`Heard`]: a recording, asked which tones it holds and for how long.
@@ -25,6 +26,7 @@
 mod baresip;
 mod control;
 mod heard;
+mod linphone;
 mod ports;
 mod process;
 mod scratch;
@@ -35,6 +37,7 @@ mod wav;
 pub use baresip::{Baresip, BaresipOptions, Codec, Packets, Security};
 pub use control::{Control, Event};
 pub use heard::Heard;
+pub use linphone::{Linphone, LinphoneOptions};
 pub use ports::{Ports, Proto, bound};
 pub use process::{Process, absent, installed, wait_until};
 pub use scratch::Scratch;

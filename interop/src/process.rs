@@ -1,6 +1,7 @@
 //! A child process that ends with its owner, and whether a program is there at all.
 
 use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -59,11 +60,23 @@ impl Process {
     ///
     /// # Panics
     /// When it cannot be started.
-    pub fn start(mut command: Command, log: &Path) -> Self {
+    pub fn start(command: Command, log: &Path) -> Self {
+        Self::spawn(command, log, Stdio::null())
+    }
+
+    /// Starts `command` with its output in `log`; what [`Process::type_line`] says is its input.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn start_typing(command: Command, log: &Path) -> Self {
+        Self::spawn(command, log, Stdio::piped())
+    }
+
+    fn spawn(mut command: Command, log: &Path, input: Stdio) -> Self {
         let out = File::create(log).expect("the log file");
         let err = out.try_clone().expect("the log file twice");
         let child = command
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(out)
             .stderr(err)
             .spawn()
@@ -72,6 +85,15 @@ impl Process {
             child,
             log: log.to_path_buf(),
         }
+    }
+
+    /// Types a line.
+    ///
+    /// # Panics
+    /// When it was started without input, or has ended.
+    pub fn type_line(&mut self, line: &str) {
+        let input = self.child.stdin.as_mut().expect("its input");
+        writeln!(input, "{line}").expect("a program that reads");
     }
 
     /// What it has printed so far.

@@ -89,6 +89,13 @@ pub struct Config {
     /// How long media may pause afterwards. Hold stops this clock. Default: 15 s, three of the peer's report
     /// intervals, because its RTCP counts as a sign of life.
     pub media_timeout: Option<Duration>,
+    /// Whether STUN messages are handed on as [`Received::Stun`](super::Received::Stun), because somebody checks
+    /// connectivity on this path (ICE, RFC 8445; consent, RFC 7675). Default: no, they are dropped.
+    pub stun: bool,
+    /// Whether keys come from a handshake on this path (DTLS-SRTP, RFC 5763): its records are handed on as
+    /// [`Received::Dtls`](super::Received::Dtls), and until [`MediaPath::set_keys`](super::MediaPath::set_keys)
+    /// has brought keys, no media is sent, believed or answered. Default: no, they are dropped.
+    pub dtls: bool,
     /// The wall clock, for sender reports.
     pub epoch: Epoch,
 }
@@ -111,6 +118,8 @@ impl Config {
             reduced_size: false,
             first_media_timeout: Some(Duration::from_secs(30)),
             media_timeout: Some(Duration::from_secs(15)),
+            stun: false,
+            dtls: false,
             epoch,
         }
     }

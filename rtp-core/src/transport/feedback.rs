@@ -15,7 +15,7 @@ impl MediaPath {
     /// Feedback goes at once; how often is the caller's to bound.
     ///
     /// # Errors
-    /// [`SendError::Closed`]; [`SendError::NoRemote`] without an address, or with [`RtcpMode::Off`];
+    /// [`SendError::Closed`]; [`SendError::NoKeys`]; [`SendError::NoRemote`] without an address, or with [`RtcpMode::Off`];
     /// [`SendError::TooLarge`] when it does not fit; [`SendError::Srtp`].
     pub fn send_feedback(
         &mut self,
@@ -26,6 +26,9 @@ impl MediaPath {
         let _now = self.advance(now);
         if self.closed {
             return Err(SendError::Closed);
+        }
+        if self.awaits_keys() {
+            return Err(SendError::NoKeys);
         }
         let to = self
             .rtcp_destination()

@@ -6,14 +6,18 @@
 //! Sequence numbers, timestamps, SSRC and rollover counters go on across hold, codec change, new keys and
 //! new addresses: a peer that checks continuity hears one stream.
 //!
+//! ICE and DTLS join it from outside: with [`Config::stun`] and [`Config::dtls`] their datagrams come out of
+//! [`MediaPath::receive`] as they came in, what they say goes out beside the path's own packets, and keys go in by
+//! [`MediaPath::set_keys`]. Until then a path that waits for keys neither sends nor believes anything.
+//!
 //! Which payload type is which codec stays with the caller; the path knows only their clock rates.
 //!
 //! ```text
 //! loop {
-//!     path.receive(now, from, packet)          // for every datagram: Rtp | Rtcp | Handled | Dropped(why)
+//!     path.receive(now, from, packet)          // for every datagram: Rtp | Rtcp | Stun | Dtls | Handled | Dropped(why)
 //!     path.send(now, frame, &mut buffer)       // for every frame: Transmit says where `buffer` goes
 //!     path.handle_timeout(now)                 // when poll_timeout() has passed
-//!     while let Some(t) = path.poll_transmit(now, &mut buffer) { .. }   // RTCP
+//!     while let Some(t) = path.poll_transmit(&mut buffer) { .. }   // RTCP
 //!     while let Some(e) = path.poll_event() { .. }
 //! }
 //! ```

@@ -68,6 +68,7 @@ pub(super) struct Counters {
     pub(super) bytes_received: u64,
     pub(super) reports_sent: u64,
     pub(super) reports_received: u64,
+    pub(super) handed_on: u64,
     pub(super) last_received: Option<Instant>,
     pub(super) dropped: Dropped,
 }
@@ -82,7 +83,7 @@ pub struct MediaPath {
     pub(super) timestamp_offset: u32,
     cname: String,
     pub(super) latch: Latch,
-    latching: Latching,
+    pub(super) latching: Latching,
     pub(super) rtcp: RtcpMode,
     rtcp_remote: SocketAddr,
     pub(super) reduced_size: bool,
@@ -105,6 +106,8 @@ pub struct MediaPath {
     inactive: bool,
     collisions: Vec<SocketAddr>,
     events: VecDeque<Event>,
+    pub(super) stun: bool,
+    pub(super) dtls: bool,
 }
 
 impl fmt::Debug for MediaPath {
@@ -175,6 +178,8 @@ impl MediaPath {
             inactive: false,
             collisions: Vec::new(),
             events: VecDeque::with_capacity(MAX_EVENTS),
+            stun: config.stun,
+            dtls: config.dtls,
         };
         if path.rtcp != RtcpMode::Off {
             let random = path.draw();
@@ -244,7 +249,7 @@ impl MediaPath {
 
     /// The keys after negotiation. The same ones again change nothing. New ones go on with the rollover
     /// counters of the old ones, in both directions; a peer that begins at 0 with its new key is recognised
-    /// by its first packet. `None` goes on in the clear.
+    /// by its first packet. `None` goes on in the clear, or with [`Config::dtls`] waits for the next handshake.
     pub fn set_keys(&mut self, now: Instant, keys: Option<Keys>) {
         self.advance(now);
         match (&self.keys, &keys) {
@@ -268,6 +273,13 @@ impl MediaPath {
             }
         }
         self.keys = keys;
+    }
+
+    /// Whether a handshake has yet to bring the keys, see [`Config::dtls`]. Nothing is sent and no media is
+    /// believed until then.
+    #[must_use]
+    pub fn awaits_keys(&self) -> bool {
+        self.dtls && self.keys.is_none()
     }
 
     /// The clock rate in Hz of a payload type after negotiation.
@@ -334,6 +346,10 @@ impl MediaPath {
     /// The next RTCP packet to send, written into `out`.
     pub fn poll_transmit(&mut self, out: &mut PacketBuf) -> Option<Transmit> {
         let bye = self.bye.take();
+        if self.awaits_keys() {
+            self.report_due = false;
+            return None;
+        }
         if !std::mem::take(&mut self.report_due) && bye.is_none() {
             return None;
         }
@@ -417,6 +433,7 @@ impl MediaPath {
             remote_report: self.reports.remote,
             reports_sent: c.reports_sent,
             reports_received: c.reports_received,
+            handed_on: c.handed_on,
             dropped: c.dropped,
             last_received: c.last_received,
         }
@@ -470,6 +487,7 @@ impl MediaPath {
             Reason::Srtp(_) => &mut dropped.unauthenticated,
             Reason::Looped => &mut dropped.looped,
             Reason::Held => &mut dropped.held,
+            Reason::NoKeys => &mut dropped.no_keys,
         };
         *counter += 1;
     }

@@ -1,6 +1,6 @@
 //! The way in.
 
-use super::config::RtcpMode;
+use super::config::{Latching, RtcpMode};
 use super::latch::Admission;
 use super::path::{Event, MediaPath};
 use crate::rtcp::Compound;
@@ -86,7 +86,7 @@ impl Protocol {
 pub enum Reason {
     /// Not RTP or RTCP although the first byte said so.
     Malformed,
-    /// Another protocol.
+    /// Another protocol, which nobody asked for.
     NotMedia(Protocol),
     /// From an address that is not the peer's, see [`Latching`](super::Latching).
     Stranger,
@@ -96,6 +96,8 @@ pub enum Reason {
     Looped,
     /// Nothing is to be received now.
     Held,
+    /// The handshake has not brought the keys yet.
+    NoKeys,
 }
 
 /// What a packet was.
@@ -106,6 +108,11 @@ pub enum Received<'p> {
     Rtp(Rtp<'p>),
     /// A report, already accounted for.
     Rtcp(Compound<'p>),
+    /// A STUN message (RFC 8489 §5), whole, with the cookie, from anybody: only its MESSAGE-INTEGRITY says from
+    /// whom. With [`Config::stun`](super::Config::stun).
+    Stun(&'p [u8]),
+    /// DTLS records (RFC 6347 §4.1, RFC 9147 §4) for the handshake. With [`Config::dtls`](super::Config::dtls).
+    Dtls(&'p [u8]),
     /// Something that needs nothing more: an empty keep-alive (RFC 6263 §4.1).
     Handled,
     /// Not used.
@@ -127,12 +134,39 @@ impl MediaPath {
                 self.receive_rtcp(now, path, packet).map(Received::Rtcp)
             }
             Protocol::Media => self.receive_rtp(now, path, packet).map(Received::Rtp),
+            Protocol::Stun if self.stun => self
+                .hand_on(is_stun(packet))
+                .map(|()| Received::Stun(packet)),
+            Protocol::Dtls if self.dtls => self
+                .judge_dtls(path)
+                .and_then(|()| self.hand_on(is_dtls(packet)))
+                .map(|()| Received::Dtls(packet)),
             other => Err(Reason::NotMedia(other)),
         };
         result.unwrap_or_else(|reason| {
             self.count_drop(reason);
             Received::Dropped(reason)
         })
+    }
+
+    /// What is handed on is borrowed from the caller's buffer: nothing is queued here, whatever the flood.
+    fn hand_on(&mut self, whole: bool) -> Result<(), Reason> {
+        if !whole {
+            return Err(Reason::Malformed);
+        }
+        self.counters.handed_on += 1;
+        Ok(())
+    }
+
+    /// Records carry no proof of their sender before the handshake is over. Without latching and without ICE
+    /// the negotiated address is the only one that has a say.
+    fn judge_dtls(&self, path: Path) -> Result<(), Reason> {
+        let anybody = self.stun || self.latching != Latching::Off;
+        if anybody || self.latch.knows_ip(path.from) {
+            Ok(())
+        } else {
+            Err(Reason::Stranger)
+        }
     }
 
     /// RTCP's packet types 192–223 would be RTP payload types 64–95, which nobody may use with mux
@@ -153,6 +187,9 @@ impl MediaPath {
         path: Path,
         packet: &'p mut [u8],
     ) -> Result<Rtp<'p>, Reason> {
+        if self.awaits_keys() {
+            return Err(Reason::NoKeys);
+        }
         let verified = self.inbound.is_some();
         let packet: &'p [u8] = match &mut self.inbound {
             Some(inbound) => inbound.unprotect_rtp(packet).map_err(Reason::Srtp)?,
@@ -195,6 +232,9 @@ impl MediaPath {
         path: Path,
         packet: &'p mut [u8],
     ) -> Result<Compound<'p>, Reason> {
+        if self.awaits_keys() {
+            return Err(Reason::NoKeys);
+        }
         let verified = self.inbound.is_some();
         let packet: &'p [u8] = match &mut self.inbound {
             Some(inbound) => inbound.unprotect_rtcp(packet).map_err(Reason::Srtp)?,
@@ -215,5 +255,24 @@ impl MediaPath {
             self.push_event(Event::Goodbye { ssrc });
         }
         Ok(compound)
+    }
+}
+
+/// The header of RFC 8489 §5: cookie, and a length that fits.
+fn is_stun(packet: &[u8]) -> bool {
+    match packet {
+        [_, _, high, low, 0x21, 0x12, 0xa4, 0x42, rest @ ..] => {
+            let length = usize::from(u16::from_be_bytes([*high, *low]));
+            length.is_multiple_of(4) && rest.len() == length + 12
+        }
+        _ => false,
+    }
+}
+
+/// A whole header of DTLS 1.2, whose version begins with 254, or the beginning of a unified one of 1.3.
+fn is_dtls(packet: &[u8]) -> bool {
+    match packet {
+        [20..=31, major, ..] => *major == 254 && packet.len() >= 13,
+        _ => packet.len() >= 3,
     }
 }

@@ -43,6 +43,9 @@ pub enum SendError {
     /// The peer has given no address yet, or port 0.
     #[error("the peer has no address")]
     NoRemote,
+    /// The handshake has not brought the keys yet: nothing goes in the clear.
+    #[error("the keys are not there yet")]
+    NoKeys,
     /// The frame does not fit into a packet.
     #[error("{len} bytes do not fit into a packet")]
     TooLarge {
@@ -128,6 +131,9 @@ impl MediaPath {
         }
         if !self.sending {
             return Err(SendError::Held);
+        }
+        if self.awaits_keys() {
+            return Err(SendError::NoKeys);
         }
         let to = self.latch.current();
         if to.port() == 0 || to.ip().is_unspecified() {

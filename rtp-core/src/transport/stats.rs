@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 pub struct Dropped {
     /// Not RTP or RTCP although the first byte said so.
     pub malformed: u64,
-    /// Neither RTP nor RTCP, by the first byte (RFC 7983).
+    /// Neither RTP nor RTCP by the first byte (RFC 7983), nor asked for.
     pub not_media: u64,
     /// From an address that is not the peer's.
     pub stranger: u64,
@@ -22,6 +22,8 @@ pub struct Dropped {
     pub looped: u64,
     /// Arrived while nothing was to be received.
     pub held: u64,
+    /// Arrived before the handshake had brought keys.
+    pub no_keys: u64,
 }
 
 impl Dropped {
@@ -35,6 +37,7 @@ impl Dropped {
             + self.replayed
             + self.looped
             + self.held
+            + self.no_keys
     }
 }
 
@@ -86,6 +89,8 @@ pub struct PathStats {
     pub reports_sent: u64,
     /// RTCP packets received and believed.
     pub reports_received: u64,
+    /// STUN messages and DTLS records handed on.
+    pub handed_on: u64,
     /// What was not used.
     pub dropped: Dropped,
     /// When RTP last arrived.

@@ -29,7 +29,8 @@ pub(crate) fn fuzz(data: &[u8]) {
             receive: key(2),
         });
     }
-    let secure = config.keys.is_some();
+    (config.stun, config.dtls) = (settings & 4 == 4, settings & 8 == 8);
+    let secure = config.keys.is_some() || config.dtls;
     let mut path = MediaPath::new(now, config, Box::new(|out| out.fill(7)));
     let mut out = PacketBuf::new();
     while let [what, wait, len, after @ ..] = rest {
@@ -68,6 +69,7 @@ pub(crate) fn fuzz(data: &[u8]) {
         !secure || stats.packets_received == 0,
         "without the key nothing is believed"
     );
+    assert!(stats.handed_on == 0 || settings & 12 != 0);
     assert!(stats.loss() <= 1.0);
     assert!(std::iter::from_fn(|| path.poll_event()).count() <= 32);
 }
