@@ -276,7 +276,7 @@ impl Stream {
         });
     }
 
-    /// By the narrowband E-model: what was not played, and the delay of the buffer and of two packets. How long the
+    /// By the E-model, on the wideband scale for wideband codecs: what was not played, and the delay of the buffer and of two packets. How long the
     /// network takes cannot be seen from one place.
     fn mos(&self, frames: &LossCounter) -> Option<f64> {
         let description = self.sound.codec()?.description();
@@ -284,7 +284,7 @@ impl Stream {
             return None;
         }
         let codec = CodecImpairment {
-            ie: f64::from(description.ie),
+            ie: f64::from(description.ie_wideband.unwrap_or(description.ie)),
             bpl: f64::from(description.bpl),
         };
         let mut conditions = Conditions::perfect();
@@ -292,7 +292,10 @@ impl Stream {
         conditions.burst_ratio = frames.burst_ratio();
         let waits = Duration::from_secs_f64(self.sound.stats().delay_ms.max(0.0) / 1000.0);
         conditions.delay = waits + Duration::from_millis(2 * u64::from(description.ptime_ms));
-        Some(quality::estimate(codec, conditions))
+        Some(match description.ie_wideband {
+            Some(_) => quality::estimate_wideband(codec, conditions),
+            None => quality::estimate(codec, conditions),
+        })
     }
 
     /// Plays to the end, and says what there is to say.

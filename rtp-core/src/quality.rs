@@ -105,6 +105,12 @@ pub fn estimate(codec: CodecImpairment, conditions: Conditions) -> f64 {
     mos(r_factor(codec, conditions))
 }
 
+/// The mean opinion score of a call of wideband speech. `codec` holds the wideband figures.
+#[must_use]
+pub fn estimate_wideband(codec: CodecImpairment, conditions: Conditions) -> f64 {
+    mos_wideband(r_factor_wideband(codec, conditions))
+}
+
 /// Counts losses and how they cluster, frame by frame in the order of playing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LossCounter {

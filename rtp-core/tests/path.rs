@@ -175,6 +175,10 @@ fn reports_carry_loss_jitter_and_the_round_trip() {
         let round_trip = a.round_trip.unwrap();
         assert!(round_trip.abs_diff(60 * MS) <= 25 * MS, "{round_trip:?}");
         assert_eq!(b.round_trip, None, "bob sends no sound, hence no SR");
+        assert_eq!(
+            (a.one_way.map(|way| way.shortest <= 45 * MS), b.one_way),
+            (Some(true), None)
+        );
         assert_eq!(a.dropped.total() + b.dropped.total(), 0);
     }
 }

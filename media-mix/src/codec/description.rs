@@ -35,6 +35,8 @@ pub struct Description {
     pub fec: bool,
     /// Equipment impairment factor Ie (ITU-T G.113 appendix I; for codecs it does not list, see the codec's module).
     pub ie: f32,
+    /// The same on the wideband scale (ITU-T G.107.1; G.113 appendix IV), `None` for a codec of narrow band.
+    pub ie_wideband: Option<f32>,
     /// Packet-loss robustness Bpl with this crate's concealment (ITU-T G.113 appendix I in kind).
     pub bpl: f32,
 }
@@ -56,6 +58,7 @@ impl Description {
             delay_samples: 0,
             fec: false,
             ie: 0.0,
+            ie_wideband: None,
             bpl: 10.0,
         }
     }

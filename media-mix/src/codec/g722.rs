@@ -63,6 +63,8 @@ impl G722 {
         // The narrow-band E-model has no entry for it; it impairs nothing there that G.711 does not. The robustness
         // is an estimate: concealment as for G.711, but the predictors need a few ms to agree again.
         description.ie = 0.0;
+        // At 64 kbit/s; 20 and 31 at 56 and 48.
+        description.ie_wideband = Some(13.0);
         description.bpl = 15.0;
         G722 { description }
     }

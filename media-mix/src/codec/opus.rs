@@ -97,6 +97,8 @@ impl Opus {
         // G.113 has no entry for Opus. In the narrow-band E-model it impairs nothing that G.711 does not; the
         // robustness is an estimate from its concealment without FEC.
         description.ie = 0.0;
+        // On the wideband scale it counts as the best that G.113 has there, AMR-WB at 23.05 kbit/s.
+        description.ie_wideband = Some(1.0);
         description.bpl = 20.0;
         Opus {
             description,

@@ -25,6 +25,7 @@
 mod config;
 mod feedback;
 mod latch;
+mod one_way;
 mod path;
 mod receive;
 mod reports;
@@ -32,6 +33,7 @@ mod send;
 mod stats;
 
 pub use config::{Config, Keys, Latching, RtcpMode};
+pub use one_way::OneWay;
 pub use path::{Event, MediaPath};
 pub use receive::{Component, Path, Protocol, Reason, Received};
 pub use send::{OutFrame, PacketBuf, SendError, Transmit};

@@ -430,6 +430,7 @@ impl MediaPath {
             jitter_ms,
             highest_jitter_ms,
             round_trip: self.reports.round_trip,
+            one_way: self.reports.one_way.estimate(),
             remote_report: self.reports.remote,
             reports_sent: c.reports_sent,
             reports_received: c.reports_received,

@@ -1,5 +1,6 @@
 //! What RTCP says of both directions: counters a source, the schedule, round trip (RFC 3550 §6.3, §6.4).
 
+use super::one_way::OneWayDelay;
 use super::stats::RemoteReport;
 use crate::rtcp::{
     Compound, Epoch, Interval, IntervalParameters, NtpTime, Packet, ReportBlock, SenderInfo,
@@ -49,6 +50,7 @@ pub(super) struct Reports {
     sent_srs: [u32; REMEMBERED_SRS],
     sent_at: usize,
     pub(super) round_trip: Option<Duration>,
+    pub(super) one_way: OneWayDelay,
     pub(super) remote: Option<RemoteReport>,
 }
 
@@ -70,6 +72,7 @@ impl Reports {
             sent_srs: [0; REMEMBERED_SRS],
             sent_at: 0,
             round_trip: None,
+            one_way: OneWayDelay::new(),
             remote: None,
         }
     }
@@ -135,6 +138,10 @@ impl Reports {
         source.clock_rate = clock_rate;
         let changed = self.current != Some(rtp.ssrc);
         self.current = Some(rtp.ssrc);
+        if changed {
+            self.one_way.restart();
+        }
+        self.one_way.packet(now, arrival, rtp.timestamp, clock_rate);
         changed
     }
 
@@ -207,7 +214,9 @@ impl Reports {
                 .wrapping_sub(block.last_sr)
                 .wrapping_sub(block.delay_since_last_sr);
             if units < 1 << 31 {
-                self.round_trip = Some(from_short(units));
+                let round_trip = from_short(units);
+                self.round_trip = Some(round_trip);
+                self.one_way.round_trip(round_trip);
             }
         }
     }

@@ -1,5 +1,6 @@
 //! What a media path has counted, as plain data.
 
+use super::one_way::OneWay;
 use crate::rtp::Ssrc;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -83,6 +84,8 @@ pub struct PathStats {
     pub highest_jitter_ms: f64,
     /// Time to the peer and back, from its last report; without the time that it kept the report.
     pub round_trip: Option<Duration>,
+    /// How long packets take from the peer to us, by estimate; `None` before the first round trip.
+    pub one_way: Option<OneWay>,
     /// What the peer says of what it receives.
     pub remote_report: Option<RemoteReport>,
     /// RTCP packets sent.
@@ -105,5 +108,18 @@ impl PathStats {
             return 0.0;
         }
         (self.packets_lost.max(0) as f64 / self.packets_expected as f64).min(1.0)
+    }
+
+    /// The share of packets lost since `before`, an earlier copy: a figure by interval, 0 to 1.
+    #[must_use]
+    pub fn loss_since(&self, before: &PathStats) -> f64 {
+        let expected = self
+            .packets_expected
+            .saturating_sub(before.packets_expected);
+        if expected == 0 {
+            return 0.0;
+        }
+        let lost = self.packets_lost.saturating_sub(before.packets_lost).max(0);
+        (lost as f64 / expected as f64).min(1.0)
     }
 }

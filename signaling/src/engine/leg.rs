@@ -69,6 +69,8 @@ pub struct LegReport {
     pub codec: &'static str,
     /// Ie and Bpl of that codec, for the E-model.
     pub impairment: (f32, f32),
+    /// Its Ie on the wideband scale (ITU-T G.107.1), when it is a wideband codec.
+    pub ie_wideband: Option<f32>,
     /// Packets, loss, jitter, round trip; `None` before the first agreement.
     pub path: Option<PathStats>,
     /// What the jitter buffer did.
@@ -666,6 +668,7 @@ impl Leg {
             codec: description.map_or("", |description| description.name),
             impairment: description
                 .map_or((0.0, 10.0), |description| (description.ie, description.bpl)),
+            ie_wideband: description.and_then(|description| description.ie_wideband),
             path: self.path.as_ref().map(MediaPath::stats),
             jitter: self.jitter.stats(),
             received,

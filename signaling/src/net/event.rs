@@ -171,8 +171,9 @@ impl CallInfo {
             .map_or(0.0, |path| path.jitter_ms)
     }
 
-    /// The mean opinion score of what we hear, 1 to 4.5, by the E-model (ITU-T G.107): from the codec, the frames
-    /// that could not be played and the delay; `None` before the first packet.
+    /// The mean opinion score of what we hear, 1 to 4.5, by the E-model: from the codec, the packets lost and the
+    /// delay; `None` before the first packet. Narrowband codecs on the scale of ITU-T G.107, G.722 and Opus on the
+    /// wideband scale of G.107.1: scores of both are no comparison.
     pub fn mos(&self) -> Option<f64> {
         let media = self.media.as_ref()?;
         let path = media
@@ -181,14 +182,18 @@ impl CallInfo {
             .filter(|path| path.packets_received > 0)?;
         let (ie, bpl) = media.impairment;
         let codec = CodecImpairment {
-            ie: f64::from(ie),
+            ie: f64::from(media.ie_wideband.unwrap_or(ie)),
             bpl: f64::from(bpl),
         };
         let mut conditions = Conditions::perfect();
         conditions.loss = path.loss();
-        let travel = path.round_trip.unwrap_or_default() / 2;
+        // The buffer's delay counts from the moment at which the quickest packet comes.
+        let travel = path.one_way.map_or(Duration::ZERO, |way| way.shortest);
         conditions.delay =
             travel + Duration::from_secs_f64(media.jitter.delay_ms.max(0.0) / 1000.0);
-        Some(quality::estimate(codec, conditions))
+        Some(match media.ie_wideband {
+            Some(_) => quality::estimate_wideband(codec, conditions),
+            None => quality::estimate(codec, conditions),
+        })
     }
 }
