@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
 
 use benches::{Bench, Counting, OURS, Report};
+use bytes::Bytes;
+use rtc_shared::marshal::{Marshal, Unmarshal};
 use rtp_core::dtmf::{DtmfReceiver, EventPayload};
 use rtp_core::jitter::{JitterBuffer, JitterConfig};
 use rtp_core::rtcp::{Compound, Epoch, Packet, ReportBlock, SenderInfo, Writer};
@@ -54,6 +56,14 @@ fn packets<'a>(bench: &mut Bench<'a>, sample: &'a [u8]) {
             black_box(packet.is_ok_and(|p| p.payload().len() == 160));
         }
     });
+    // It copies the payload unless the packet comes as shared bytes.
+    let shared = Bytes::copy_from_slice(sample);
+    bench.add("rtp parse", "rtc-rtp", move |n| {
+        for _ in 0..n {
+            let packet = rtc_rtp::Packet::unmarshal(&mut black_box(&shared).clone());
+            black_box(packet.is_ok_and(|p| p.payload.len() == 160));
+        }
+    });
     let payload = [0x55; 160];
     let mut out = [0; 256];
     bench.add("rtp build", OURS, move |n| {
@@ -92,6 +102,24 @@ fn packets<'a>(bench: &mut Bench<'a>, sample: &'a [u8]) {
             black_box(&out);
         }
     });
+    let shared = Bytes::copy_from_slice(&payload);
+    let mut out = [0; 256];
+    bench.add("rtp build", "rtc-rtp", move |n| {
+        for _ in 0..n {
+            let packet = rtc_rtp::Packet {
+                header: rtc_rtp::Header {
+                    version: 2,
+                    sequence_number: 7,
+                    timestamp: 7 * 160,
+                    ssrc: 0xdead_beef,
+                    ..Default::default()
+                },
+                payload: black_box(&shared).clone(),
+            };
+            black_box(packet.marshal_to(&mut out).is_ok());
+            black_box(&out);
+        }
+    });
 }
 
 fn reports<'a>(bench: &mut Bench<'a>, compound: &'a [u8]) {
@@ -105,6 +133,13 @@ fn reports<'a>(bench: &mut Bench<'a>, compound: &'a [u8]) {
                     black_box((report.info, report.blocks().next()));
                 }
             }
+        }
+    });
+    let shared = Bytes::copy_from_slice(compound);
+    bench.add("rtcp parse", "rtc-rtcp", move |n| {
+        for _ in 0..n {
+            let packets = rtc_rtcp::packet::unmarshal(&mut black_box(&shared).clone());
+            black_box(packets.is_ok_and(|packets| packets.len() == 2));
         }
     });
 }

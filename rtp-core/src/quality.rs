@@ -10,6 +10,10 @@
 //! The delay impairment is the well-known simplification of G.107's `Idd` for a call without echo (Cole and
 //! Rosenbluth, 2001): `0.024 d + 0.11 (d − 177.3) H(d − 177.3)`, with d the one-way delay in milliseconds.
 
+mod bursts;
+
+pub use bursts::{BurstCounter, Bursts, Fate, GMIN};
+
 use std::time::Duration;
 
 /// R of a narrowband call with every parameter at its default (G.107 §7.7).

@@ -1,7 +1,7 @@
 //! What the two sides agreed on: all that a media path needs to know.
 
 use super::{Codec, IceAgreed, LocalAddress, Refusal, RelayedStream};
-use crate::sdp::{Direction, ExtMap, Fingerprint, MediaKind, RtcpFeedback, Setup};
+use crate::sdp::{Direction, ExtMap, Fingerprint, MediaKind, Msid, RtcpFeedback, Setup};
 use crate::srtp::MasterKey;
 use std::net::SocketAddr;
 
@@ -96,6 +96,8 @@ pub struct AudioStream {
     pub dtls: Option<DtlsPeer>,
     /// ICE finds the way; `remote_rtp` is then only the default until it has.
     pub ice: Option<IceAgreed>,
+    /// Which track of which media stream the peer says that it sends here, when it says so.
+    pub msid: Option<Msid>,
     /// The line's `a=mid`.
     pub mid: Option<String>,
     /// RTP header extensions that both know; the direction is ours.

@@ -165,6 +165,7 @@ impl Negotiation {
             srtp,
             dtls,
             ice,
+            msid: remote.msid,
             mid: offered.mid.clone(),
             extensions,
             feedback,

@@ -1,11 +1,12 @@
-//! Lines that are tied together: `a=mid`, `a=group:BUNDLE` (RFC 9143), and header extensions (RFC 8285).
+//! Lines that are tied together: `a=mid`, `a=group:BUNDLE` (RFC 9143), `a=msid` (RFC 8830), and header extensions
+//! (RFC 8285).
 //!
 //! We give every stream a transport of its own, as browsers do under their policy `balanced`. Of an offered
 //! bundle we take the first line that we accept, and the others outside of it, which RFC 9143 §7.3.2 allows;
 //! lines that exist only inside the bundle (`a=bundle-only`, port 0) stay closed.
 
 use super::state::Line;
-use crate::sdp::{Attribute, Description, ExtMap, Group, Media};
+use crate::sdp::{Attribute, Description, ExtMap, Group, Media, Msid};
 
 /// The longest `a=mid` that is echoed; RFC 9143 §15.1 wants them shorter than three bytes.
 const MAX_MID: usize = 64;
@@ -19,6 +20,12 @@ pub(super) fn mid(media: &Media) -> Option<&str> {
         .value("mid")
         .map(str::trim)
         .filter(|mid| !mid.is_empty() && mid.len() <= MAX_MID)
+}
+
+/// What the stream carries, when our side says so.
+pub(super) fn msid_attribute(msids: &[Msid], stream: usize) -> Option<Attribute> {
+    let msid = msids.get(stream)?;
+    Some(Attribute::new("msid", msid.to_string()))
 }
 
 /// The group of an answer to this offer, of those bundled lines that are open in the answer.

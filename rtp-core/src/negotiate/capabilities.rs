@@ -1,7 +1,7 @@
 //! What our side can do and wants, as plain data.
 
 use super::{Codec, IceDescription, Relay};
-use crate::sdp::{Direction, Fingerprint, Setup};
+use crate::sdp::{Direction, Fingerprint, Msid, Setup};
 use crate::srtp::Suite;
 use std::net::{IpAddr, SocketAddr};
 
@@ -42,6 +42,10 @@ pub struct Capabilities {
     /// ICE for the stream of the same index; a stream without an entry does without. It is offered with
     /// DTLS, and answered when the peer offers it.
     pub ice: Vec<IceDescription>,
+    /// Which track of which media stream the stream of the same index carries (`a=msid`, RFC 8830): what a browser
+    /// groups tracks by, and what tells the two voices of a bridge apart. Said with DTLS; a stream without an entry
+    /// says nothing. Empty by default.
+    pub msid: Vec<Msid>,
     /// The URIs of the RTP header extensions that we handle (RFC 8285). They are offered with DTLS, and of
     /// an offer only these are answered.
     pub extensions: Vec<String>,
@@ -72,6 +76,7 @@ impl Capabilities {
             sdes: Sdes::default(),
             dtls: Dtls::default(),
             ice: Vec::new(),
+            msid: Vec::new(),
             extensions: Vec::new(),
             feedback: Vec::new(),
             reduced_size: true,

@@ -1,6 +1,6 @@
 //! Offers of ours.
 
-use super::bundle::{mid, offer_extensions};
+use super::bundle::{mid, msid_attribute, offer_extensions};
 use super::feedback::{has_feedback, offer_feedback};
 use super::profile::MediaProfile;
 use super::relay::{Frame, OfferedRelay};
@@ -200,6 +200,9 @@ impl Negotiation {
             };
             let ice = ice.filter(|_| dtls || line.ice.is_some());
             transport.extend(ice.iter().flat_map(|ice| ice.attributes()));
+            if dtls && relay.is_none() {
+                transport.extend(msid_attribute(&capabilities.msid, stream));
+            }
             let extensions = match relay.is_none() && (dtls || !line.extensions.is_empty()) {
                 true => offer_extensions(&capabilities.extensions, line),
                 false => Vec::new(),

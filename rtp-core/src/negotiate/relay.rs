@@ -22,8 +22,15 @@ use crate::sdp::{
 };
 use std::net::{IpAddr, SocketAddr};
 
-/// What describes formats, and goes over to the other leg.
-const CARRIED: [&str; 5] = ["rtpmap", "fmtp", "rtcp-fb", "imageattr", "framerate"];
+/// What describes formats and the track, and goes over to the other leg.
+const CARRIED: [&str; 6] = [
+    "rtpmap",
+    "fmtp",
+    "rtcp-fb",
+    "imageattr",
+    "framerate",
+    "msid",
+];
 /// Attributes that are carried of one section.
 const MAX_CARRIED: usize = 512;
 
@@ -95,7 +102,7 @@ impl Relay {
                 Ok(ours) if is("rtcp-fb") => feedback.iter().any(|f| f.value == ours.value),
                 _ => !is("rtcp-fb"),
             };
-            if wanted && (kept || is("framerate")) {
+            if wanted && (kept || is("framerate") || is("msid")) {
                 common.attributes.push(attribute.clone());
             }
         }

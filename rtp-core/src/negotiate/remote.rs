@@ -2,7 +2,7 @@
 
 use super::{Codec, IceDescription, PeerMisbehaved};
 use crate::sdes::Crypto;
-use crate::sdp::{Attributes, Description, Direction, Fingerprint, Setup};
+use crate::sdp::{Attributes, Description, Direction, Fingerprint, Msid, Setup};
 use std::net::{IpAddr, SocketAddr};
 
 /// Crypto lines of one section that are looked at; nobody has more suites than this.
@@ -35,6 +35,7 @@ pub(super) struct RemoteAudio {
     pub(super) fingerprints: Vec<Fingerprint>,
     pub(super) setup: Option<Setup>,
     pub(super) ice: Option<IceDescription>,
+    pub(super) msid: Option<Msid>,
 }
 
 impl RemoteAudio {
@@ -89,6 +90,7 @@ impl RemoteAudio {
                 .into_iter()
                 .find_map(|level| level.typed("setup").next()),
             ice: IceDescription::read(description, line),
+            msid: attributes.typed("msid").next(),
         })
     }
 

@@ -1,6 +1,6 @@
 //! One offered line, taken or refused.
 
-use super::bundle::{answer_extensions, mid};
+use super::bundle::{answer_extensions, mid, msid_attribute};
 use super::feedback::{answer_feedback, common_feedback, has_feedback};
 use super::offer::event;
 use super::remote::{RemoteAudio, RemoteFormat};
@@ -87,6 +87,9 @@ impl Answering<'_> {
             }
         };
         transport.extend(ice.iter().flat_map(|ice| ice.local.attributes()));
+        if dtls.is_some() {
+            transport.extend(msid_attribute(&self.capabilities.msid, stream));
+        }
         // With ICE, 0.0.0.0 only says that there is no default candidate yet (RFC 8840 §4.1.1).
         remote.null_address &= ice.is_none();
         let extensions = answer_extensions(media, &self.capabilities.extensions, line);
@@ -136,6 +139,7 @@ impl Answering<'_> {
             srtp,
             dtls,
             ice,
+            msid: remote.msid,
             mid: mid(media).map(str::to_owned),
             extensions: extensions.clone(),
             feedback,

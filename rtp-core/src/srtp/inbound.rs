@@ -214,27 +214,23 @@ impl Inbound {
         let ssrc = Ssrc(u32::from_be_bytes([
             packet[4], packet[5], packet[6], packet[7],
         ]));
-        let word = self.rtcp.rtcp_word(packet);
-        let encrypted = word >> 31 == 1;
-        let index = u64::from(word & 0x7fff_ffff);
         let at = self.streams.find(ssrc);
-        let mut state = self.streams.get(at, ssrc);
-        match state.rtcp_window.check(index) {
-            Freshness::Fresh => {}
-            Freshness::Seen => return Err(SrtpError::Replayed),
-            Freshness::TooOld => return Err(SrtpError::TooOld),
-        }
-        if !self.rtcp.open_rtcp(ssrc, packet) {
-            return Err(SrtpError::Authentication);
-        }
-        if !encrypted && self.rtcp.encrypts() {
-            return Err(SrtpError::NotEncrypted);
-        }
-        state.rtcp_window.accept(index);
-        if !self.streams.put(at, state, self.max_streams) {
-            return Err(SrtpError::TooManyStreams);
+        match at.and_then(|at| self.streams.at(at)) {
+            Some(state) => open_rtcp(&self.rtcp, state, packet)?,
+            None => self.first_rtcp(ssrc, packet)?,
         }
         Ok(&mut packet[..len])
+    }
+
+    /// The first report of a source that has sent nothing else.
+    #[cold]
+    fn first_rtcp(&mut self, ssrc: Ssrc, packet: &mut [u8]) -> Result<(), SrtpError> {
+        let mut state = StreamState::new(ssrc);
+        open_rtcp(&self.rtcp, &mut state, packet)?;
+        if !self.streams.put(None, state, self.max_streams) {
+            return Err(SrtpError::TooManyStreams);
+        }
+        Ok(())
     }
 }
 
@@ -261,4 +257,28 @@ fn open(
     } else {
         Err(SrtpError::Authentication)
     }
+}
+
+/// Verifies and decrypts a report; the window moves only when that succeeds.
+#[inline]
+fn open_rtcp(
+    keys: &SessionKeys,
+    state: &mut StreamState,
+    packet: &mut [u8],
+) -> Result<(), SrtpError> {
+    let word = keys.rtcp_word(packet);
+    let index = u64::from(word & 0x7fff_ffff);
+    match state.rtcp_window.check(index) {
+        Freshness::Fresh => {}
+        Freshness::Seen => return Err(SrtpError::Replayed),
+        Freshness::TooOld => return Err(SrtpError::TooOld),
+    }
+    if !keys.open_rtcp(state.ssrc, word, packet) {
+        return Err(SrtpError::Authentication);
+    }
+    if word >> 31 == 0 && keys.encrypts() {
+        return Err(SrtpError::NotEncrypted);
+    }
+    state.rtcp_window.accept(index);
+    Ok(())
 }

@@ -153,15 +153,17 @@ impl Outbound {
             return Err(SrtpError::BufferTooSmall { need, have });
         }
         let at = self.streams.find(ssrc);
-        let mut state = self.streams.get(at, ssrc);
-        let index = state.next_rtcp;
-        if index > MAX_RTCP_INDEX {
-            return Err(SrtpError::KeyExhausted);
-        }
-        state.next_rtcp += 1;
-        if !self.streams.put(at, state, DEFAULT_MAX_STREAMS) {
-            return Err(SrtpError::TooManyStreams);
-        }
+        let index = match at.and_then(|at| self.streams.at(at)) {
+            Some(state) => next_rtcp(state)?,
+            None => {
+                let mut state = StreamState::new(ssrc);
+                let index = next_rtcp(&mut state)?;
+                if !self.streams.put(None, state, DEFAULT_MAX_STREAMS) {
+                    return Err(SrtpError::TooManyStreams);
+                }
+                index
+            }
+        };
         let tag = self.rtcp.tag_len();
         let sealed = len + RTCP_INDEX_LEN + tag;
         self.rtcp
@@ -185,5 +187,16 @@ fn next(state: &mut StreamState, sequence: u16) -> Result<u64, SrtpError> {
         Freshness::TooOld => return Err(SrtpError::TooOld),
     }
     state.accept(index);
+    Ok(index)
+}
+
+/// The index of the report to be sent, which is used up with that.
+#[inline]
+fn next_rtcp(state: &mut StreamState) -> Result<u64, SrtpError> {
+    let index = state.next_rtcp;
+    if index > MAX_RTCP_INDEX {
+        return Err(SrtpError::KeyExhausted);
+    }
+    state.next_rtcp += 1;
     Ok(index)
 }

@@ -10,7 +10,7 @@ use rtp_core::sdp::{Description, Direction, MediaKind};
 const OFFER: &str = "m=audio 5000 RTP/AVPF 0\n\
     m=video 5002 RTP/AVPF 96 97 98\na=rtpmap:96 VP8/90000\na=rtpmap:97 rtx/90000\na=fmtp:97 apt=96\n\
     a=rtpmap:98 H264/90000\na=fmtp:98 profile-level-id=42e01f\na=rtcp-fb:* ccm fir\na=rtcp-fb:98 nack pli\n\
-    a=imageattr:98 send [x=640,y=480]\na=framerate:30\na=sendrecv\n";
+    a=imageattr:98 send [x=640,y=480]\na=framerate:30\na=msid:s camera\na=sendrecv\n";
 /// H.264 under another number, and less feedback.
 const ANSWER: &str = "m=audio 7000 RTP/AVP 0\n\
     m=video 7002 RTP/AVP 120\na=rtpmap:120 h264/90000\na=fmtp:120 profile-level-id=42e01f\n";
@@ -50,6 +50,7 @@ fn video_goes_from_leg_to_leg_with_the_numbers_of_who_receives() {
         "a=fmtp:97 apt=96",
         "a=imageattr:98 send [x=640,y=480]",
         "a=framerate:30",
+        "a=msid:s camera",
         "a=sendrecv",
     ] {
         assert!(text.contains(&line.to_owned()), "{line} in {text:#?}");

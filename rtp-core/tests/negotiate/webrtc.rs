@@ -2,10 +2,10 @@
 
 use crate::support::{all, answer, exchange, lines, offered, side, stream};
 use rtp_core::negotiate::{
-    Capabilities, Dtls, DtlsPolicy, IceDescription, LocalError, MediaProfile, Negotiation,
-    NegotiationError, PeerIncompatible, PeerMisbehaved, Refusal, SdesPolicy,
+    AudioStream, Capabilities, Dtls, DtlsPolicy, IceDescription, LocalError, MediaProfile,
+    Negotiation, NegotiationError, PeerIncompatible, PeerMisbehaved, Refusal, SdesPolicy,
 };
-use rtp_core::sdp::{Candidate, Direction, Fingerprint, Setup};
+use rtp_core::sdp::{Candidate, Direction, Fingerprint, Msid, Setup};
 
 const BROWSER: &str = include_str!("../fuzz/seeds/sdp/browser-offer.sdp");
 const LEVEL: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
@@ -92,6 +92,40 @@ fn a_browser_is_answered_with_what_it_needs() {
     );
     assert_eq!(ice.remote.candidates.len(), 2);
     assert_eq!((stream.mid.as_deref(), stream.srtp), (Some("0"), None));
+}
+
+#[test]
+fn tracks_are_named_both_ways_where_dtls_is() {
+    let can = |host, policy| {
+        let mut can = able(host, policy);
+        can.msid = vec![Msid {
+            stream: "room7".to_owned(),
+            track: Some(format!("mix{host}")),
+        }];
+        can
+    };
+    let mut ours = side(1, can(1, DtlsPolicy::Allow));
+    let (description, browser) = answer(&mut ours, BROWSER).unwrap();
+    assert!(lines(&description).contains(&"a=msid:room7 mix1".to_owned()));
+    let theirs = browser.msid.unwrap();
+    assert_eq!(theirs.stream, "-");
+    assert_eq!(
+        theirs.track.as_deref(),
+        Some("4fc7b0f5-3c1d-4a3a-8a4e-0f9c6c0d7c11")
+    );
+
+    let mut a = side(1, can(1, DtlsPolicy::Require));
+    let mut b = side(2, can(2, DtlsPolicy::Allow));
+    let offer = a.offer().unwrap();
+    let (caller, callee) = exchange(&offer, &mut a, &mut b).unwrap();
+    let track = |stream: &AudioStream| stream.msid.clone().and_then(|msid| msid.track);
+    assert_eq!(track(&caller).as_deref(), Some("mix2"));
+    assert_eq!(track(&callee).as_deref(), Some("mix1"));
+
+    // Who speaks plain RTP hears nothing of it.
+    let mut a = side(1, can(1, DtlsPolicy::Off));
+    let text = lines(a.offer().unwrap().description());
+    assert!(!text.iter().any(|line| line.contains("msid")), "{text:#?}");
 }
 
 #[test]
