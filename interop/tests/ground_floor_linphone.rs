@@ -11,11 +11,15 @@ use rtp_core::srtp::Suite;
 use sip_core::{EndKind, EndedBy};
 use std::time::Duration;
 
-/// What arrives from Linphone within half a second.
-fn received(phone: &mut Phone) -> u64 {
-    let before = phone.media().path.stats().packets_received;
+/// What arrives from Linphone within half a second, wanted or not.
+fn arrives(phone: &mut Phone) -> u64 {
+    let arrived = |phone: &mut Phone| {
+        let stats = phone.media().path.stats();
+        stats.packets_received + stats.dropped.held
+    };
+    let before = arrived(phone);
     phone.run_for(Duration::from_millis(500));
-    phone.media().path.stats().packets_received - before
+    arrived(phone) - before
 }
 
 /// For how many seconds of the last we heard it.
@@ -79,7 +83,8 @@ fn call(row: &Row) {
     );
     let suite = stream.srtp.map(|keys| keys.local.suite());
     assert_eq!(suite, (!row.clear).then_some(row.suite));
-    assert!(heard_lately(&mut phone) >= 0.8, "we hear Linphone");
+    let lately = heard_lately(&mut phone);
+    assert!(lately >= 0.7, "we hear Linphone: {lately}");
 
     // Keys both ways, each once.
     phone.media().dtmf_out.queue("12#").expect("keys");
@@ -96,10 +101,10 @@ fn call(row: &Row) {
     for hold in [Hold::SendOnly, Hold::Inactive] {
         phone.hold(Some(hold));
         phone.run_for(Duration::from_millis(200));
-        assert_eq!(received(&mut phone), 0, "Linphone sends while held");
+        assert_eq!(arrives(&mut phone), 0, "Linphone sends while held");
         phone.hold(None);
         phone.run_for(Duration::from_millis(300));
-        assert!(received(&mut phone) >= 20, "after {hold:?}");
+        assert!(arrives(&mut phone) >= 18, "after {hold:?}");
     }
     let sends = |phone: &Phone| {
         let media = phone.media.as_ref();
@@ -117,7 +122,7 @@ fn call(row: &Row) {
     }
     phone.run_for(Duration::from_millis(1700));
     let lately = heard_lately(&mut phone);
-    assert!(lately >= 0.7, "we hear Linphone again: {lately}");
+    assert!(lately >= 0.6, "we hear Linphone again: {lately}");
 
     if row.we_call {
         phone.hang_up();
