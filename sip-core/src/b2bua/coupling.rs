@@ -95,7 +95,7 @@ pub struct Coupling {
     /// The phone that answered.
     pub(super) callee: Option<CallId>,
     /// Legs that have not ended.
-    legs: Vec<CallId>,
+    pub(super) legs: Vec<CallId>,
     /// Phones that ring, or are tried.
     phones: Vec<CallId>,
     plan: Plan,
@@ -387,6 +387,10 @@ impl Coupling {
     fn ended(&mut self, now: Instant, endpoint: &mut Endpoint, call: CallId, cause: EndCause) {
         self.legs.retain(|leg| *leg != call);
         self.leaving.retain(|(leg, _)| *leg != call);
+        if self.newcomer_decides(call) {
+            self.drop_questions(now, endpoint, call);
+            return;
+        }
         let side = self.side(call);
         match (self.stage, side) {
             (Stage::Ringing, None) if self.phones.contains(&call) => {

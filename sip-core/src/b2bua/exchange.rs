@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use super::coupling::{Coupling, Side, Stage};
 use super::policy::Updates;
-use crate::{Body, CommandError, EndCause, EndKind, EndedBy, Endpoint, Event, Method, StatusCode};
+use crate::{
+    Body, CallId, CommandError, EndCause, EndKind, EndedBy, Endpoint, Event, Method, StatusCode,
+};
 
 /// The one exchange that is under way; a further offer of either side meets 491.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub(super) enum Exchange {
     Asked { from: Side },
     /// An offer of ours to bring `to` up to date; its answer goes nowhere.
     Settling { to: Side, offer: Body },
+    /// A call that comes in takes the place of `side`'s leg; its offer is out to the other side.
+    Replacing { side: Side, by: CallId, offer: Body },
 }
 
 impl Coupling {
@@ -208,6 +212,13 @@ impl Coupling {
                     self.said[side.index()] = answer;
                 }
             }
+            Exchange::Replacing {
+                side: place,
+                by,
+                offer,
+            } if place.other() == side => {
+                self.replace_now(now, endpoint, place, by, offer, answer);
+            }
             other => self.exchange = other,
         }
     }
@@ -237,12 +248,23 @@ impl Coupling {
                     self.settle(now, endpoint, side, offer);
                 }
             }
+            Exchange::Replacing {
+                side: place,
+                by,
+                offer,
+            } if place.other() == side => {
+                if status == StatusCode::REQUEST_PENDING && self.has(by) {
+                    self.offer_newcomer(now, endpoint, place, by, offer);
+                } else {
+                    self.refuse_newcomer(now, endpoint, place, by, status);
+                }
+            }
             other => self.exchange = other,
         }
     }
 
     /// Brings one side up to date with what the other said last.
-    fn settle(&mut self, now: Instant, endpoint: &mut Endpoint, to: Side, offer: Body) {
+    pub(super) fn settle(&mut self, now: Instant, endpoint: &mut Endpoint, to: Side, offer: Body) {
         let Some(call) = self.leg(to) else { return };
         if send(now, endpoint, call, &offer, false).is_ok() {
             self.exchange = Exchange::Settling { to, offer };
@@ -250,10 +272,10 @@ impl Coupling {
     }
 }
 
-fn send(
+pub(super) fn send(
     now: Instant,
     endpoint: &mut Endpoint,
-    call: crate::CallId,
+    call: CallId,
     offer: &Body,
     update: bool,
 ) -> Result<(), CommandError> {
@@ -263,7 +285,7 @@ fn send(
     endpoint.call(call)?.reinvite(now, offer.clone())
 }
 
-fn refuse(now: Instant, endpoint: &mut Endpoint, call: crate::CallId, status: StatusCode) {
+fn refuse(now: Instant, endpoint: &mut Endpoint, call: CallId, status: StatusCode) {
     if let Ok(handle) = endpoint.call(call) {
         // An offer that is gone already needs no refusal, and the endpoint refuses one by itself
         // that nobody answers in time.

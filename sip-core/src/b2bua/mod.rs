@@ -40,7 +40,8 @@
 //! | UPDATE | as UPDATE where the other side allows it, else as re-INVITE | `updates` |
 //! | a re-INVITE that repeats the session | answered here, with what the other side last said | `refreshes` |
 //! | further methods | none: they are the application's | `methods` |
-//! | transfers (REFER, Replaces) | none: they are the application's | |
+//! | REFER | none: it is the application's, which may ask the other side in turn ([`CallHandle::refer`](crate::CallHandle::refer)) | |
+//! | Replaces | when the application says so: the newcomer's offer goes to the other side ([`Coupling::take_over`]) | |
 //! | the end: Reason | yes | `reasons` |
 //! | the answer of a ring group that nobody answered | the best one, RFC 3261 section 16.7 | |
 //! | Via, Route, Contact, tags, CSeq, credentials, session timers | never: each side has its own | |
@@ -57,6 +58,7 @@ mod exchange;
 mod plan;
 mod policy;
 mod requests;
+mod take_over;
 
 pub use coupling::{Coupling, CouplingEvent, Side};
 pub use plan::Plan;
