@@ -12,6 +12,7 @@ pub mod interrupt;
 pub mod live;
 pub mod screen;
 pub mod spectrum;
+pub mod tls;
 
 /// The code in the README of the repository compiles and runs.
 #[cfg(doctest)]

@@ -3,7 +3,7 @@
 use rtp_core::srtp::Suite;
 use sip_core::auth::Account;
 use sip_core::header::NameAddr;
-use sip_core::{Target, Uri};
+use sip_core::{RegistrationId, SubscriptionId, Target, Uri};
 use std::time::Duration;
 
 /// Whether a call's sound is encrypted.
@@ -64,6 +64,13 @@ pub struct DialRequest {
     pub data: String,
     /// Where to send the INVITE when it is not where the URI points: an outbound proxy.
     pub target: Option<Target>,
+    /// The proxies on the way, as the Route of the INVITE: an outbound proxy is one `<sip:proxy;lr>`.
+    pub route: Vec<NameAddr>,
+    /// The registration through which it goes: over its flow, with its account.
+    pub registration: Option<RegistrationId>,
+    /// The REFER that asks for this call, as [`sip_core::Event::ReferRequested`] named it: the call is made, and whoever
+    /// asked hears how it goes.
+    pub refer: Option<SubscriptionId>,
 }
 
 impl DialRequest {
@@ -86,6 +93,9 @@ impl DialRequest {
             codecs: None,
             data: "sip=true".to_owned(),
             target: None,
+            route: Vec::new(),
+            registration: None,
+            refer: None,
         }
     }
 

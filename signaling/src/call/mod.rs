@@ -4,7 +4,7 @@
 //! endpoint's events for its id, and it answers with commands to the endpoint and with [`CallEvent`]s. Bodies are
 //! negotiated here (RFC 3264), so that the endpoint need not know SDP and the media engine need not know SIP.
 //!
-//! Left out: forked calls are followed on the first branch that answers; transfer and Replaces.
+//! Left out: forked calls are followed on the first branch that answers.
 
 mod capabilities;
 mod end;
@@ -177,7 +177,12 @@ impl Call {
         invite.headers.clone_from(&request.headers);
         invite.account.clone_from(&request.account);
         invite.target.clone_from(&request.target);
-        let id = endpoint.invite(now, invite)?;
+        invite.route.clone_from(&request.route);
+        invite.registration = request.registration;
+        let id = match request.refer {
+            Some(refer) => endpoint.follow(now, refer, invite)?,
+            None => endpoint.invite(now, invite)?,
+        };
         let mut call = Self::new(now, id, true, negotiation, random);
         call.offer = Some(offer);
         call.early_media = request.early_media;

@@ -4,7 +4,7 @@ use crate::dial::Secure;
 use crate::random::Random;
 use media_mix::codec::Registry;
 use rtp_core::srtp::Suite;
-use sip_core::{DigestPolicy, Uninvited};
+use sip_core::{Config, DigestPolicy, Uninvited};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 
@@ -27,6 +27,9 @@ pub struct GatewayConfig {
     pub suites: Vec<Suite>,
     /// What happens to requests that begin something here; default [`Uninvited::Forbid`]: a gateway that only dials.
     pub uninvited: Uninvited,
+    /// The endpoint's own configuration: transfers, MESSAGE, the registrar's role, timers and bounds. `uninvited`,
+    /// `digest` and `user_agent` of this structure take the place of those in it. Default: the endpoint's.
+    pub endpoint: Config,
     /// Whether callers must prove who they are; default no.
     pub digest: Option<DigestPolicy>,
     /// The product in User-Agent and Server headers; default none, since versions tell attackers where to begin.
@@ -50,6 +53,7 @@ impl GatewayConfig {
             secure: Secure::Allow,
             suites: Suite::ALL.to_vec(),
             uninvited: Uninvited::Forbid,
+            endpoint: Config::default(),
             digest: None,
             user_agent: None,
             media_threads: 1,

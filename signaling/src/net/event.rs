@@ -21,6 +21,8 @@ pub enum Event {
         call: CallId,
         /// Who the caller proved to be, if the gateway asks for that.
         user: Option<String>,
+        /// The call whose place this one takes when it is answered (RFC 3891).
+        replaces: Option<CallId>,
         /// The INVITE, with every header as it came.
         request: Message,
     },
@@ -95,6 +97,8 @@ pub enum Event {
         /// How.
         event: SessionEvent,
     },
+    /// What the endpoint tells that is no call's: registrations, transfers, questions, subscriptions.
+    Sip(Box<sip_core::Event>),
     /// A packet crossed the wire ([`GatewayConfig::capture`](super::GatewayConfig::capture)).
     Captured(CapturedPacket),
 }

@@ -60,11 +60,14 @@ impl Gateway {
             call,
             user,
             offer,
+            replaces,
             request,
             ..
         } = event
         {
-            self.incoming(now, call, user, offer.as_ref(), request);
+            self.incoming(now, call, (user, replaces), offer.as_ref(), request);
+        } else if call_of(&event).is_none() {
+            self.events.push_back(Event::Sip(Box::new(event)));
         } else if let Some(id) = call_of(&event)
             && let Some(entry) = self.calls.get_mut(&id)
         {
@@ -78,7 +81,7 @@ impl Gateway {
         &mut self,
         now: Instant,
         id: CallId,
-        user: Option<String>,
+        (user, replaces): (Option<String>, Option<CallId>),
         offer: Option<&sip_core::Body>,
         request: sip_core::Message,
     ) {
@@ -118,6 +121,7 @@ impl Gateway {
         self.events.push_back(Event::Incoming {
             call: id,
             user,
+            replaces,
             request,
         });
     }

@@ -30,8 +30,8 @@ use media_mix::codec::Registry;
 use rtp_core::net::PortAllocator;
 use rtp_core::srtp::Suite;
 use sessions::OpenSession;
+use sip_core::CallId;
 use sip_core::net::Driver;
-use sip_core::{CallId, Config};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -84,7 +84,7 @@ impl Gateway {
     /// When SIP cannot listen at the address, the port range is of no use, or a thread cannot start.
     pub async fn bind(config: GatewayConfig) -> Result<Self, BindError> {
         let ports = PortAllocator::new(config.bind.ip(), config.rtp_ports.clone())?;
-        let mut endpoint = Config::default();
+        let mut endpoint = config.endpoint;
         endpoint.uninvited = config.uninvited;
         endpoint.digest = config.digest;
         endpoint.user_agent.clone_from(&config.user_agent);
@@ -127,6 +127,15 @@ impl Gateway {
     /// Where SIP listens, on UDP and TCP.
     pub fn sip_addr(&self) -> SocketAddr {
         self.sip
+    }
+
+    /// The sockets and endpoint underneath, for what a gateway has no command for: TLS and WebSocket, registrations,
+    /// transfers, messages. What comes of it is [`Event::Sip`]; what a command puts into the outbox goes out with the
+    /// next [`Gateway::next_event`].
+    ///
+    /// Calls are the gateway's: to answer, hold or end one by hand confuses it.
+    pub fn driver(&mut self) -> &mut Driver {
+        &mut self.driver
     }
 
     /// How punctual the ticks of the media threads are, the worst of all threads.

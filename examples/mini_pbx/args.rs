@@ -1,0 +1,172 @@
+//! What the program is told.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Parser;
+use examples::args::duration;
+use sip_core::auth::Ha1;
+use sip_core::header::digest::HashAlgorithm;
+
+/// A small switchboard: phones register over any transport and call each other across transports.
+///
+/// Without arguments: two users with fresh passwords, a fresh certificate, and the addresses to point a phone at.
+#[derive(Debug, Parser)]
+#[command(name = "mini_pbx", max_term_width = 100)]
+pub(crate) struct Cli {
+    /// A user, as name:password; may be given several times
+    #[arg(long, value_name = "NAME:PASSWORD", value_parser = user)]
+    pub(crate) user: Vec<User>,
+
+    /// A user by HA1, as name:hex (MD5 of name:realm:password); may be given several times
+    #[arg(long, value_name = "NAME:HEX", value_parser = user)]
+    pub(crate) user_ha1: Vec<User>,
+
+    /// A number that rings several users, as name=user,user; may be given several times
+    #[arg(long, value_name = "NAME=A,B", value_parser = group)]
+    pub(crate) group: Vec<Group>,
+
+    /// Listen for UDP here [default: 0.0.0.0:5060, unless --tcp is given]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) udp: Option<SocketAddr>,
+
+    /// Listen for TCP here [default: 0.0.0.0:5060, unless --udp is given]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) tcp: Option<SocketAddr>,
+
+    /// Listen for TLS here
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) tls: Option<SocketAddr>,
+
+    /// Listen for WebSocket here
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) ws: Option<SocketAddr>,
+
+    /// Listen for WebSocket in TLS here
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) wss: Option<SocketAddr>,
+
+    /// The address to tell phones, where it differs from the one bound (NAT)
+    #[arg(long, value_name = "IP")]
+    pub(crate) advertise: Option<IpAddr>,
+
+    /// The certificate of TLS and WSS, a PEM file; a fresh one is made otherwise
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) certificate: Option<PathBuf>,
+
+    /// Its private key, a PEM file
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    pub(crate) key: Option<PathBuf>,
+
+    /// Write a fresh certificate to this folder, for phones that shall trust it
+    #[arg(long, value_name = "DIR", default_value = "target/mini_pbx")]
+    pub(crate) out: PathBuf,
+
+    /// What passwords are asked for; part of each HA1
+    #[arg(long, value_name = "TEXT", default_value = "mini_pbx", value_parser = realm)]
+    pub(crate) realm: String,
+
+    /// How long a phone rings before the caller hears that nobody is there
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "30s")]
+    pub(crate) ring: Duration,
+
+    /// How long calls may go on after Ctrl-C; a second Ctrl-C waits no longer
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "1s")]
+    pub(crate) drain: Duration,
+
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A name and what proves it. `Debug` shows the name only.
+#[derive(Clone)]
+pub(crate) struct User {
+    pub(crate) name: String,
+    secret: String,
+}
+
+impl std::fmt::Debug for User {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.name.fmt(f)
+    }
+}
+
+/// A number that rings several users.
+#[derive(Debug, Clone)]
+pub(crate) struct Group {
+    pub(crate) name: String,
+    pub(crate) members: Vec<String>,
+}
+
+impl User {
+    /// A user with this password.
+    pub(crate) fn new(name: &str, password: String) -> Self {
+        Self {
+            name: name.to_owned(),
+            secret: password,
+        }
+    }
+
+    /// What is kept of a password.
+    pub(crate) fn hashed(&self, realm: &str) -> Ha1 {
+        Ha1::from_password(HashAlgorithm::Md5, &self.name, realm, &self.secret)
+    }
+
+    /// The HA1 that was given in its place.
+    ///
+    /// # Errors
+    /// A line that says what is wrong with it, without repeating it.
+    pub(crate) fn ha1(&self, realm: &str) -> Result<Ha1, String> {
+        Ha1::from_hex(HashAlgorithm::Md5, realm, &self.secret)
+            .map_err(|error| format!("--user-ha1 {}: {error}", self.name))
+    }
+}
+
+impl Cli {
+    /// Whether no transport is named.
+    pub(crate) fn is_plain(&self) -> bool {
+        [self.udp, self.tcp, self.tls, self.ws, self.wss]
+            .iter()
+            .all(Option::is_none)
+    }
+}
+
+fn user(text: &str) -> Result<User, String> {
+    let (user, secret) = text.split_once(':').ok_or("write name:password")?;
+    if secret.is_empty() {
+        return Err("the password is empty".into());
+    }
+    Ok(User::new(&name(user)?, secret.to_owned()))
+}
+
+fn group(text: &str) -> Result<Group, String> {
+    let (group, members) = text.split_once('=').ok_or("write name=user,user")?;
+    let members = members
+        .split(',')
+        .map(name)
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(Group {
+        name: name(group)?,
+        members,
+    })
+}
+
+/// A user part that every phone can dial as it stands.
+fn name(text: &str) -> Result<String, String> {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b"-_.+".contains(&b);
+    if text.is_empty() || text.len() > 64 || !text.bytes().all(fits) {
+        return Err(format!(
+            "{text:?} is no name; use letters, digits, and - _ . +"
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+fn realm(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.contains(|c: char| c.is_control() || c == '"' || c == '\\') {
+        return Err("empty, or holds what cannot stand in quotes".into());
+    }
+    Ok(text.to_owned())
+}

@@ -1,0 +1,334 @@
+//! Calls from one phone to another: who is called, who answers, how it ends.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use examples::checks::Table;
+use serde_json::json;
+use sip_core::b2bua::{Coupling, CouplingEvent, Plan, Policy};
+use sip_core::header::{self, NameAddr};
+use sip_core::registrar::{Aor, Binding};
+use sip_core::{
+    Body, CallId, Endpoint, Event, Flow, Invite, Message, Method, Question, StatusCode, Transport,
+};
+
+use crate::bindings::transport_of;
+use crate::pbx::Pbx;
+
+/// One conversation.
+pub(crate) struct Switched {
+    pub(crate) coupling: Coupling,
+    /// Who called, and whom.
+    from: String,
+    to: String,
+    began: Instant,
+    answered: bool,
+    /// Whose each leg is, and how it is reached.
+    pub(crate) parties: HashMap<CallId, (String, Transport)>,
+}
+
+impl Switched {
+    /// Whether commands wait for room.
+    pub(crate) fn waits(&self) -> bool {
+        self.coupling.poll_timeout().is_some()
+    }
+
+    pub(crate) fn try_again(&mut self, now: Instant, endpoint: &mut Endpoint) {
+        if self.waits() {
+            self.coupling.handle_timeout(now, endpoint);
+        }
+    }
+
+    pub(crate) fn hang_up(&mut self, now: Instant, endpoint: &mut Endpoint) {
+        let reason = "Q.850;cause=41;text=\"The switchboard is closing\"";
+        self.coupling.hang_up(now, endpoint, Some(reason));
+    }
+
+    fn name(&self, leg: CallId) -> &str {
+        self.parties.get(&leg).map_or(&self.to, |(name, _)| name)
+    }
+}
+
+impl Pbx {
+    /// A phone calls.
+    pub(crate) fn incoming(&mut self, now: Instant, event: Event) {
+        let Event::Incoming {
+            call,
+            flow,
+            user: Some(user),
+            offer,
+            replaces,
+            request,
+        } = event
+        else {
+            return;
+        };
+        if let Some(number) = replaces.and_then(|old| self.legs.get(&old).copied()) {
+            self.pick_up(now, number, replaces, call, &user, flow, offer);
+            return;
+        }
+        let to = called(&request);
+        let phones = self.phones(now, &user, &to, flow);
+        if phones.is_empty() {
+            let exists = self.users.contains(&to) || self.groups.contains_key(&to);
+            let (status, why) = match exists {
+                true => (
+                    StatusCode::TEMPORARILY_UNAVAILABLE,
+                    "nobody is registered there",
+                ),
+                false => (StatusCode::NOT_FOUND, "there is no such user"),
+            };
+            self.tell_ended(&user, &to, why, Some(status), 0.0);
+            if let Ok(handle) = self.driver.endpoint().call(call) {
+                // Gone: the caller has left already.
+                let _ = handle.reject(now, status, None);
+            }
+            return;
+        }
+        let plan = Plan::parallel(phones.iter().filter_map(|(_, aor, binding)| {
+            let called = format!("sip:{to}@{}", aor.host()).parse().ok()?;
+            let invite = Invite::new(called, shown(&request, &user, aor)?);
+            Some(invite.at(binding).ring_timeout(self.ring))
+        }));
+        let mut policy = Policy::default();
+        policy.methods = vec![Method::Message];
+        let endpoint = self.driver.endpoint();
+        let coupling = Coupling::new(now, endpoint, call, offer, &request, plan, policy);
+        let mut parties = HashMap::from([(call, (user.clone(), flow.transport))]);
+        let legs = &coupling.legs()[1..];
+        // Fewer only where one could not be called at all.
+        if legs.len() == phones.len() {
+            parties.extend(
+                legs.iter()
+                    .zip(&phones)
+                    .map(|(leg, (name, _, binding))| (*leg, (name.clone(), transport_of(binding)))),
+            );
+        }
+        let rings = phones.len();
+        self.story.tell(
+            &format!("{user} calls {to}: {rings} phone{} to ring", plural(rings)),
+            &json!({"event": "calling", "from": user, "to": to, "phones": rings}),
+        );
+        let number = self.next;
+        self.next += 1;
+        self.calls.insert(
+            number,
+            Switched {
+                coupling,
+                from: user,
+                to,
+                began: now,
+                answered: false,
+                parties,
+            },
+        );
+        self.follow(now, number);
+    }
+
+    /// A phone takes the place of another in a conversation: the end of an attended transfer.
+    #[allow(clippy::too_many_arguments)]
+    fn pick_up(
+        &mut self,
+        now: Instant,
+        number: u64,
+        old: Option<CallId>,
+        call: CallId,
+        user: &str,
+        flow: Flow,
+        offer: Option<Body>,
+    ) {
+        let (Some(switched), Some(old)) = (self.calls.get_mut(&number), old) else {
+            return;
+        };
+        let before = switched.name(old).to_owned();
+        self.story.tell(
+            &format!("{user} takes the place of {before}"),
+            &json!({"event": "replacing", "user": user, "replaced": before}),
+        );
+        switched
+            .parties
+            .insert(call, (user.to_owned(), flow.transport));
+        let endpoint = self.driver.endpoint();
+        switched.coupling.take_over(now, endpoint, old, call, offer);
+        self.follow(now, number);
+    }
+
+    /// The phones of a user or group, but for the one that calls.
+    fn phones(
+        &mut self,
+        now: Instant,
+        caller: &str,
+        to: &str,
+        from: Flow,
+    ) -> Vec<(String, Aor, Binding)> {
+        let members = match self.groups.get(to) {
+            Some(members) => members.clone(),
+            None => vec![to.to_owned()],
+        };
+        let group = self.groups.contains_key(to);
+        let endpoint = self.driver.endpoint();
+        let known = &self.known;
+        members
+            .into_iter()
+            .filter(|member| !group || member != caller)
+            .flat_map(|member| {
+                let found = known.phones(now, endpoint, &member);
+                found
+                    .into_iter()
+                    .map(move |(aor, binding)| (member.clone(), aor, binding))
+            })
+            .filter(|(_, _, binding)| binding.flow != Some(from))
+            .collect()
+    }
+
+    /// What happens inside a conversation.
+    pub(crate) fn inside(&mut self, now: Instant, event: Event) {
+        let Some(number) = call_of(&event).and_then(|call| self.legs.get(&call).copied()) else {
+            return;
+        };
+        let Some(switched) = self.calls.get_mut(&number) else {
+            return;
+        };
+        let endpoint = self.driver.endpoint();
+        // What the coupling leaves to us needs no answer, or gets its default one.
+        let _ = switched.coupling.handle_event(now, endpoint, event);
+        self.follow(now, number);
+    }
+
+    /// Tells what a coupling says, and forgets it when it is over.
+    fn follow(&mut self, now: Instant, number: u64) {
+        let Some(switched) = self.calls.get_mut(&number) else {
+            return;
+        };
+        for leg in switched.coupling.legs() {
+            self.legs.insert(*leg, number);
+        }
+        let mut told = Vec::new();
+        while let Some(event) = switched.coupling.poll_event() {
+            switched.answered |= matches!(event, CouplingEvent::Connected { .. });
+            let name = |leg| switched.name(leg).to_owned();
+            match event {
+                CouplingEvent::Progress { call, status } => told.push((
+                    format!("{} rings ({status})", name(call)),
+                    json!({"event": "ringing", "from": switched.from, "to": name(call), "status": status.code()}),
+                )),
+                CouplingEvent::Connected { call } => {
+                    told.push((
+                        format!("{} talks to {}", switched.from, name(call)),
+                        json!({"event": "answered", "from": switched.from, "to": name(call)}),
+                    ));
+                }
+                CouplingEvent::PhoneFailed { call, cause } => told.push((
+                    format!("{}: {cause}", name(call)),
+                    json!({"event": "failed", "from": switched.from, "to": name(call),
+                        "status": cause.status.map(|status| status.code()), "cause": cause.to_string()}),
+                )),
+                CouplingEvent::Ended { cause, .. } => {
+                    let seconds = now.saturating_duration_since(switched.began).as_secs_f64();
+                    let cause = match switched.answered {
+                        true => "hung up".to_owned(),
+                        false => cause.to_string(),
+                    };
+                    let (from, to) = (&switched.from, &switched.to);
+                    told.push((
+                        format!("{from} and {to}: over after {seconds:.1} s, {cause}"),
+                        json!({"event": "ended", "from": from, "to": to, "cause": cause,
+                            "seconds": (seconds * 1000.0).round() / 1000.0}),
+                    ));
+                }
+                _ => {}
+            }
+        }
+        if switched.coupling.is_over() {
+            self.calls.remove(&number);
+            self.legs.retain(|_, of| *of != number);
+        }
+        for (line, object) in told {
+            self.story.tell(&line, &object);
+        }
+    }
+
+    fn tell_ended(
+        &self,
+        from: &str,
+        to: &str,
+        why: &str,
+        status: Option<StatusCode>,
+        seconds: f64,
+    ) {
+        self.story.tell(
+            &format!("{from} calls {to}: {why}"),
+            &json!({"event": "ended", "from": from, "to": to, "cause": why,
+                "status": status.map(|status| status.code()), "seconds": seconds}),
+        );
+    }
+
+    /// Prints the conversations.
+    pub(crate) fn show_calls(&self, now: Instant) {
+        let mut table = Table::new(&["", "from", "to", "state", "for"]);
+        let mut list = Vec::new();
+        for switched in self.calls.values() {
+            let state = if switched.answered { "up" } else { "ringing" };
+            let seconds = now.saturating_duration_since(switched.began).as_secs();
+            let (from, to) = (switched.from.clone(), switched.to.clone());
+            list.push(json!({"from": from, "to": to, "state": state, "seconds": seconds}));
+            table.row(vec![
+                String::new(),
+                from,
+                to,
+                state.into(),
+                format!("{seconds} s"),
+            ]);
+        }
+        if list.is_empty() {
+            self.story
+                .tell("no calls", &json!({"event": "calls", "calls": []}));
+        } else {
+            self.story.table(&table);
+            self.story.object(&json!({"event": "calls", "calls": list}));
+        }
+    }
+}
+
+/// Whom a request is for, by name.
+pub(crate) fn called(request: &Message) -> String {
+    let user = request.uri().ok().and_then(|uri| uri.user_decoded());
+    user.unwrap_or_default().into_owned()
+}
+
+/// Who calls, as the called phone shows it: the name that the caller gave itself, with the user that it proved to be.
+pub(crate) fn shown(request: &Message, user: &str, aor: &Aor) -> Option<NameAddr> {
+    let uri = format!("sip:{user}@{}", aor.host()).parse().ok()?;
+    let plain = NameAddr::new(&uri);
+    let given = request.typed::<header::From<'_>>().ok();
+    let name = given.and_then(|from| from.display_name().map(|name| name.into_owned()));
+    let named = name
+        .filter(|name| !name.is_empty())
+        .and_then(|name| plain.with_display_name(&name).ok());
+    Some(named.unwrap_or(plain))
+}
+
+/// The leg that an event is about.
+fn call_of(event: &Event) -> Option<CallId> {
+    match event {
+        Event::Progress { call, .. }
+        | Event::Answered { call, .. }
+        | Event::Confirmed { call, .. }
+        | Event::Offered { call, .. }
+        | Event::OfferWithdrawn { call }
+        | Event::ReinviteAnswered { call, .. }
+        | Event::ReinviteFailed { call, .. }
+        | Event::Info { call, .. }
+        | Event::RequestAnswered { call, .. }
+        | Event::Ended { call, .. } => Some(*call),
+        Event::Ask {
+            question: Question::Request { call, .. },
+            ..
+        } => *call,
+        _ => None,
+    }
+}
+
+fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
