@@ -28,10 +28,11 @@ pub struct Identity {
     pub server: Arc<ServerConfig>,
 }
 
-/// A fresh certificate that vouches for these names and addresses.
+/// A fresh certificate that vouches for these names and addresses for a year.
 ///
 /// # Errors
 /// A line that says which name cannot stand in a certificate.
+#[allow(clippy::disallowed_methods)] // An application has a clock.
 pub fn generate(names: Vec<String>) -> Result<Identity, String> {
     let made = || -> Result<_, rcgen::Error> {
         let mut params = CertificateParams::new(names)?;

@@ -143,7 +143,9 @@ async fn call(transport: &str, secure: Secure, codec: &str) {
                 call,
                 user,
                 request,
+                replaces,
             } => {
+                assert_eq!(replaces, None);
                 assert!(!is_ours);
                 assert_eq!(user.as_deref(), Some("desk"));
                 assert!(request.to_string().contains("X-Room: 7"));
