@@ -97,6 +97,7 @@ impl Host {
                 call,
                 user,
                 request,
+                ..
             } => self.receive(gateway, call, user, &request),
             Event::Answered { call, .. } => {
                 let codec = gateway.call(call).map(|info| info.codec);
