@@ -79,11 +79,11 @@ mod uri;
 
 pub use endpoint::{
     Body, Bounds, CallHandle, CallId, CallState, Chance, CommandError, Config, ConnectionId,
-    Counters, DigestPolicy, EndCause, EndKind, EndedBy, Endpoint, Epoch, Event, Flow, FlowError,
-    Gone, Input, Invite, LaterSdp, Local, Options, Outside, Question, QuestionAnswer, QuestionId,
-    Refer, ReferError, Referrals, Reliable, RequestId, Resubscribe, SessionTimers, Subscribe,
-    SubscriptionEnd, SubscriptionHandle, SubscriptionId, SubscriptionState, Subscriptions, Target,
-    Terminated, Transmit, Transport, Uninvited, Users,
+    Counters, DigestPolicy, Drain, EndCause, EndKind, EndedBy, Endpoint, Epoch, Event, Flow,
+    FlowError, Gone, Input, Invite, LaterSdp, Local, Options, Outside, Question, QuestionAnswer,
+    QuestionId, Refer, ReferError, Referrals, Reliable, RequestId, Resubscribe, SessionTimers,
+    Subscribe, SubscriptionEnd, SubscriptionHandle, SubscriptionId, SubscriptionState,
+    Subscriptions, Target, Terminated, Transmit, Transport, Uninvited, Users,
 };
 pub use framing::{Frame, FrameError, Framer, Refused};
 pub use header::{HeaderError, HeaderErrorReason, TypedHeader};

@@ -9,11 +9,12 @@ use super::command::CommandError;
 use super::deadlines::Waiter;
 use super::event::{Event, RequestId};
 use super::flow::{Flow, FlowError, Target};
+use super::large::Fallback;
 use super::table::Key;
 use super::{EndCause, EndKind, EndedBy, Endpoint, wire};
 use crate::auth::{Attempt, ClientAuth};
 use crate::dialog::Dialog;
-use crate::transaction::{InviteClient, NonInviteClient, Step, Timer};
+use crate::transaction::{InviteClient, NonInviteClient, Step, Timer, Timers};
 use crate::{BuildError, HeaderName, Message, Method};
 
 /// What a request is for.
@@ -80,6 +81,8 @@ pub(crate) struct Client {
     acks: Vec<StoredAck>,
     branch: Box<str>,
     method: Method,
+    /// How it goes out if TCP, to which its size moved it, fails.
+    fallback: Option<Fallback>,
     /// Whether any response came.
     heard: bool,
     armed: Option<Instant>,
@@ -90,6 +93,30 @@ impl Client {
         match &self.machine {
             Machine::Invite(machine) => machine.deadline(),
             Machine::Other(machine) => machine.deadline(),
+        }
+    }
+
+    /// The other way, if there is one and nothing was heard on this; the transaction begins anew.
+    pub(crate) fn fall_back(&mut self, now: Instant, timers: &Timers) -> Option<Fallback> {
+        let fallback = self.fallback.take().filter(|_| !self.heard)?;
+        let reliable = fallback.target.transport().is_reliable();
+        self.machine = Machine::new(&self.method, now, reliable, timers);
+        Some(fallback)
+    }
+
+    pub(crate) fn redirect(&mut self, request: Box<Message>, target: Target) {
+        self.bytes = request.to_bytes();
+        self.request = Some(request);
+        self.target = target;
+    }
+}
+
+impl Machine {
+    fn new(method: &Method, now: Instant, reliable: bool, timers: &Timers) -> Self {
+        if *method == Method::Invite {
+            Self::Invite(InviteClient::new(now, reliable, timers))
+        } else {
+            Self::Other(NonInviteClient::new(now, reliable, timers))
         }
     }
 }
@@ -117,13 +144,15 @@ impl Endpoint {
     ) -> Result<Key, CommandError> {
         let method = request.method().ok_or(BuildError::Method)?;
         let branch: Box<str> = wire::branch(&request).unwrap_or_default().into();
-        let reliable = target.transport().is_reliable();
-        let timers = &self.config.timers;
-        let machine = if method == Method::Invite {
-            Machine::Invite(InviteClient::new(now, reliable, timers))
-        } else {
-            Machine::Other(NonInviteClient::new(now, reliable, timers))
+        let (request, target, fallback) = match self.grown(&request, &target) {
+            Some((moved, over)) => {
+                let request = Box::new(request);
+                (moved, over, Some(Fallback { request, target }))
+            }
+            None => (request, target, None),
         };
+        let reliable = target.transport().is_reliable();
+        let machine = Machine::new(&method, now, reliable, &self.config.timers);
         let bytes = request.to_bytes();
         let remote = (target.transport(), target.remote());
         let client = Client {
@@ -138,6 +167,7 @@ impl Endpoint {
             acks: Vec::new(),
             branch: branch.clone(),
             method: method.clone(),
+            fallback,
             heard: false,
             armed: None,
         };
@@ -162,7 +192,7 @@ impl Endpoint {
         self.clients.get_mut(key)?.auth.take()
     }
 
-    fn rearm_client(&mut self, key: Key) {
+    pub(crate) fn rearm_client(&mut self, key: Key) {
         if let Some(client) = self.clients.get_mut(key) {
             let wanted = client.deadline();
             self.deadlines
@@ -239,6 +269,9 @@ impl Endpoint {
     }
 
     fn client_failed(&mut self, now: Instant, key: Key, failure: Failure) {
+        if matches!(failure, Failure::Transport(_)) && self.fall_back(now, key) {
+            return;
+        }
         let Some(client) = self.remove_client(key) else {
             return;
         };

@@ -180,6 +180,10 @@ pub struct Config {
     pub user_agent: Option<String>,
     /// Transaction timers.
     pub timers: Timers,
+    /// The longest request, in bytes, that goes to an address over UDP when we have a TCP socket; default 1300, which
+    /// RFC 3261 section 18.1.1 has where the path's MTU is not known. A longer one goes over TCP, and only if that
+    /// fails over UDP. `None` sends everything as its URI says. Requests that go back along a UDP flow stay on it.
+    pub datagram_limit: Option<usize>,
     /// How long an address is tried last after it did not answer, could not be reached, or
     /// answered 503 without Retry-After (RFC 3263 section 4.3); default 60 s, about twice timer B:
     /// a dead server costs one call its wait, not every call. Retry-After counts instead, up to
@@ -237,6 +241,7 @@ impl Default for Config {
             contact_user: None,
             user_agent: None,
             timers: Timers::default(),
+            datagram_limit: Some(1300),
             avoid_failed: Duration::from_secs(60),
             bounds: Bounds::default(),
             limits: crate::Limits::default(),

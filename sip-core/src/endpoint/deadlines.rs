@@ -16,6 +16,7 @@ pub(crate) enum Waiter {
     Registrar,
     Registration(Key),
     Ping(Key),
+    Drain,
     /// The rest of a message on this connection.
     Reading(ConnectionId),
 }

@@ -266,6 +266,8 @@ pub enum Event {
         /// When the default answer is taken.
         deadline: Instant,
     },
+    /// The last call is over after [`Endpoint::drain`](crate::Endpoint::drain): the program can stop.
+    Drained,
     /// What became of a registration of ours, or of one of its flows.
     Registration {
         /// The registration.

@@ -34,6 +34,14 @@ impl Endpoint {
             }
             return;
         }
+        if self.drained_away(flow, request, method) {
+            return;
+        }
+        if self.busy && *method == Method::Invite {
+            self.counters.overload += 1;
+            self.overloaded(flow, request);
+            return;
+        }
         let refused = match self.config.uninvited {
             Uninvited::Accept => None,
             Uninvited::Forbid => Some(Some(StatusCode::FORBIDDEN)),

@@ -37,6 +37,7 @@ mod command;
 mod config;
 mod credentials;
 mod deadlines;
+mod drain;
 mod event;
 mod flow;
 mod handle;
@@ -45,6 +46,7 @@ mod incoming;
 mod info;
 mod inside;
 mod keep_alive;
+mod large;
 mod outbox;
 mod outgoing;
 mod questions;
@@ -76,6 +78,7 @@ pub use callers::{DigestPolicy, Users};
 pub use cause::{EndCause, EndKind, EndedBy};
 pub use command::{CommandError, Gone, Invite, Options, Outside};
 pub use config::{Bounds, Config, Epoch, LaterSdp, Local, Uninvited};
+pub use drain::Drain;
 pub use event::{CallId, Event, Question, QuestionAnswer, QuestionId, RequestId};
 pub use flow::{ConnectionId, Flow, FlowError, Input, Target, Transmit, Transport};
 pub use handle::CallHandle;
@@ -91,6 +94,7 @@ pub use subscription::{
 use call::{Call, Reinvite};
 use clients::Client;
 use deadlines::{Deadlines, Waiter};
+use drain::Draining;
 use keep_alive::Ping;
 use outbox::{Draw, Outbox};
 use questions::Asked;
@@ -157,6 +161,9 @@ pub struct Endpoint {
     flow_users: BTreeSet<FlowUser>,
     pings: Table<Ping>,
     ping_keys: HashMap<Flow, Key>,
+    draining: Option<Draining>,
+    /// Whether new calls are turned away for now.
+    busy: bool,
     /// What Allow lists.
     allow: String,
     counters: Counters,
@@ -199,6 +206,8 @@ impl Endpoint {
             flow_users: BTreeSet::new(),
             pings: Table::new(bounds.registrations),
             ping_keys: HashMap::new(),
+            draining: None,
+            busy: false,
             counters: Counters::default(),
             allow: wire::allow(&config),
             config,
@@ -232,6 +241,7 @@ impl Endpoint {
                 Waiter::Registrar => self.registrar_due(now),
                 Waiter::Registration(key) => self.registration_due(now, key),
                 Waiter::Ping(key) => self.ping_due(now, key),
+                Waiter::Drain => self.drain_due(now),
                 Waiter::Reading(id) => self.reading_due(id),
             };
             if !alive {
@@ -318,8 +328,15 @@ impl Endpoint {
         self.config.locals.push(local);
     }
 
-    /// Changes what happens to requests that begin something here, from now on: with
-    /// [`Uninvited::Unavailable`] a program that is to stop lets its calls go on and takes no more.
+    /// Says whether whoever drives the endpoint is behind with its work. While it is, new calls get a stateless 503
+    /// with Retry-After: to refuse one costs a fraction of what serving it costs, and those that are served are served in
+    /// time. Everything else goes on.
+    pub fn set_busy(&mut self, busy: bool) {
+        self.busy = busy;
+    }
+
+    /// Changes what happens to requests that begin something here, from now on. A program that is to stop
+    /// [`drain`](Self::drain)s.
     pub fn set_uninvited(&mut self, policy: Uninvited) {
         self.config.uninvited = policy;
     }
