@@ -10,7 +10,10 @@ pub mod chance;
 pub mod checks;
 pub mod interrupt;
 pub mod live;
+#[cfg(feature = "http")]
+pub mod opentok;
 pub mod screen;
+pub mod settings;
 pub mod spectrum;
 pub mod tls;
 

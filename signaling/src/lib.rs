@@ -7,6 +7,7 @@
 //! | [`engine`] | a session's sound: packets in, a mix for each out | none, but for the threads behind `net` |
 //! | [`capture`] | what crossed the wire, as a file for Wireshark or a ladder for people | none |
 //! | `net` | all of it on real sockets: one `Gateway` | feature `net` |
+//! | `metrics` | the gateway's figures for Prometheus | none, feature `metrics` |
 //! | `http` | a router for an interface over HTTP, and hooks that tell others what happened | feature `http` |
 //!
 //! With the feature `net`, dialling a phone into a session is this:
@@ -49,6 +50,7 @@
 //! # Features
 //!
 //! - `net`: the `Gateway`: SIP on UDP and TCP by tokio, media threads with their own sockets.
+//! - `metrics`: the figures of a `Gateway` as Prometheus text (with `net`).
 //! - `http`: a `Router` as a tower service over `http` types, with an OpenAPI description made from its table, and a
 //!   client for hooks: time limits, retries, signatures. No web framework.
 //!
@@ -61,6 +63,8 @@ mod dial;
 pub mod engine;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 #[cfg(feature = "net")]
 pub mod net;
 mod random;

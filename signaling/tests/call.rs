@@ -235,6 +235,35 @@ fn a_phone_that_falls_silent_is_noticed_but_not_while_it_is_held() {
 }
 
 #[test]
+fn a_phone_that_holds_for_eleven_minutes_is_still_there() {
+    let mut world = World::new();
+    let request = world.request();
+    world.dial(&request);
+    world.run(SECOND);
+    let now = world.now;
+    world
+        .phone
+        .command(|call, endpoint| call.hold(now, endpoint, Hold::Inactive))
+        .unwrap();
+    world.settle();
+    world.run(660 * SECOND);
+    assert_eq!(world.ours.call().state(), CallState::Up);
+    let silent = |event: &RoomEvent| matches!(event, RoomEvent::Inactive { .. });
+    assert!(!world.ours.room_events.iter().any(silent));
+    let now = world.now;
+    world
+        .phone
+        .command(|call, endpoint| call.resume(now, endpoint))
+        .unwrap();
+    world.settle();
+    world.run(SECOND);
+    let (share, _) = heard(&mut world.ours.hears, 1020.0);
+    assert!(share > 0.98, "{share}");
+    let (share, _) = heard(&mut world.phone.hears, 440.0);
+    assert!(share > 0.98, "{share}");
+}
+
+#[test]
 fn keys_cross_once_each() {
     let mut world = World::new();
     let request = world.request();

@@ -74,7 +74,8 @@ impl Gateway {
         let id = call.id();
         let join = Join::new(Role::Publisher)
             .data(&request.data)
-            .origin(Origin::Phone);
+            .origin(Origin::Phone)
+            .drawn(&self.random);
         let joined = open.session.join(now, join);
         let entry = Entry {
             call,
@@ -95,6 +96,7 @@ impl Gateway {
             let _ = self.hang_up(id);
             return Err(error);
         }
+        self.counts.dialled += 1;
         self.follow(id);
         self.tell(session);
         self.driver.flush();
@@ -126,9 +128,10 @@ impl Gateway {
             .sessions
             .get_mut(&session)
             .ok_or(GatewayError::NoSuchSession(session))?;
-        let who = open
-            .session
-            .join(Instant::now(), join.origin(Origin::Phone))?;
+        let who = open.session.join(
+            Instant::now(),
+            join.origin(Origin::Phone).drawn(&self.random),
+        )?;
         let answered = self.place(call, session, who).and_then(|()| {
             self.with_call(call, |call, now, driver| {
                 call.answer(now, driver.endpoint())
@@ -257,6 +260,16 @@ impl Gateway {
         self.calls
             .get(&call)
             .map(|entry| info(entry, Instant::now()))
+    }
+
+    /// The session that a call is in, and who it is there.
+    pub fn place_of(&self, call: CallId) -> Option<(SessionId, ParticipantId)> {
+        self.calls.get(&call).and_then(|entry| entry.place)
+    }
+
+    /// The call by which a participant is in a session; `None` for those who are no phone.
+    pub fn call_of(&self, session: SessionId, id: ParticipantId) -> Option<CallId> {
+        self.sessions.get(&session)?.phones.get(&id).copied()
     }
 
     /// The calls that are not over.

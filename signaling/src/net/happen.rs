@@ -117,6 +117,7 @@ impl Gateway {
             wake: None,
         };
         self.calls.insert(id, entry);
+        self.counts.incoming += 1;
         self.follow(id);
         self.events.push_back(Event::Incoming {
             call: id,
@@ -241,6 +242,8 @@ impl Gateway {
                 }
                 CallEvent::Answered => {
                     let setup = entry.call.answered_at().map(|at| at - entry.call.since());
+                    self.counts.answered += 1;
+                    self.counts.setup += setup.unwrap_or_default();
                     if let Some((session, who)) = place
                         && let Some(open) = self.sessions.get_mut(&session)
                     {
@@ -272,6 +275,7 @@ impl Gateway {
                 }
                 CallEvent::Ended(end) => {
                     let info = Box::new(info(entry, Instant::now()));
+                    self.counts.end(&end, &info);
                     self.displace(id);
                     self.set_wake(id, None);
                     if let Some(sockets) = self.calls.remove(&id).and_then(|entry| entry.sockets) {

@@ -10,6 +10,7 @@ mod calls;
 mod config;
 mod error;
 mod event;
+mod figures;
 mod happen;
 mod listen;
 mod sessions;
@@ -18,6 +19,7 @@ pub use crate::engine::thread::EngineBusy;
 pub use config::GatewayConfig;
 pub use error::{BindError, GatewayError};
 pub use event::{CallInfo, CapturedPacket, Event};
+pub use figures::Figures;
 pub use sessions::SessionId;
 
 use crate::dial::Secure;
@@ -63,6 +65,7 @@ pub struct Gateway {
     events: VecDeque<Event>,
     lateness: HashMap<usize, Lateness>,
     started: (Instant, SystemTime),
+    counts: figures::Counts,
 }
 
 impl fmt::Debug for Gateway {
@@ -121,6 +124,7 @@ impl Gateway {
             events: VecDeque::new(),
             lateness: HashMap::new(),
             started: (Instant::now(), SystemTime::now()),
+            counts: figures::Counts::default(),
         })
     }
 

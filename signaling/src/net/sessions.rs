@@ -101,7 +101,9 @@ impl Gateway {
             .sessions
             .get_mut(&session)
             .ok_or(GatewayError::NoSuchSession(session))?;
-        let id = open.session.join(Instant::now(), join)?;
+        let id = open
+            .session
+            .join(Instant::now(), join.drawn(&self.random))?;
         let speaks = voice.rate().is_some();
         let published = if speaks {
             open.session.publish(id)
@@ -174,6 +176,69 @@ impl Gateway {
         muted: bool,
     ) -> Result<(), GatewayError> {
         self.open(session)?.session.force_mute(by, target, muted)?;
+        self.tell(session);
+        Ok(())
+    }
+
+    /// Sends a participant away, as a moderator would; a phone is hung up.
+    ///
+    /// # Errors
+    /// When there is no such session or participant.
+    pub fn disconnect(
+        &mut self,
+        session: SessionId,
+        target: ParticipantId,
+    ) -> Result<(), GatewayError> {
+        let open = self.open(session)?;
+        open.session.leave(target, LeaveReason::ForceDisconnected)?;
+        self.tell(session);
+        Ok(())
+    }
+
+    /// Silences a voice as a moderator would, or lifts that.
+    ///
+    /// # Errors
+    /// When there is no such session or participant.
+    pub fn impose_mute(
+        &mut self,
+        session: SessionId,
+        target: ParticipantId,
+        muted: bool,
+    ) -> Result<(), GatewayError> {
+        self.open(session)?.session.impose_mute(target, muted)?;
+        self.tell(session);
+        Ok(())
+    }
+
+    /// Silences everybody but `except`, those included who join later; or lifts every mute that was imposed.
+    ///
+    /// # Errors
+    /// When there is no such session.
+    pub fn impose_mute_on_all(
+        &mut self,
+        session: SessionId,
+        muted: bool,
+        except: &[ParticipantId],
+    ) -> Result<(), GatewayError> {
+        let open = self.open(session)?;
+        open.session.impose_mute_on_all(muted, except)?;
+        self.tell(session);
+        Ok(())
+    }
+
+    /// Says something to one participant, or to all, as [`SessionEvent::Signalled`].
+    ///
+    /// # Errors
+    /// When there is no such session or participant, or the signal is too long.
+    pub fn signal(
+        &mut self,
+        session: SessionId,
+        from: Option<ParticipantId>,
+        to: Option<ParticipantId>,
+        kind: &str,
+        text: &str,
+    ) -> Result<(), GatewayError> {
+        self.open(session)?.session.signal(from, to, kind, text)?;
         self.tell(session);
         Ok(())
     }

@@ -4,11 +4,14 @@
 //! to whoever carries it further: a media engine that adds a voice to a mix, a web socket, a message queue.
 //! A phone that was dialled is a participant like any other; nothing here knows SIP or samples.
 
+mod moderation;
 mod participant;
 mod permission;
+mod signal;
 
 pub use participant::{Join, Origin, Participant, ParticipantId};
-pub use permission::Action;
+pub use permission::{Action, check};
+pub use signal::Signal;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
@@ -22,6 +25,8 @@ pub struct SessionOptions {
     pub max_participants: usize,
     /// The length of a participant's data in bytes; default 1024, what browsers' session libraries send at most.
     pub max_data: usize,
+    /// The length of a signal's text in bytes; default 8192, what browsers' session libraries send at most.
+    pub max_signal: usize,
     /// How many events wait to be polled before commands are refused; default 1024.
     pub max_events: usize,
 }
@@ -31,6 +36,7 @@ impl Default for SessionOptions {
         Self {
             max_participants: 100,
             max_data: 1024,
+            max_signal: 8192,
             max_events: 1024,
         }
     }
@@ -76,6 +82,10 @@ pub enum SessionEvent {
         /// By a moderator, so that the participant cannot undo it.
         forced: bool,
     },
+    /// Whether those who join from now on are silenced changed.
+    NewcomersMuted(bool),
+    /// Somebody says something to one participant or to all, other than by voice.
+    Signalled(Signal),
 }
 
 /// Why a command was refused; nothing changed.
@@ -102,6 +112,9 @@ pub enum SessionError {
     /// The data is longer than the options allow.
     #[error("the participant's data has {0} bytes, {1} at most are allowed")]
     DataTooLong(usize, usize),
+    /// A signal's kind or text is longer than allowed.
+    #[error("a signal's {0} has {1} bytes, {2} at most are allowed")]
+    SignalTooLong(&'static str, usize, usize),
     /// The session was closed.
     #[error("the session is closed")]
     Closed,
@@ -139,6 +152,8 @@ pub struct Session {
     next: u64,
     events: VecDeque<SessionEvent>,
     closed: bool,
+    /// Those who join are silenced.
+    mutes_newcomers: bool,
 }
 
 impl Session {
@@ -151,6 +166,7 @@ impl Session {
             next: 1,
             events: VecDeque::new(),
             closed: false,
+            mutes_newcomers: false,
         }
     }
 
@@ -196,9 +212,18 @@ impl Session {
         }
         let id = ParticipantId(self.next);
         self.next += 1;
-        self.participants
-            .insert(id, Participant::new(id, join, now));
+        let mut participant = Participant::new(id, join, now);
+        let muted = self.mutes_newcomers && participant.origin() != Origin::Recorder;
+        participant.force_muted = muted;
+        self.participants.insert(id, participant);
         self.events.push_back(SessionEvent::Joined(id));
+        if muted {
+            self.events.push_back(SessionEvent::Muted {
+                participant: id,
+                muted,
+                forced: true,
+            });
+        }
         Ok(id)
     }
 
@@ -283,17 +308,7 @@ impl Session {
     ) -> Result<(), SessionError> {
         self.accepts_commands()?;
         self.allow(by, Action::ForceMute)?;
-        let participant = self.participant_mut(target)?;
-        if participant.force_muted != muted {
-            participant.force_muted = muted;
-            let muted = participant.is_muted();
-            self.events.push_back(SessionEvent::Muted {
-                participant: target,
-                muted,
-                forced: true,
-            });
-        }
-        Ok(())
+        self.impose_mute(target, muted)
     }
 
     /// A moderator sends `target` away.
@@ -314,7 +329,7 @@ impl Session {
     /// # Errors
     /// [`SessionError::NotAllowed`], or [`SessionError::NoSuchParticipant`].
     pub fn allow(&self, id: ParticipantId, action: Action) -> Result<(), SessionError> {
-        permission::check(self.participant(id)?.role(), action)
+        check(self.participant(id)?.role(), action)
     }
 
     /// Sends everyone away. A closed session accepts no one again.

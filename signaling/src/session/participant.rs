@@ -23,6 +23,8 @@ pub enum Origin {
     Application,
     /// A phone call.
     Phone,
+    /// A recorder: it hears everybody and is nobody.
+    Recorder,
 }
 
 /// How someone joins.
@@ -32,6 +34,8 @@ pub struct Join {
     pub(super) data: String,
     pub(super) name: String,
     pub(super) origin: Origin,
+    pub(super) connection_id: String,
+    pub(super) stream_id: String,
 }
 
 impl Join {
@@ -42,6 +46,8 @@ impl Join {
             data: String::new(),
             name: String::new(),
             origin: Origin::Application,
+            connection_id: String::new(),
+            stream_id: String::new(),
         }
     }
 
@@ -60,6 +66,25 @@ impl Join {
     /// Where it comes from.
     pub fn origin(mut self, origin: Origin) -> Self {
         self.origin = origin;
+        self
+    }
+
+    /// What the outside calls its connection and its voice. They should be random: who knows them can name the
+    /// participant in requests. A gateway draws them for whoever has none.
+    pub fn ids(mut self, connection: impl Into<String>, stream: impl Into<String>) -> Self {
+        self.connection_id = connection.into();
+        self.stream_id = stream.into();
+        self
+    }
+
+    /// Draws the ids that are not set.
+    #[cfg(feature = "net")]
+    pub(crate) fn drawn(mut self, random: &crate::Random) -> Self {
+        for id in [&mut self.connection_id, &mut self.stream_id] {
+            if id.is_empty() {
+                *id = random.uuid();
+            }
+        }
         self
     }
 }
@@ -112,9 +137,24 @@ impl Participant {
         self.join.origin
     }
 
+    /// What the outside calls its connection; empty where nobody gave it a name.
+    pub fn connection_id(&self) -> &str {
+        &self.join.connection_id
+    }
+
+    /// What the outside calls its voice; empty where nobody gave it a name.
+    pub fn stream_id(&self) -> &str {
+        &self.join.stream_id
+    }
+
     /// When it joined.
     pub fn joined(&self) -> Instant {
         self.joined
+    }
+
+    /// Whether it was silenced by others, so that it cannot undo it.
+    pub fn is_force_muted(&self) -> bool {
+        self.force_muted
     }
 
     /// Whether it has a voice in the session.

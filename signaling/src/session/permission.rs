@@ -45,7 +45,11 @@ fn allowed(role: Role) -> &'static [Action] {
     }
 }
 
-pub(super) fn check(role: Role, action: Action) -> Result<(), SessionError> {
+/// Checks that `role` allows `action`, for whoever is not in a session yet.
+///
+/// # Errors
+/// [`SessionError::NotAllowed`].
+pub fn check(role: Role, action: Action) -> Result<(), SessionError> {
     match allowed(role).contains(&action) {
         true => Ok(()),
         false => Err(SessionError::NotAllowed { role, action }),

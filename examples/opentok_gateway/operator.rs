@@ -1,0 +1,205 @@
+//! The operator's page, and the state that it shows.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use ::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, X_CONTENT_TYPE_OPTIONS};
+use ::http::{HeaderValue, StatusCode};
+use serde::Serialize;
+use serde_json::{Value, json};
+use signaling::call::CallState;
+use signaling::http::{ApiError, Reply, Request, Route, reply};
+use signaling::session::Origin;
+use token::ApiKeyText;
+
+use crate::api::{Api, open};
+use crate::desk::{Desk, unix_ms};
+
+/// Samples of a call that are kept: two minutes.
+const HISTORY: usize = 60;
+
+/// A call's figures at one moment.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Sample {
+    mos: Option<f64>,
+    loss: f64,
+    jitter: f64,
+}
+
+/// The page and what belongs to it: no build step, nothing from elsewhere.
+const FILES: [(&str, &str, &str); 3] = [
+    (
+        "/operator",
+        "text/html; charset=utf-8",
+        include_str!("page/index.html"),
+    ),
+    (
+        "/operator/page.css",
+        "text/css; charset=utf-8",
+        include_str!("page/page.css"),
+    ),
+    (
+        "/operator/page.js",
+        "text/javascript; charset=utf-8",
+        include_str!("page/page.js"),
+    ),
+];
+
+/// The page's routes.
+pub(crate) fn routes(api: &Arc<Api>) -> Vec<Route> {
+    let mut routes: Vec<_> = FILES
+        .iter()
+        .map(|(path, content_type, text)| {
+            Route::get(*path, "The operator's page", move |_| async move {
+                Ok(guarded(reply::content(StatusCode::OK, content_type, *text)))
+            })
+            .answers(StatusCode::OK, "The page")
+        })
+        .collect();
+    routes.push(
+        Route::get(
+            "/operator/state",
+            "What the operator's page shows; needs the header X-Operator-Key",
+            open(api, state),
+        )
+        .answers(StatusCode::OK, "Sessions, calls, figures, the last ends")
+        .answers(StatusCode::FORBIDDEN, "X-Operator-Key is missing or wrong")
+        .answers(StatusCode::SERVICE_UNAVAILABLE, "Too many requests wait"),
+    );
+    routes
+}
+
+/// Nothing but our own script runs, and nobody puts the page into a frame.
+fn guarded(mut reply: Reply) -> Reply {
+    let headers: [(HeaderName, &'static str); 3] = [
+        (
+            CONTENT_SECURITY_POLICY,
+            "default-src 'self'; frame-ancestors 'none'; base-uri 'none'",
+        ),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (CACHE_CONTROL, "no-cache"),
+    ];
+    for (name, value) in headers {
+        reply
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
+    }
+    reply
+}
+
+async fn state(api: Arc<Api>, request: Request) -> Result<Reply, ApiError> {
+    let key = request.header("x-operator-key").unwrap_or_default();
+    let right = key
+        .parse::<ApiKeyText>()
+        .is_ok_and(|key| api.operator.matches(&key));
+    if !right {
+        return Err(ApiError::new(
+            StatusCode::FORBIDDEN,
+            "X-Operator-Key is missing or wrong: open the address that the gateway printed",
+        ));
+    }
+    let state = api.desk.with(|desk| Ok(desk.state())).await?;
+    Ok(guarded(reply::json(StatusCode::OK, state.to_string())))
+}
+
+impl Desk {
+    /// Keeps the figures of each call that is up.
+    pub(crate) fn sample(&mut self) {
+        for dial in self.dials.running_mut() {
+            let Some(info) = self.gateway.call(dial.call) else {
+                continue;
+            };
+            if info.setup.is_none() {
+                continue;
+            }
+            keep(
+                &mut dial.history,
+                Sample {
+                    mos: info.mos(),
+                    loss: info.loss(),
+                    jitter: info.jitter_ms(),
+                },
+            );
+        }
+    }
+
+    fn state(&self) -> Value {
+        let lateness = self.gateway.lateness();
+        let calls: Vec<_> = self
+            .dials
+            .running()
+            .map(|dial| self.call_state(dial))
+            .collect();
+        let mut sessions: Vec<_> = self
+            .open
+            .iter()
+            .map(|(session, name)| {
+                let people = self.people.iter();
+                let people = people.filter(|((of, _), _)| of == session);
+                let people: Vec<_> = people
+                    .map(|((session, id), one)| {
+                        let participant = self.gateway.session(*session);
+                        let participant =
+                            participant.and_then(|open| Ok(open.participant(*id)?.clone()));
+                        json!({
+                            "connectionId": one.connection_id, "name": one.name, "data": one.data,
+                            "kind": match one.origin {
+                                Origin::Phone => "phone",
+                                Origin::Recorder => "recorder",
+                                _ => "application",
+                            },
+                            "published": one.published,
+                            "muted": participant.is_ok_and(|one| one.is_muted()),
+                            "level": self.gateway.level(*session, *id).dbov(),
+                        })
+                    })
+                    .collect();
+                json!({"id": name, "people": people})
+            })
+            .collect();
+        sessions.sort_by(|a, b| a["id"].as_str().cmp(&b["id"].as_str()));
+        json!({
+            "now": unix_ms(), "started": self.started_ms, "draining": self.draining,
+            "sip": self.gateway.sip_addr().to_string(), "known": self.rooms.len(),
+            "sessions": sessions, "calls": calls, "ends": self.dials.reasons,
+            "callbacks": {"registered": self.subscriptions.len(), "waiting": self.hooks.len()},
+            "ticks": {
+                "run": lateness.ticks, "late": lateness.late, "dropped": lateness.dropped,
+                "worstMs": lateness.worst.as_secs_f64() * 1000.0,
+            },
+        })
+    }
+
+    fn call_state(&self, dial: &crate::dials::Dial) -> Value {
+        let mut call = json!({"dial": &*dial.view.borrow(), "history": dial.history});
+        if let Some(info) = self.gateway.call(dial.call) {
+            let media = info.media.as_ref();
+            call["seconds"] = info.duration.as_secs().into();
+            call["codec"] = info.codec.as_str().into();
+            call["keys"] = match info.suite {
+                Some(suite) => format!("SDES {suite:?}").into(),
+                None => "none".into(),
+            };
+            call["held"] = match (info.held_by_us, info.held_by_peer) {
+                (false, false) => Value::Null,
+                (true, false) => "by us".into(),
+                (false, true) => "by the phone".into(),
+                (true, true) => "by both".into(),
+            };
+            call["ending"] = (info.state == CallState::Ending).into();
+            call["loss"] = info.loss().into();
+            call["jitter"] = info.jitter_ms().into();
+            call["mos"] = info.mos().into();
+            call["received"] = media.map(|media| media.received.dbov()).into();
+            call["sent"] = media.map(|media| media.sent.dbov()).into();
+        }
+        call
+    }
+}
+
+fn keep(history: &mut VecDeque<Sample>, sample: Sample) {
+    history.push_back(sample);
+    while history.len() > HISTORY {
+        history.pop_front();
+    }
+}
