@@ -10,7 +10,7 @@ use rtp_core::srtp::{MasterKey, Suite};
 use sha1::Sha1;
 use std::hint::black_box;
 
-use crate::peers::{Kind, Peer};
+use crate::peers::{Buffer, Kind, Peer};
 
 pub(crate) struct Floor {
     gcm: Option<LessSafeKey>,
@@ -20,7 +20,7 @@ pub(crate) struct Floor {
     head: usize,
     tail: usize,
     counter: u64,
-    buffer: [u8; 1600],
+    buffer: Buffer,
 }
 
 impl Floor {
@@ -39,7 +39,7 @@ impl Floor {
             head: if kind == Kind::Rtcp { 8 } else { 12 },
             tail: index + if gcm { 16 } else { 10 },
             counter: 0,
-            buffer: [0; 1600],
+            buffer: Buffer::new(),
         }
     }
 
@@ -49,13 +49,13 @@ impl Floor {
         iv[6..14].copy_from_slice(&self.counter.to_be_bytes());
         let core =
             ctr::CtrCore::<&Aes128, ctr::flavors::Ctr128BE>::inner_iv_init(&self.aes, &iv.into());
-        StreamCipherCoreWrapper::from_core(core).apply_keystream(&mut self.buffer[from..to]);
+        StreamCipherCoreWrapper::from_core(core).apply_keystream(&mut self.buffer.0[from..to]);
     }
 
     #[inline]
     fn tag(&self, len: usize) -> [u8; 20] {
         let mut mac = self.mac.clone();
-        mac.update(&self.buffer[..len]);
+        mac.update(&self.buffer.0[..len]);
         mac.update(&[0; 4]);
         mac.finalize().into_bytes().into()
     }
@@ -72,31 +72,31 @@ impl Peer for Floor {
     fn protect(&mut self, plain: &[u8]) -> &[u8] {
         self.counter += 1;
         let len = plain.len();
-        self.buffer[..len].copy_from_slice(plain);
+        self.buffer.0[..len].copy_from_slice(plain);
         if let Some(gcm) = &self.gcm {
             let nonce = self.nonce();
-            let (head, rest) = self.buffer.split_at_mut(self.head);
+            let (head, rest) = self.buffer.0.split_at_mut(self.head);
             let body = &mut rest[..len - self.head];
             let tag = gcm
                 .seal_in_place_separate_tag(nonce, Aad::from(&head[..]), body)
                 .expect("seals");
-            self.buffer[len..len + 16].copy_from_slice(tag.as_ref());
+            self.buffer.0[len..len + 16].copy_from_slice(tag.as_ref());
         } else {
             self.keystream(self.head, len);
             let tag = self.tag(len);
-            self.buffer[len..len + 10].copy_from_slice(&tag[..10]);
+            self.buffer.0[len..len + 10].copy_from_slice(&tag[..10]);
         }
-        &self.buffer[..len + self.tail]
+        &self.buffer.0[..len + self.tail]
     }
 
     #[inline]
     fn unprotect(&mut self, wire: &[u8]) -> &[u8] {
         self.counter += 1;
         let len = wire.len() - self.tail;
-        self.buffer[..wire.len()].copy_from_slice(wire);
+        self.buffer.0[..wire.len()].copy_from_slice(wire);
         if let Some(gcm) = &self.gcm {
             let nonce = self.nonce();
-            let (head, rest) = self.buffer.split_at_mut(self.head);
+            let (head, rest) = self.buffer.0.split_at_mut(self.head);
             let body = &mut rest[..len + 16 - self.head];
             // The key is another than the wire's: the tag is computed and found wrong, at the same price.
             black_box(gcm.open_in_place(nonce, Aad::from(&head[..]), body).is_ok());
@@ -105,6 +105,6 @@ impl Peer for Floor {
             black_box(tag[..10] == wire[wire.len() - 10..]);
             self.keystream(self.head, len);
         }
-        &self.buffer[..len]
+        &self.buffer.0[..len]
     }
 }

@@ -36,11 +36,22 @@ pub(crate) const PEERS: &[(&str, Make)] = &[
     }),
 ];
 
+/// Where packets are worked on, aligned for all alike as an allocator would: ciphers run a tenth slower or faster
+/// with where their bytes begin.
+#[repr(align(16))]
+pub(crate) struct Buffer(pub(crate) [u8; 1600]);
+
+impl Buffer {
+    pub(crate) fn new() -> Buffer {
+        Buffer([0; 1600])
+    }
+}
+
 struct Ours {
     kind: Kind,
     tx: Outbound,
     rx: Inbound,
-    buffer: [u8; 1600],
+    buffer: Buffer,
 }
 
 impl Ours {
@@ -56,7 +67,7 @@ impl Ours {
             kind,
             tx,
             rx: Inbound::new(key),
-            buffer: [0; 1600],
+            buffer: Buffer::new(),
         }
     }
 }
@@ -64,17 +75,17 @@ impl Ours {
 impl Peer for Ours {
     #[inline]
     fn protect(&mut self, plain: &[u8]) -> &[u8] {
-        self.buffer[..plain.len()].copy_from_slice(plain);
+        self.buffer.0[..plain.len()].copy_from_slice(plain);
         let len = match self.kind {
-            Kind::Rtp => self.tx.protect_rtp(&mut self.buffer, plain.len()),
-            Kind::Rtcp => self.tx.protect_rtcp(&mut self.buffer, plain.len()),
+            Kind::Rtp => self.tx.protect_rtp(&mut self.buffer.0, plain.len()),
+            Kind::Rtcp => self.tx.protect_rtcp(&mut self.buffer.0, plain.len()),
         };
-        &self.buffer[..len.expect("protects")]
+        &self.buffer.0[..len.expect("protects")]
     }
 
     #[inline]
     fn unprotect(&mut self, wire: &[u8]) -> &[u8] {
-        let buffer = &mut self.buffer[..wire.len()];
+        let buffer = &mut self.buffer.0[..wire.len()];
         buffer.copy_from_slice(wire);
         match self.kind {
             Kind::Rtp => self.rx.unprotect_rtp(buffer),

@@ -61,7 +61,9 @@ pub enum SendError {
 }
 
 /// A buffer for one outgoing packet, owned by the caller and used again and again.
+// Ciphers run up to a tenth slower on bytes that begin just anywhere.
 #[derive(Clone)]
+#[repr(C, align(16))]
 pub struct PacketBuf {
     pub(super) bytes: [u8; PacketBuf::CAPACITY],
     pub(super) len: usize,
