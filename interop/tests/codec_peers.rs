@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use interop::{Scratch, absent, installed};
 use media_mix::codec::g722::G722;
 use media_mix::wav::WavReader;
-use media_mix::{Codec, CodecOptions, Rate, Resampler, Tone};
+use media_mix::{Codec, CodecOptions, DtmfDetector, Key, Rate, Resampler, Tone};
 
 /// The peer, compiled; `None` where spandsp or a compiler is absent.
 fn peer(scratch: &Scratch) -> Option<PathBuf> {
@@ -181,4 +181,71 @@ fn decoded_alike(peer: &Path, codec: &G722, bitrate: u32, name: &str, codes: &[u
             ours.len()
         );
     }
+}
+
+/// Speech of `espeak-ng` in several voices: a text full of numbers and vowels, as telephones meet it.
+fn spoken(scratch: &Scratch) -> Vec<i16> {
+    const TEXT: &str = "Nine hundred and eighty-seven, six five four, three two one zero. \
+        Please hold the line; all our agents are busy. Your call is number eleven. \
+        How are you? Oh, I see. No, you owe me a yellow lorry. Who knew? We do, too. \
+        One moment, Anna will immediately answer. A E I O U, alpha bravo charlie delta echo foxtrot golf hotel \
+        india juliett kilo lima mike november oscar papa quebec romeo sierra tango uniform victor whiskey x-ray yankee zulu.";
+    let mut pcm = Vec::new();
+    for voice in [
+        "en+m1", "en+m3", "en+m7", "en+f1", "en+f2", "en+f4", "en-us+f3", "de", "fr", "it+f5",
+        "es+m2",
+    ] {
+        for pitch in ["25", "50", "80"] {
+            let path = scratch.path().join("speech.wav");
+            let made = std::process::Command::new("espeak-ng")
+                .args(["-v", voice, "-p", pitch, "-s", "150", "-w"])
+                .arg(&path)
+                .arg(TEXT)
+                .status()
+                .expect("espeak-ng runs");
+            assert!(made.success(), "{voice}");
+            let file = std::io::BufReader::new(std::fs::File::open(&path).expect("it was made"));
+            let clip = media_mix::Clip::from_wav(file, 48_000 * 600).expect("a WAV file");
+            let mut resampler = Resampler::new(clip.rate(), Rate::Khz8);
+            let mut out = vec![0; resampler.output_len(clip.samples().len())];
+            let n = resampler.process(clip.samples(), &mut out);
+            pcm.extend_from_slice(&out[..n]);
+        }
+    }
+    pcm
+}
+
+#[test]
+fn nobody_presses_a_key_by_talking() {
+    if !installed(&["espeak-ng"]) {
+        return;
+    }
+    let scratch = Scratch::new("talk_off");
+    let real = speech();
+    let mut narrow = vec![0; real.len()];
+    let n = Resampler::new(Rate::Khz16, Rate::Khz8).process(&real, &mut narrow);
+    narrow.truncate(n);
+    let mut heard = Vec::new();
+    for (who, pcm) in [("alsa-utils", narrow), ("espeak-ng", spoken(&scratch))] {
+        // As it is, through a telephone, and twice as loud.
+        for louder in [1, 2] {
+            let mut detector = DtmfDetector::new(Rate::Khz8);
+            let mut keys = String::new();
+            for frame in pcm.chunks(160) {
+                let frame: Vec<i16> = frame.iter().map(|x| x.saturating_mul(louder)).collect();
+                detector.hear(&frame, |key| {
+                    if let Key::Down(key) = key {
+                        keys.push(key);
+                    }
+                });
+            }
+            let minutes = pcm.len() as f64 / 8000.0 / 60.0;
+            println!(
+                "{who}, {louder} times as loud: {} keys in {minutes:.1} minutes {keys}",
+                keys.len()
+            );
+            heard.push((who, keys));
+        }
+    }
+    assert!(heard.iter().all(|(_, keys)| keys.is_empty()), "{heard:?}");
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use interop::{Scratch, Wav, absent, installed};
 use media_mix::wav::WavReader;
-use media_mix::{Codec, CodecOptions, Mixer, Rate, Registry, Resampler};
+use media_mix::{Codec, CodecOptions, Mixer, Rate, Registry, Resampler, Tone};
 use rtp_core::jitter::{JitterBuffer, JitterConfig, Playout};
 use rtp_core::rtp::{Rtp, RtpHeader, Ssrc};
 
@@ -323,6 +323,79 @@ fn each_codec_with_packets_lost() {
                 .filter(|(score, floor)| *score < floor)
                 .map(|(score, floor)| format!("{name}: {score:.2} under {floor}")),
         );
+    }
+    assert!(low.is_empty(), "{low:?}");
+}
+
+/// What somebody hears of the speech who says a word now and then (or none), so that his packets come from the encoder
+/// of all who listen and from one of his own by turns; and how many frames encoders of one listener's own made.
+fn beside_own_words(name: &str, words: bool, speech: &[i16]) -> (Vec<i16>, usize) {
+    let codec = codec(name);
+    let rate = codec.description().rate;
+    let mut mixer = Mixer::default();
+    let mut people = Vec::new();
+    for _ in 0..3 {
+        let person = mixer.add_participant(rate).expect("room");
+        mixer
+            .encode(person.1, &codec, &options(name, 0), 20)
+            .expect("20 ms");
+        people.push(person);
+    }
+    let [me, speaker, _silent] = people[..] else {
+        return (Vec::new(), 0);
+    };
+    let mut decoder = codec.decoder(&CodecOptions::new()).expect("no options");
+    let mut word = Tone::new(rate, 300.0, -20.0);
+    let (mut frame, mut decoded) = (vec![0; rate.samples(20)], vec![0; rate.samples(20)]);
+    let (mut heard, mut own) = (Vec::new(), 0);
+    for (n, said) in convert(speech, Rate::Khz48, rate)
+        .chunks_exact(rate.samples(20))
+        .enumerate()
+    {
+        let _ = mixer.push(speaker.0, said);
+        // 200 ms every 1.2 s: fifty words a minute.
+        if words && n % 60 < 10 {
+            word.fill(&mut frame);
+        } else {
+            frame.fill(0);
+        }
+        let _ = mixer.push(me.0, &frame);
+        own += mixer.tick().own_encoders;
+        while let Some(payload) = mixer.payload(me.1) {
+            decoder
+                .decode(payload, &mut decoded)
+                .expect("our own packet");
+            heard.extend_from_slice(&decoded);
+        }
+    }
+    assert_eq!(mixer.encoder_failures(), 0);
+    (heard, own)
+}
+
+#[test]
+fn a_word_of_ones_own_takes_nothing_from_what_one_hears() {
+    let (Some(speech), Some(_)) = (speech(), scorer()) else {
+        return;
+    };
+    println!("| codec | listening | with fifty words a minute |");
+    println!("|---|---|---|");
+    let mut low = Vec::new();
+    for name in NAMES {
+        let rate = codec(name).description().rate;
+        let (calm, speakers) = beside_own_words(name, false, &speech);
+        let (switched, both) = beside_own_words(name, true, &speech);
+        // Each word takes an encoder for itself and half a second more, and then gives it back: 35 of 60 ticks.
+        let share = (both - speakers) as f64 / (speech.len() / 960) as f64;
+        assert!(
+            (0.4..0.7).contains(&share),
+            "{name}: {share:.2} of the ticks"
+        );
+        let [calm, switched] =
+            [calm, switched].map(|heard| judged(&speech, &heard, rate, narrow(name)));
+        println!("| {name} | {calm:.2} | {switched:.2} |");
+        if switched < calm - 0.1 {
+            low.push(format!("{name}: {switched:.2} instead of {calm:.2}"));
+        }
     }
     assert!(low.is_empty(), "{low:?}");
 }

@@ -38,7 +38,7 @@
 //! ```
 //!
 //! Around the mixer: [`Resampler`], concealment ([`plc`]), time [`stretch()`] and [`shrink`], [`ComfortNoise`], WAV files
-//! ([`wav`]), [`Player`], [`Recorder`] and [`tap()`], tones ([`Tone`], [`ProgressTone`]), detectors ([`Level`],
+//! ([`wav`]), Ogg Opus ([`ogg`]), [`Player`], [`Recorder`] and [`tap()`], tones ([`Tone`], [`ProgressTone`]), detectors ([`Level`],
 //! [`VoiceDetector`], [`DtmfDetector`], [`SilenceClock`]) and stages ([`GainControl`], [`NoiseGate`]).
 //!
 //! PCM is 16-bit; voices are mono, and have a place between left and right for those who listen in stereo. What the crate deliberately leaves out: packets, jitter buffers, SDP (those are
@@ -70,6 +70,7 @@ mod kernels;
 mod level;
 mod math;
 pub mod mixer;
+pub mod ogg;
 mod player;
 pub mod plc;
 mod progress;

@@ -76,18 +76,7 @@ impl<W: Write + Seek> Recorder<W> {
     /// [`WavError::Io`].
     pub fn record_tracks(&mut self, left: &[i16], right: &[i16]) -> Result<Recorded, WavError> {
         let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.clear();
-        for n in 0..left.len().max(right.len()) {
-            let (l, r) = (
-                left.get(n).copied().unwrap_or(0),
-                right.get(n).copied().unwrap_or(0),
-            );
-            if self.channels == 2 {
-                buffer.extend([l, r]);
-            } else {
-                buffer.push(((i32::from(l) + i32::from(r)) >> 1) as i16);
-            }
-        }
+        interleave(left, right, self.channels, &mut buffer);
         let recorded = self.record(&buffer);
         self.buffer = buffer;
         recorded
@@ -104,6 +93,22 @@ impl<W: Write + Seek> Recorder<W> {
     /// [`WavError::Io`].
     pub fn finish(self) -> Result<W, WavError> {
         self.writer.finish()
+    }
+}
+
+/// Two mono tracks as a file of one or two channels has them, in place of what was in `out`.
+pub(crate) fn interleave(left: &[i16], right: &[i16], channels: usize, out: &mut Vec<i16>) {
+    out.clear();
+    for n in 0..left.len().max(right.len()) {
+        let (l, r) = (
+            left.get(n).copied().unwrap_or(0),
+            right.get(n).copied().unwrap_or(0),
+        );
+        if channels == 2 {
+            out.extend([l, r]);
+        } else {
+            out.push(((i32::from(l) + i32::from(r)) >> 1) as i16);
+        }
     }
 }
 

@@ -68,9 +68,14 @@ impl Opus {
     /// # Errors
     /// [`CodecError::Option`] for 32 kHz, which Opus does not have.
     pub fn at(rate: Rate) -> Result<Self, CodecError> {
+        Self::with_channels(rate, 1)
+    }
+
+    /// One channel or two, at a rate that Opus has.
+    pub(crate) fn with_channels(rate: Rate, channels: u8) -> Result<Self, CodecError> {
         match rate {
             Rate::Khz32 => Err(option("the rate must be 8, 12, 16, 24 or 48 kHz")),
-            _ => Ok(Self::with(rate, 1)),
+            _ => Ok(Self::with(rate, channels)),
         }
     }
 
