@@ -45,22 +45,51 @@ pub(crate) fn assign(mix: &mut [i32], frame: &[i16]) {
 /// `out = mix`, if all of it fits; whether it did. If not, `out` is of no use.
 #[inline(always)]
 pub(crate) fn narrow(mix: &[i32], out: &mut [i16]) -> bool {
-    let mut lost = 0;
+    let (mut low, mut high) = (0, 0);
     for (out, &x) in out.iter_mut().zip(mix) {
-        *out = x as i16;
-        lost |= x ^ i32::from(x as i16);
+        *out = x.clamp(i16::MIN.into(), i16::MAX.into()) as i16;
+        (low, high) = (x.min(low), x.max(high));
+    }
+    low >= i32::from(i16::MIN) && high <= i32::from(i16::MAX)
+}
+
+/// `out = mix - own`, if all of it fits; whether it did. If not, `out` is of no use.
+#[inline(always)]
+pub(crate) fn narrow_without(mix: &[i32], own: &[i16], out: &mut [i16]) -> bool {
+    let (mut low, mut high) = (0, 0);
+    for ((out, &x), &own) in out.iter_mut().zip(mix).zip(own) {
+        let x = x - i32::from(own);
+        *out = x.clamp(i16::MIN.into(), i16::MAX.into()) as i16;
+        (low, high) = (x.min(low), x.max(high));
+    }
+    low >= i32::from(i16::MIN) && high <= i32::from(i16::MAX)
+}
+
+/// `sum += frame`, if all of it fits; whether it did. If not, `sum` is as it was.
+#[inline(always)]
+pub(crate) fn add_narrow(sum: &mut [i16], frame: &[i16]) -> bool {
+    let mut lost = 0;
+    for (sum, &x) in sum.iter_mut().zip(frame) {
+        let wrapped = sum.wrapping_add(x);
+        lost |= wrapped ^ sum.saturating_add(x);
+        *sum = wrapped;
+    }
+    if lost != 0 {
+        for (sum, &x) in sum.iter_mut().zip(frame) {
+            *sum = sum.wrapping_sub(x);
+        }
     }
     lost == 0
 }
 
 /// `out = mix - own`, if all of it fits; whether it did. If not, `out` is of no use.
 #[inline(always)]
-pub(crate) fn narrow_without(mix: &[i32], own: &[i16], out: &mut [i16]) -> bool {
+pub(crate) fn without(mix: &[i16], own: &[i16], out: &mut [i16]) -> bool {
     let mut lost = 0;
     for ((out, &x), &own) in out.iter_mut().zip(mix).zip(own) {
-        let x = x - i32::from(own);
-        *out = x as i16;
-        lost |= x ^ i32::from(x as i16);
+        let rest = x.saturating_sub(own);
+        lost |= rest ^ x.wrapping_sub(own);
+        *out = rest;
     }
     lost == 0
 }

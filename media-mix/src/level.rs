@@ -7,6 +7,19 @@ use crate::simd;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Level(u8);
 
+/// The mean square that a frame must exceed to be of each level: half a dB below it.
+const LEAST: [f64; 127] = {
+    let mut least = [0.0; 127];
+    // 2^30, less half a dB; then 1 dB each.
+    let (mut bound, mut n) = (1_073_741_824.0 * 0.891_250_938_133_745_6, 0);
+    while n < least.len() {
+        least[n] = bound;
+        bound *= 0.794_328_234_724_281_5;
+        n += 1;
+    }
+    least
+};
+
 impl Level {
     /// Digital silence, or anything below -126.5 dBov.
     pub const SILENCE: Level = Level(127);
@@ -23,8 +36,14 @@ impl Level {
             return Level::SILENCE;
         }
         let mean = energy as f64 / len as f64;
-        let below = -10.0 * (mean / (32_768.0 * 32_768.0)).log10();
-        Level((below + 0.5).clamp(0.0, 127.0) as u8)
+        // 3.01 dB for each power of two below full scale, then a few steps to the very level: no logarithm, which
+        // differs from one machine's library to another's.
+        let doublings = 1023 + 30 - (mean.to_bits() >> 52).min(1023 + 30) as usize;
+        let mut level = (doublings * 301 / 100).saturating_sub(3).min(127);
+        while level < 127 && mean <= LEAST[level] {
+            level += 1;
+        }
+        Level(level as u8)
     }
 
     /// From the wire: the 7 low bits of the extension's octet.
@@ -58,6 +77,22 @@ impl Default for Level {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn levels_are_those_of_the_logarithm() {
+        let mut mean = 1.3e-3_f64;
+        while mean <= 1_073_741_824.0 {
+            let energy = (mean * 960.0) as u64;
+            let exact = -10.0 * (energy as f64 / 960.0 / 1_073_741_824.0).log10();
+            let level = f64::from(Level::of_energy(energy, 960).to_wire());
+            assert!(
+                energy == 0 || (level - exact.min(127.0)).abs() <= 0.5 + 1e-9,
+                "{energy}: {level} for {exact}"
+            );
+            mean *= 1.003;
+        }
+        assert_eq!(Level::of_energy(960 << 30, 960).to_wire(), 0);
+    }
 
     #[test]
     fn known_levels() {

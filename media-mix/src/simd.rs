@@ -36,6 +36,8 @@ dispatch! {
     add(mix: &mut [i32], frame: &[i16]);
     subtract(mix: &mut [i32], frame: &[i16]);
     assign(mix: &mut [i32], frame: &[i16]);
+    add_narrow(sum: &mut [i16], frame: &[i16]) -> bool;
+    without(mix: &[i16], own: &[i16], out: &mut [i16]) -> bool;
     narrow(mix: &[i32], out: &mut [i16]) -> bool;
     narrow_without(mix: &[i32], own: &[i16], out: &mut [i16]) -> bool;
     range(mix: &[i32]) -> (i32, i32);
@@ -80,6 +82,25 @@ mod tests {
                 wide(&mut a, &pcm);
                 plain(&mut b, &pcm);
                 prop_assert_eq!(a, b);
+            }
+            let own = &pcm;
+            let all: Vec<i16> = fits[..n].iter().map(|&x| (x * 3 / 2) as i16).collect();
+            for (sum, own) in [(&all, own), (own, &all)] {
+                let (mut a, mut b) = (sum.clone(), sum.clone());
+                let fits = add_narrow(&mut a, own);
+                prop_assert_eq!(fits, kernels::add_narrow(&mut b, own));
+                prop_assert_eq!(&a, &b);
+                let sums = || sum.iter().zip(own).map(|(&x, &y)| i32::from(x) + i32::from(y));
+                prop_assert_eq!(fits, sums().all(|sum| i16::try_from(sum).is_ok()));
+                let kept = sums().eq(a.iter().map(|&x| i32::from(x)));
+                prop_assert!(if fits { kept } else { a == *sum }, "added whole or not at all");
+                let fits = without(sum, own, &mut a);
+                prop_assert_eq!(fits, kernels::without(sum, own, &mut b));
+                prop_assert_eq!(&a, &b);
+                let rests = || sum.iter().zip(own).map(|(&x, &y)| i32::from(x) - i32::from(y));
+                prop_assert_eq!(fits, rests().all(|rest| i16::try_from(rest).is_ok()));
+                let exact = rests().eq(a.iter().map(|&x| i32::from(x)));
+                prop_assert!(!fits || exact);
             }
             for mix in [&fits, &wild] {
                 let (mut a, mut b) = (vec![0; n], vec![0; n]);

@@ -11,6 +11,9 @@ use crate::simd;
 #[derive(Default)]
 pub(super) struct Sum {
     pub(super) mix: Vec<i32>,
+    /// The same, as long as it fits: half the memory, and twice as many at once.
+    narrow: Vec<i16>,
+    fits: bool,
     live: bool,
     was_live: bool,
 }
@@ -30,6 +33,8 @@ pub(super) struct Mix {
     pub(super) wide: Vec<i32>,
     pub(super) limiter: Limiter,
     pub(super) out: Vec<i16>,
+    /// All of `wide` fits 16 bits, and stands in `out` until the limiter has run.
+    pub(super) fits: bool,
     /// Somebody hears it as it is at this tick.
     pub(super) needed: bool,
     /// Somebody did at the last one, so its gain must not jump.
@@ -57,6 +62,7 @@ impl Bus {
     pub(super) fn add_source_rate(&mut self, rate: Rate, tick_ms: usize) {
         self.sums[rate.index()].get_or_insert_with(|| Sum {
             mix: vec![0; rate.samples(tick_ms)],
+            narrow: vec![0; rate.samples(tick_ms)],
             ..Sum::default()
         });
         self.connect(tick_ms);
@@ -70,6 +76,7 @@ impl Bus {
                 wide: vec![0; rate.samples(tick_ms)],
                 limiter: Limiter::default(),
                 out: vec![0; rate.samples(tick_ms)],
+                fits: true,
                 needed: false,
                 was_needed: false,
             })
@@ -100,31 +107,67 @@ impl Bus {
 
     /// Sum all sources, then convert each sum to each rate that somebody hears.
     pub(super) fn run<'s>(&mut self, sources: impl Iterator<Item = &'s Source>) {
+        self.begin();
+        sources.for_each(|source| self.add(source));
+        self.end();
+    }
+
+    /// Begin a tick without anyone in it.
+    pub(super) fn begin(&mut self) {
         for sum in self.sums.iter_mut().flatten() {
             sum.was_live = std::mem::replace(&mut sum.live, false);
         }
-        for source in sources.filter(|source| source.live && source.public) {
-            let Some(sum) = &mut self.sums[source.rate.index()] else {
-                continue;
-            };
-            if sum.live {
-                simd::add(&mut sum.mix, source.frame_on(self.side));
-            } else {
-                simd::assign(&mut sum.mix, source.frame_on(self.side));
-                sum.live = true;
-            }
+    }
+
+    /// Add what a source says, if everyone hears it.
+    pub(super) fn add(&mut self, source: &Source) {
+        if !source.live || !source.public {
+            return;
         }
+        let Some(sum) = &mut self.sums[source.rate.index()] else {
+            return;
+        };
+        let frame = source.frame_on(self.side);
+        if !sum.live {
+            sum.narrow.copy_from_slice(frame);
+            (sum.live, sum.fits) = (true, true);
+        } else if !sum.fits || !simd::add_narrow(&mut sum.narrow, frame) {
+            if sum.fits {
+                simd::assign(&mut sum.mix, &sum.narrow);
+                sum.fits = false;
+            }
+            simd::add(&mut sum.mix, frame);
+        }
+    }
+
+    /// Convert each sum to each rate that somebody hears.
+    pub(super) fn end(&mut self) {
         for sum in self.sums.iter_mut().flatten() {
-            if !sum.live && sum.was_live {
+            if sum.live && sum.fits {
+                simd::assign(&mut sum.mix, &sum.narrow);
+            } else if !sum.live && sum.was_live {
                 sum.mix.fill(0);
+                sum.narrow.fill(0);
+                sum.fits = true;
             }
         }
         for mix in self.mixes.iter_mut().flatten() {
             let to = mix.rate.index();
+            mix.fits = true;
             match &self.sums[to] {
-                Some(sum) => mix.wide.copy_from_slice(&sum.mix),
-                None => mix.wide.fill(0),
+                Some(sum) => {
+                    mix.wide.copy_from_slice(&sum.mix);
+                    mix.fits = sum.fits;
+                    if sum.fits {
+                        mix.out.copy_from_slice(&sum.narrow);
+                    }
+                }
+                None => {
+                    mix.wide.fill(0);
+                    mix.out.fill(0);
+                }
             }
+            let mut converted = false;
             for (from, sum) in self.sums.iter().enumerate() {
                 let (Some(sum), Some(converter)) = (sum, &mut self.converters[from][to]) else {
                     continue;
@@ -135,7 +178,11 @@ impl Bus {
                     for (mix, &x) in mix.wide.iter_mut().zip(&converter.out) {
                         *mix += x;
                     }
+                    converted = true;
                 }
+            }
+            if converted {
+                mix.fits = simd::narrow(&mix.wide, &mut mix.out);
             }
         }
     }
@@ -165,11 +212,19 @@ impl Mix {
         self.was_needed = std::mem::replace(&mut self.needed, false);
     }
 
+    /// The mix without one of its voices, if that fits 16 bits; whether it does. If not, `out` is of no use.
+    pub(super) fn without(&self, own: &[i16], out: &mut [i16]) -> bool {
+        self.fits && simd::without(&self.out, own, out)
+            || simd::narrow_without(&self.wide, own, out)
+    }
+
     /// Narrow the shared mix, if anybody hears it.
     pub(super) fn limit(&mut self) {
         if self.needed {
-            self.limiter
-                .narrow(&self.wide, self.rate.khz(), &mut self.out);
+            if !(self.fits && self.limiter.is_open()) {
+                self.limiter
+                    .narrow(&self.wide, self.rate.khz(), &mut self.out);
+            }
         } else {
             self.limiter = Limiter::default();
         }

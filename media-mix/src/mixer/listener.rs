@@ -147,7 +147,7 @@ impl Ear {
                 exceptions().filter(|(s, _)| s.live || (s.rate != self.rate && s.was_live));
             if let (Some((own, -1)), None) = (live.next(), live.next())
                 && own.rate == self.rate
-                && simd::narrow_without(&shared.wide, &own.frame, &mut self.out)
+                && shared.without(own.frame(), &mut self.out)
             {
                 self.crosses
                     .iter_mut()

@@ -328,9 +328,7 @@ impl Mixer {
     /// Samples of a tick at a source's rate: what [`Mixer::buffered`] should reach before [`Mixer::tick`]. 0 for a
     /// source that is gone.
     pub fn wanted(&self, source: SourceId) -> usize {
-        self.sources
-            .get(source.0)
-            .map_or(0, |source| source.frame.len())
+        self.sources.get(source.0).map_or(0, Source::tick_samples)
     }
 
     /// What a source has been through; `None` if it is gone.
@@ -516,7 +514,6 @@ impl Mixer {
         self.number += 1;
         self.feed_chimes();
         self.pull();
-        self.bus.run(self.sources.values());
 
         for mix in self.bus.mixes.iter_mut().flatten() {
             mix.begin();
@@ -552,10 +549,17 @@ impl Mixer {
         let hangover = (self.config.hangover_ms / tick_ms) as u32;
         // After a second without a sample a source has stopped; it is not stumbling.
         let idle_after = (1000 / tick_ms) as u64;
+        let limited = self.config.max_talkers.is_some();
+        let stereo = self.stereo.is_some();
         self.loudest.clear();
+        self.reports.clear();
+        self.bus.begin();
         for (id, source) in self.sources.iter_mut() {
             source.pull(idle_after);
             if source.house {
+                if !limited {
+                    contribute(id, source, stereo, &mut self.bus, &mut self.reports);
+                }
                 continue;
             }
             if !self.config.speaks_from.louder_than(source.level) {
@@ -566,7 +570,11 @@ impl Mixer {
                 source.hangover = source.hangover.saturating_sub(1);
             }
             source.speaking &= !source.muted;
-            if source.speaking {
+            if !limited {
+                // Everyone is mixed: at once, while the samples are at hand.
+                source.chosen = true;
+                contribute(id, source, stereo, &mut self.bus, &mut self.reports);
+            } else if source.speaking {
                 self.loudest.push((source.rank(), id.index()));
             }
         }
@@ -586,27 +594,15 @@ impl Mixer {
                 );
             }
         }
-        let limited = self.config.max_talkers.is_some();
-        let stereo = self.stereo.is_some();
-        self.reports.clear();
-        for (id, source) in self.sources.iter_mut() {
-            source.chosen = !limited
-                || source.house
-                || source.speaking && self.loudest.iter().any(|&(_, index)| index == id.index());
-            source.apply_gain();
-            if stereo {
-                source.panner.run(&source.frame, source.live);
+        if limited {
+            for (id, source) in self.sources.iter_mut() {
+                source.chosen = source.house
+                    || source.speaking
+                        && self.loudest.iter().any(|&(_, index)| index == id.index());
+                contribute(id, source, stereo, &mut self.bus, &mut self.reports);
             }
-            if source.house {
-                continue;
-            }
-            self.reports.push(SourceReport {
-                source: SourceId(id),
-                level: source.level,
-                speaking: source.speaking,
-                mixed: source.chosen && !source.muted,
-            });
         }
+        self.bus.end();
     }
 
     /// Encode the shared mixes once and the others one by one; returns how many of those there were.
@@ -665,8 +661,8 @@ impl Mixer {
     /// the source is gone, or there was no tick yet.
     pub fn said_by(&self, source: SourceId) -> &[i16] {
         match self.sources.get(source.0) {
-            Some(source) if self.number > 0 && source.live => &source.frame,
-            Some(source) if self.number > 0 => &self.silence[..source.frame.len()],
+            Some(source) if self.number > 0 && source.live => source.frame(),
+            Some(source) if self.number > 0 => &self.silence[..source.tick_samples()],
             _ => &[],
         }
     }
@@ -683,6 +679,29 @@ impl Mixer {
     /// Frames that an encoder failed on, and that were therefore not sent. Should stay 0.
     pub fn encoder_failures(&self) -> u64 {
         self.groups.failures
+    }
+}
+
+/// Bring what a source said to its gain and place, sum it, and report it.
+fn contribute(
+    id: Id<Source>,
+    source: &mut Source,
+    stereo: bool,
+    bus: &mut Bus,
+    reports: &mut Vec<SourceReport>,
+) {
+    source.apply_gain();
+    if stereo {
+        source.pan();
+    }
+    bus.add(source);
+    if !source.house {
+        reports.push(SourceReport {
+            source: SourceId(id),
+            level: source.level,
+            speaking: source.speaking,
+            mixed: source.chosen && !source.muted,
+        });
     }
 }
 

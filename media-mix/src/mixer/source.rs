@@ -45,9 +45,7 @@ pub(super) struct Source {
     pub(super) chosen: bool,
     /// Ticks for which it still counts as speaking.
     pub(super) hangover: u32,
-    /// This tick's contribution, after gain. Exactly what is summed and what is subtracted.
-    pub(super) frame: Vec<i16>,
-    /// Whether `frame` holds anything but zeros, and whether the one before did.
+    /// Whether this tick's frame holds anything but zeros, and whether the one before did.
     pub(super) live: bool,
     pub(super) was_live: bool,
     /// Its place between left and right.
@@ -57,6 +55,14 @@ pub(super) struct Source {
     ring: Vec<i16>,
     head: usize,
     len: usize,
+    /// This tick's contribution, unless it can stay where it was pushed to.
+    frame: Vec<i16>,
+    /// Where in the ring it then is: whole, untouched, and no longer among the samples that wait.
+    place: Option<usize>,
+    /// What waits is one tick, and this is its sum of squares: measured as it came, while it was at hand.
+    measured: Option<u64>,
+    /// It is all zeros, and was therefore not written down.
+    unwritten: bool,
     gain_now: f32,
     limiter: Limiter,
     wide: Vec<i32>,
@@ -67,9 +73,7 @@ pub(super) struct Source {
     /// A tick ran short since the last push.
     stumbled: bool,
     last: i16,
-    /// This tick's samples are in `frame`, and no longer in the ring.
-    staged: bool,
-    /// They are all zero.
+    /// This tick's samples are all zero.
     silent: bool,
     /// Its frame was not decoded, being too quiet to be mixed; this was its level.
     pub(super) skipped: Option<Level>,
@@ -92,7 +96,6 @@ impl Source {
             speaking: false,
             chosen: true,
             hangover: 0,
-            frame: vec![0; tick],
             live: false,
             was_live: false,
             panner: Panner::default(),
@@ -100,6 +103,10 @@ impl Source {
             ring: vec![0; rate.samples(ring_ms).max(tick)],
             head: 0,
             len: 0,
+            frame: vec![0; tick],
+            place: None,
+            measured: None,
+            unwritten: false,
             gain_now: 1.0,
             limiter: Limiter::default(),
             wide: vec![0; tick],
@@ -107,7 +114,6 @@ impl Source {
             started: false,
             stumbled: false,
             last: 0,
-            staged: true,
             silent: true,
             skipped: None,
             short_ticks: 0,
@@ -117,7 +123,30 @@ impl Source {
 
     /// This tick's contribution to one side.
     pub(super) fn frame_on(&self, side: Side) -> &[i16] {
-        self.panner.side(side).unwrap_or(&self.frame)
+        self.panner.side(side).unwrap_or_else(|| self.frame())
+    }
+
+    /// This tick's contribution, after gain. Exactly what is summed and what is subtracted. Of no meaning while the
+    /// source is not live.
+    pub(super) fn frame(&self) -> &[i16] {
+        match self.place {
+            Some(at) => &self.ring[at..at + self.frame.len()],
+            None => &self.frame,
+        }
+    }
+
+    /// Samples of a tick.
+    pub(super) fn tick_samples(&self) -> usize {
+        self.frame.len()
+    }
+
+    /// Make what panning needs of this tick's contribution.
+    pub(super) fn pan(&mut self) {
+        let frame = match self.place {
+            Some(at) => &self.ring[at..at + self.frame.len()],
+            None => &self.frame,
+        };
+        self.panner.run(frame, self.live);
     }
 
     pub(super) fn buffered(&self) -> usize {
@@ -125,17 +154,25 @@ impl Source {
     }
 
     pub(super) fn push(&mut self, mut frame: &[i16]) -> Push {
+        self.write_down();
         let capacity = self.ring.len();
         let mut dropped = frame.len().saturating_sub(capacity);
         frame = &frame[dropped..];
         let excess = (self.len + frame.len()).saturating_sub(capacity);
-        self.head = (self.head + excess) % capacity;
-        self.len -= excess;
+        self.drop_front(excess);
         dropped += excess;
-        let tail = (self.head + self.len) % capacity;
-        let first = frame.len().min(capacity - tail);
-        self.ring[tail..tail + first].copy_from_slice(&frame[..first]);
-        self.ring[..frame.len() - first].copy_from_slice(&frame[first..]);
+        self.measured = None;
+        if self.len == 0 {
+            self.begin_beside(frame.len());
+            if frame.len() == self.frame.len() {
+                let energy = simd::energy(frame);
+                self.measured = Some(energy);
+                self.unwritten = energy == 0;
+            }
+        }
+        if !self.unwritten {
+            self.write(frame);
+        }
         self.len += frame.len();
         let late = std::mem::take(&mut self.stumbled);
         self.started = true;
@@ -150,30 +187,41 @@ impl Source {
         }
     }
 
-    /// Take this tick's samples out of the ring and measure them. They are copied, and brought to their gain, only once
-    /// it is known that they are heard ([`Source::apply_gain`]).
+    /// Take this tick's samples out of the ring and measure them. Where they lie in one piece they stay there; they are
+    /// brought to their gain only once it is known that they are heard ([`Source::apply_gain`]).
     pub(super) fn pull(&mut self, idle_after: u64) {
         let tick = self.frame.len();
         if let Some(level) = self.skipped.take() {
             // What was pushed before it was skipped is out of date.
             self.drop_front(self.len);
+            self.unwritten = false;
             self.last = 0;
-            self.staged = true;
             self.silent = true;
+            self.place = None;
             self.short_ticks = 0;
             self.hear_level(level);
+        } else if self.unwritten && !self.dry {
+            self.unwritten = false;
+            self.drop_front(tick);
+            self.last = 0;
+            self.measure(0);
+            self.short_ticks = 0;
         } else if self.len >= tick && !self.dry {
-            let (first, second) = self.waiting(tick);
-            let energy = simd::energy(first) + simd::energy(second);
-            self.last = second.last().or(first.last()).copied().unwrap_or(0);
+            if self.head + tick <= self.ring.len() {
+                self.place = Some(self.head);
+                self.drop_front(tick);
+            } else {
+                self.stage();
+            }
+            let measured = self.measured.take();
+            let frame = self.frame();
+            let energy = measured.unwrap_or_else(|| simd::energy(frame));
+            self.last = frame.last().copied().unwrap_or(0);
             self.measure(energy);
-            self.staged = false;
             self.short_ticks = 0;
         } else if self.len == 0 && !self.started && !self.dry {
             self.last = 0;
             self.measure(0);
-            self.frame.fill(0);
-            self.staged = true;
         } else {
             self.pull_short(idle_after);
             self.measure(simd::energy(&self.frame));
@@ -182,6 +230,10 @@ impl Source {
 
     fn measure(&mut self, energy: u64) {
         self.silent = energy == 0;
+        if self.silent {
+            // Nobody looks at it: its place is free.
+            self.place = None;
+        }
         self.hear_level(Level::of_energy(energy, self.frame.len()));
     }
 
@@ -191,17 +243,50 @@ impl Source {
         self.smooth = (self.level.to_wire() * 2).min(self.smooth.saturating_add(1));
     }
 
-    /// The next `n` samples of the ring, in two pieces.
-    fn waiting(&self, n: usize) -> (&[i16], &[i16]) {
-        let first = n.min(self.ring.len() - self.head);
-        (
-            &self.ring[self.head..self.head + first],
-            &self.ring[..n - first],
-        )
+    /// Nothing waits: let what comes begin beside this tick's frame, near the front, so that little memory is walked
+    /// over.
+    fn begin_beside(&mut self, n: usize) {
+        let tick = self.frame.len();
+        self.head = match self.place {
+            Some(at) if n > at && at + tick + n <= self.ring.len() => at + tick,
+            _ => 0,
+        };
+    }
+
+    /// Copy what comes behind what waits.
+    fn write(&mut self, frame: &[i16]) {
+        let tail = self.wrap(self.head + self.len);
+        let first = frame.len().min(self.ring.len() - tail);
+        let rest = frame.len() - first;
+        if let Some(at) = self.place
+            && (tail < at + self.frame.len() && at < tail + first || at < rest)
+        {
+            self.keep();
+        }
+        self.ring[tail..tail + first].copy_from_slice(&frame[..first]);
+        self.ring[..rest].copy_from_slice(&frame[first..]);
+    }
+
+    /// Write the zeros that were not.
+    fn write_down(&mut self) {
+        if std::mem::take(&mut self.unwritten) {
+            self.keep();
+            // It was put where a tick lies in one piece.
+            self.ring[self.head..self.head + self.len].fill(0);
+        }
+    }
+
+    /// Take this tick's frame out of the way of what is pushed.
+    fn keep(&mut self) {
+        if let Some(at) = self.place.take() {
+            let tick = self.frame.len();
+            self.frame.copy_from_slice(&self.ring[at..at + tick]);
+        }
     }
 
     /// Copy up to a tick of samples out of the ring into `frame`; returns how many.
     fn stage(&mut self) -> usize {
+        self.place = None;
         let have = self.len.min(self.frame.len());
         let first = have.min(self.ring.len() - self.head);
         self.frame[..first].copy_from_slice(&self.ring[self.head..self.head + first]);
@@ -211,15 +296,24 @@ impl Source {
     }
 
     fn drop_front(&mut self, n: usize) {
-        self.head = (self.head + n) % self.ring.len();
+        self.head = self.wrap(self.head + n);
         self.len -= n;
+    }
+
+    /// A place of the ring, of at most twice its length.
+    fn wrap(&self, at: usize) -> usize {
+        if at < self.ring.len() {
+            at
+        } else {
+            at - self.ring.len()
+        }
     }
 
     /// A tick that begins or ends without samples: fade, and count.
     fn pull_short(&mut self, idle_after: u64) {
+        self.write_down();
         let tick = self.frame.len();
         let have = self.stage();
-        self.staged = true;
         let fade = self.rate.khz() * 5 / 2;
         if have > 0 && self.dry {
             for (i, sample) in self.frame[..have].iter_mut().take(fade).enumerate() {
@@ -286,17 +380,15 @@ impl Source {
         if self.silent || (from == 0.0 && target == 0.0) {
             // Nobody looks at the frame of a source that is not live.
             self.live = false;
-            if !self.staged {
-                self.drop_front(self.frame.len());
-            }
             return;
         }
-        if !self.staged {
-            self.stage();
-        }
         if from != 1.0 || target != 1.0 || !self.limiter.is_open() {
-            let step = (target - from) / self.frame.len() as f32;
-            for (i, (wide, &x)) in self.wide.iter_mut().zip(&self.frame).enumerate() {
+            let frame = match self.place.take() {
+                Some(at) => &self.ring[at..at + self.frame.len()],
+                None => &self.frame,
+            };
+            let step = (target - from) / frame.len() as f32;
+            for (i, (wide, &x)) in self.wide.iter_mut().zip(frame).enumerate() {
                 let y = f32::from(x) * (from + step * (i + 1) as f32);
                 *wide = (y + f32::copysign(0.5, y)) as i32;
             }
@@ -304,5 +396,65 @@ impl Source {
                 .narrow(&self.wide, self.rate.khz(), &mut self.frame);
         }
         self.live = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use super::*;
+
+    #[test]
+    fn every_tick_is_what_was_pushed_and_stays_until_the_next_whatever_is_pushed_meanwhile() {
+        let mut state = 3_u64;
+        let mut random = |below: u64| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % below
+        };
+        for ring_ms in [20, 40, 60, 200] {
+            let mut source = Source::new(Rate::Khz8, 20, ring_ms);
+            let capacity = Rate::Khz8.samples(ring_ms);
+            let (mut model, mut dropped) = (VecDeque::new(), 0);
+            let mut kept: Option<Vec<i16>> = None;
+            for _ in 0..5_000 {
+                while model.len() < 160 || random(4) == 0 {
+                    let n = [160, 160, 160, 80, 480, 37, 2000][random(7) as usize];
+                    let silent = random(3) == 0;
+                    let frame: Vec<i16> = (0..n)
+                        .map(|_| {
+                            if silent {
+                                0
+                            } else {
+                                random(65_536) as u16 as i16
+                            }
+                        })
+                        .collect();
+                    let _ = source.push(&frame);
+                    model.extend(frame);
+                    dropped += model.len().saturating_sub(capacity) as u64;
+                    model.drain(..model.len().saturating_sub(capacity));
+                    assert_eq!(
+                        (source.buffered(), source.stats.overrun),
+                        (model.len(), dropped)
+                    );
+                    if let Some(kept) = &kept {
+                        assert_eq!(source.frame(), kept, "the tick before is still to be had");
+                    }
+                }
+                source.pull(50);
+                source.apply_gain();
+                let expected: Vec<i16> = model.drain(..160).collect();
+                assert_eq!(source.level, Level::of(&expected));
+                assert_eq!(source.live, expected.iter().any(|&x| x != 0));
+                kept = source.live.then_some(expected);
+                if let Some(kept) = &kept {
+                    assert_eq!(source.frame(), kept);
+                }
+            }
+            assert_eq!(source.stats.missing, 0);
+        }
     }
 }
