@@ -1,8 +1,8 @@
 //! In-band DTMF: keys found in sound (ITU-T Q.23, Q.24), for peers without RFC 4733.
 //!
 //! Eight Goertzel filters, one a frequency, look at blocks of 12.8 ms. A key must hold for two blocks and more (so that
-//! 40 ms are always enough and 20 ms never), its two tones must be balanced, and carry nearly all of the block's power:
-//! that is what keeps speech and music from dialling.
+//! 40 ms are always enough and 20 ms never), its two tones must be balanced, steady from block to block, and carry nearly
+//! all of the block's power: that is what keeps speech and music from dialling.
 
 use crate::math::sin_turns;
 use crate::rate::Rate;
@@ -29,6 +29,9 @@ const OVER_OTHERS: f32 = 6.0;
 /// Share of the block's power in the two tones.
 const SHARE: f32 = 0.74;
 
+/// Each tone's power in two blocks that make a key, one over the other: less than 2 dB apart. Keys are steady, vowels not.
+const STEADY: f32 = 1.5;
+
 /// What the detector found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -52,6 +55,8 @@ pub struct DtmfDetector {
     /// The key of the last block, and of how many blocks in a row.
     candidate: Option<char>,
     seen: u32,
+    /// The powers of its tones there, row and column.
+    powers: [f32; 2],
     /// The key that is down, for how many blocks, and blocks since it was last seen.
     down: Option<char>,
     held: u32,
@@ -75,6 +80,7 @@ impl DtmfDetector {
             filled: 0,
             candidate: None,
             seen: 0,
+            powers: [0.0; 2],
             down: None,
             held: 0,
             missed: 0,
@@ -105,8 +111,8 @@ impl DtmfDetector {
         }
     }
 
-    /// The key in the block that just ended.
-    fn judge(&self) -> Option<char> {
+    /// The key in the block that just ended, and the powers of its tones.
+    fn judge(&self) -> Option<(char, [f32; 2])> {
         let n = self.block as f32;
         let mean = self.energy as f32 / n;
         if mean < LEAST {
@@ -123,16 +129,25 @@ impl DtmfDetector {
         let (column, column_power) = strongest(&powers[4..])?;
         let balanced = row_power <= column_power * ROW_OVER_COLUMN
             && column_power <= row_power * COLUMN_OVER_ROW;
-        (balanced && row_power + column_power >= mean * SHARE).then(|| KEYS[row][column])
+        (balanced && row_power + column_power >= mean * SHARE)
+            .then(|| (KEYS[row][column], [row_power, column_power]))
     }
 
-    fn follow(&mut self, key: Option<char>, found: &mut impl FnMut(Key)) {
-        self.seen = if key == self.candidate {
+    fn follow(&mut self, heard: Option<(char, [f32; 2])>, found: &mut impl FnMut(Key)) {
+        let (key, powers) = match heard {
+            Some((key, powers)) => (Some(key), powers),
+            None => (None, [0.0; 2]),
+        };
+        let steady = powers
+            .iter()
+            .zip(self.powers)
+            .all(|(&now, before)| now <= before * STEADY && before <= now * STEADY);
+        self.seen = if key == self.candidate && steady {
             self.seen + 1
         } else {
             1
         };
-        self.candidate = key;
+        (self.candidate, self.powers) = (key, powers);
         if let Some(down) = self.down {
             self.held += 1;
             if key == Some(down) {
