@@ -141,6 +141,7 @@ impl Baresip {
                 let transport = match transport {
                     Transport::Udp => "udp",
                     Transport::Tcp => "tcp",
+                    Transport::Tls => "tls",
                 };
                 let proxy = format!("outbound=\"sip:127.0.0.1:{port};transport={transport}\"");
                 let flow = if options.outbound {
@@ -228,6 +229,8 @@ impl Baresip {
         match transport {
             Transport::Udp => format!("sip:peer@127.0.0.1:{}", self.port()),
             Transport::Tcp => format!("sip:peer@127.0.0.1:{};transport=tcp", self.port()),
+            // baresip listens for TLS one port above.
+            Transport::Tls => format!("sip:peer@127.0.0.1:{};transport=tls", self.port() + 1),
         }
     }
 

@@ -5,6 +5,7 @@
 //! - [`Linphone`]: a second one, of another family, which reads commands as lines.
 //! - [`Sipp`]: one run of a scenario from `sipp/`, with every message that it saw.
 //! - [`Ua`]: `sip-core`'s `Endpoint` on plain sockets, as an application without a runtime would drive it.
+//! - [`Phone`]: `sip-core`'s `Driver` on UDP, TCP and TLS; [`Bridge`] puts TLS in front of peers without.
 //! - [`Heard`]: a recording, asked which tones it holds and for how long.
 //! - [`Ports`] and [`Scratch`]: room for each test that no other test uses.
 //!
@@ -27,6 +28,7 @@ mod baresip;
 mod control;
 mod heard;
 mod linphone;
+mod phone;
 mod ports;
 mod process;
 mod scratch;
@@ -38,6 +40,7 @@ pub use baresip::{Baresip, BaresipOptions, Codec, Packets, Security};
 pub use control::{Control, Event};
 pub use heard::Heard;
 pub use linphone::{Linphone, LinphoneOptions};
+pub use phone::{Bridge, Phone};
 pub use ports::{Ports, Proto, bound};
 pub use process::{Process, absent, installed, wait_until};
 pub use scratch::Scratch;

@@ -1,6 +1,6 @@
 //! One run of a SIPp scenario (tried: Debian's 3.6.1).
 
-use crate::{Ports, Process, Proto, Scratch, bound, tone, wait_until};
+use crate::{Bridge, Ports, Process, Proto, Scratch, bound, tone, wait_until};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -12,6 +12,8 @@ pub enum Transport {
     Udp,
     /// A connection.
     Tcp,
+    /// A connection in TLS: SIPp speaks TCP to a [`Bridge`].
+    Tls,
 }
 
 /// How to run one.
@@ -124,6 +126,7 @@ pub struct Sipp {
     ports: Ports,
     limit: Duration,
     transport: Transport,
+    _bridge: Option<Bridge>,
 }
 
 impl Sipp {
@@ -133,7 +136,7 @@ impl Sipp {
     /// When it does not come up, or there is no such scenario.
     pub fn uas(scenario: &str, options: &SippOptions) -> Self {
         let mut sipp = Self::start(scenario, None, options);
-        let (proto, port) = (sipp.proto(), sipp.port());
+        let (proto, port) = (sipp.proto(), sipp.ports.port(0));
         wait_until("SIPp listens", Duration::from_secs(20), || {
             assert!(
                 sipp.process.ended().is_none(),
@@ -142,6 +145,9 @@ impl Sipp {
             );
             bound(proto, port).then_some(())
         });
+        if sipp.transport == Transport::Tls {
+            sipp._bridge = Some(Bridge::into_clear(sipp.port(), port));
+        }
         sipp
     }
 
@@ -155,15 +161,19 @@ impl Sipp {
 
     /// Its SIP port.
     pub fn port(&self) -> u16 {
-        self.ports.port(0)
+        self.ports.port(if self.transport == Transport::Tls {
+            2
+        } else {
+            0
+        })
     }
 
     /// The URI to call it at.
     pub fn uri(&self) -> String {
-        let parameter = if self.transport == Transport::Tcp {
-            ";transport=tcp"
-        } else {
-            ""
+        let parameter = match self.transport {
+            Transport::Udp => "",
+            Transport::Tcp => ";transport=tcp",
+            Transport::Tls => ";transport=tls",
         };
         format!("sip:peer@127.0.0.1:{}{parameter}", self.port())
     }
@@ -193,7 +203,7 @@ impl Sipp {
     fn proto(&self) -> Proto {
         match self.transport {
             Transport::Udp => Proto::Udp,
-            Transport::Tcp => Proto::Tcp,
+            Transport::Tcp | Transport::Tls => Proto::Tcp,
         }
     }
 
@@ -214,13 +224,28 @@ impl Sipp {
         let (name, mode) = match options.transport {
             Transport::Udp => ("UDP", "u1"),
             Transport::Tcp => ("TCP", "t1"),
+            Transport::Tls => ("TLS", "t1"),
         };
         let (sip, media, control) = (ports.port(0), ports.port(10), ports.port(50));
+        let bridge = match remote {
+            Some((_, port)) if options.transport == Transport::Tls => {
+                Some(Bridge::into_tls(ports.port(2), port))
+            }
+            _ => None,
+        };
+        // What peers are told: over TLS the bridge's port when SIPp is called.
+        let told = match (options.transport, remote) {
+            (Transport::Tls, None) => ports.port(2),
+            _ => sip,
+        };
         let remote_port = remote.map_or(0, |(_, port)| port);
         let mut command = Command::new("sipp");
         command.current_dir(scratch.path()).arg("-sf").arg(file);
         match remote {
-            Some((user, port)) => command.args(["-s", user]).arg(format!("127.0.0.1:{port}")),
+            Some((user, port)) => {
+                let port = bridge.as_ref().map_or(port, Bridge::port);
+                command.args(["-s", user]).arg(format!("127.0.0.1:{port}"))
+            }
             None => command.arg("-rtp_echo"),
         };
         let limit = options.limit.as_secs().max(1);
@@ -243,7 +268,7 @@ impl Sipp {
         }
         for (key, value) in [
             ("tp", name),
-            ("cport", &sip.to_string()),
+            ("cport", &told.to_string()),
             ("rport", &remote_port.to_string()),
             ("user", &options.credentials.0),
             ("pass", &options.credentials.1),
@@ -266,6 +291,7 @@ impl Sipp {
             ports,
             limit: options.limit,
             transport: options.transport,
+            _bridge: bridge,
         }
     }
 }

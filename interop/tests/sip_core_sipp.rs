@@ -1,13 +1,15 @@
-//! `sip-core`'s endpoint against SIPp, as caller and as callee, over UDP and TCP.
+//! `sip-core`'s driver against SIPp, as caller and as callee, over UDP, TCP and TLS.
 
-use interop::{Direction, Outcome, Sipp, SippOptions, Transport, Ua, installed};
+use interop::{Direction, Outcome, Phone, Sipp, SippOptions, Transport, installed};
 use sip_core::auth::Account;
 use sip_core::header::NameAddr;
-use sip_core::{CallId, EndCause, EndKind, EndedBy, Event, Invite, StatusCode};
+use sip_core::{
+    CallId, Config, EndCause, EndKind, EndedBy, Event, Invite, SessionTimers, StatusCode,
+};
 use std::time::{Duration, Instant};
 
 const SOON: Duration = Duration::from_secs(15);
-const BOTH: [Transport; 2] = [Transport::Udp, Transport::Tcp];
+const ALL: [Transport; 3] = [Transport::Udp, Transport::Tcp, Transport::Tls];
 
 /// SIPp waits with `scenario`; our endpoint calls it, after `prepare`, and does `talk`.
 fn we_call(
@@ -15,7 +17,7 @@ fn we_call(
     transports: &[Transport],
     more: &[&str],
     prepare: impl Fn(Invite) -> Invite,
-    talk: impl Fn(&mut Ua, CallId),
+    talk: impl Fn(&mut Phone, CallId),
 ) -> Vec<Outcome> {
     if !installed(&["sipp"]) {
         return Vec::new();
@@ -26,7 +28,7 @@ fn we_call(
         options.transport = transport;
         options.more = more.iter().map(ToString::to_string).collect();
         let sipp = Sipp::uas(scenario, &options);
-        let mut ua = Ua::start(|_| {});
+        let mut ua = Phone::start(|_| {});
         let from = NameAddr::parse("\"Room 7\" <sip:room7@example.org>").expect("an address");
         let invite = Invite::new(sipp.uri().parse().expect("a URI"), from)
             .header("X-Room", "7")
@@ -49,15 +51,26 @@ fn we_call(
 }
 
 /// SIPp calls with `scenario`; `serve` is our side.
-fn sipp_calls(scenario: &str, serve: impl Fn(&mut Ua)) {
+fn sipp_calls(scenario: &str, serve: impl Fn(&mut Phone)) {
+    sipp_calls_over(scenario, &ALL, &[], |_| {}, serve);
+}
+
+fn sipp_calls_over(
+    scenario: &str,
+    transports: &[Transport],
+    more: &[&str],
+    set_up: impl Fn(&mut Config),
+    serve: impl Fn(&mut Phone),
+) {
     if !installed(&["sipp"]) {
         return;
     }
-    for transport in BOTH {
+    for &transport in transports {
         let mut options = SippOptions::default();
         options.transport = transport;
-        let mut ua = Ua::start(|_| {});
-        let sipp = Sipp::uac(scenario, "room7", ua.port(), &options);
+        options.more = more.iter().map(ToString::to_string).collect();
+        let mut ua = Phone::start(&set_up);
+        let sipp = Sipp::uac(scenario, "room7", ua.port(transport), &options);
         serve(&mut ua);
         ua.run_for(Duration::from_millis(700));
         sipp.wait().expect_passed();
@@ -69,27 +82,27 @@ fn sipp_calls(scenario: &str, serve: impl Fn(&mut Ua)) {
     }
 }
 
-fn answered(ua: &mut Ua) {
+fn answered(ua: &mut Phone) {
     ua.wait_for("the answer", SOON, |e| {
         matches!(e, Event::Answered { .. }).then_some(())
     });
 }
 
-fn ended(ua: &mut Ua) -> EndCause {
+fn ended(ua: &mut Phone) -> EndCause {
     ua.wait_for("the end of the call", SOON, |e| match e {
         Event::Ended { cause, .. } => Some(cause.clone()),
         _ => None,
     })
 }
 
-fn incoming(ua: &mut Ua) -> CallId {
+fn incoming(ua: &mut Phone) -> CallId {
     ua.wait_for("a call", SOON, |e| match e {
         Event::Incoming { call, .. } => Some(*call),
         _ => None,
     })
 }
 
-fn offered(ua: &mut Ua) -> (CallId, String) {
+fn offered(ua: &mut Phone) -> (CallId, String) {
     ua.wait_for("an offer", SOON, |e| match e {
         Event::Offered {
             call,
@@ -112,7 +125,7 @@ fn direction_answering(offer: &str) -> &'static str {
 fn we_call_and_hang_up() {
     let outcomes = we_call(
         "uas_basic",
-        &BOTH,
+        &ALL,
         &[],
         |i| i,
         |ua, call| {
@@ -140,7 +153,7 @@ fn we_call_and_hang_up() {
 fn the_peer_hangs_up_and_a_late_bye_gets_481() {
     we_call(
         "uas_late_bye",
-        &BOTH,
+        &ALL,
         &[],
         |i| i,
         |ua, _| {
@@ -156,7 +169,7 @@ fn the_peer_hangs_up_and_a_late_bye_gets_481() {
 fn a_busy_peer_is_told_with_its_own_reason() {
     we_call(
         "uas_reject486",
-        &BOTH,
+        &ALL,
         &[],
         |i| i,
         |ua, _| {
@@ -175,7 +188,7 @@ fn a_busy_peer_is_told_with_its_own_reason() {
 fn cancel_before_the_answer() {
     let outcomes = we_call(
         "uas_cancel",
-        &BOTH,
+        &ALL,
         &[],
         |i| i,
         |ua, call| {
@@ -201,7 +214,7 @@ fn cancel_before_the_answer() {
 #[test]
 fn a_challenge_is_answered() {
     let account = |i: Invite| i.account(Account::with_password("alice", "secret"));
-    let outcomes = we_call("uas_401_invite", &BOTH, &[], account, |ua, call| {
+    let outcomes = we_call("uas_401_invite", &ALL, &[], account, |ua, call| {
         answered(ua);
         ua.call(call).hang_up(Instant::now()).expect("a BYE");
         ended(ua);
@@ -227,7 +240,7 @@ fn a_wrong_password_ends_the_call_after_the_second_challenge() {
     let account = |i: Invite| i.account(Account::with_password("alice", "guess"));
     let outcomes = we_call(
         "uas_401_invite",
-        &BOTH,
+        &ALL,
         &["-set", "wrong", "1"],
         account,
         |ua, _| {
@@ -252,7 +265,7 @@ fn a_wrong_password_ends_the_call_after_the_second_challenge() {
 fn a_200_that_comes_again_gets_its_ack_again() {
     let outcomes = we_call(
         "uas_lost_ack",
-        &BOTH,
+        &ALL,
         &["-nr"],
         |i| i,
         |ua, call| {
@@ -279,7 +292,7 @@ fn a_200_that_comes_again_gets_its_ack_again() {
 fn the_peer_holds_three_ways_and_resumes() {
     we_call(
         "uas_hold",
-        &BOTH,
+        &ALL,
         &[],
         |i| i,
         |ua, _| {
@@ -308,7 +321,7 @@ fn the_peer_holds_three_ways_and_resumes() {
 fn we_hold_and_resume() {
     we_call(
         "uas_held",
-        &BOTH,
+        &ALL,
         &[],
         |i| i,
         |ua, call| {
@@ -421,5 +434,218 @@ fn options_is_answered_and_a_stray_bye_gets_481() {
     });
     sipp_calls("uac_stray_bye_out_of_dialog", |ua| {
         drop(ua.run_for(Duration::from_millis(800)))
+    });
+}
+
+#[test]
+fn a_proxys_challenge_is_answered() {
+    let account = |i: Invite| i.account(Account::with_password("alice", "secret"));
+    we_call("uas_407_invite", &ALL, &[], account, |ua, call| {
+        answered(ua);
+        ua.call(call).hang_up(Instant::now()).expect("a BYE");
+        ended(ua);
+    });
+}
+
+#[test]
+fn an_answer_that_crosses_our_cancel_is_ended() {
+    we_call(
+        "uas_answer_crosses_cancel",
+        &ALL,
+        &[],
+        |i| i,
+        |ua, call| {
+            ua.wait_for("ringing", SOON, |e| {
+                matches!(e, Event::Progress { .. }).then_some(())
+            });
+            ua.call(call).hang_up(Instant::now()).expect("a CANCEL");
+            assert_eq!(ended(ua).by, EndedBy::Local);
+            ua.run_for(Duration::from_millis(300));
+        },
+    );
+}
+
+#[test]
+fn a_reliable_183_is_acknowledged() {
+    we_call(
+        "uas_reliable_183",
+        &ALL,
+        &[],
+        |i| i,
+        |ua, call| {
+            let preview = ua.wait_for("a 183", SOON, |e| match e {
+                Event::Progress {
+                    status, preview, ..
+                } => Some((status.code(), preview.is_some())),
+                _ => None,
+            });
+            assert_eq!(preview, (183, true));
+            answered(ua);
+            ua.call(call).hang_up(Instant::now()).expect("a BYE");
+            ended(ua);
+        },
+    );
+}
+
+/// By UPDATE, which tells the application nothing, then by re-INVITE, which offers what stands.
+#[test]
+fn the_peer_refreshes_its_session() {
+    we_call(
+        "uas_session_timer_refresh",
+        &ALL,
+        &[],
+        |i| i,
+        |ua, _| {
+            answered(ua);
+            let (call, offer) = offered(ua);
+            let answer = ua.sdp(2, direction_answering(&offer));
+            ua.call(call)
+                .accept(Instant::now(), answer)
+                .expect("an answer");
+            assert_eq!(ended(ua).by, EndedBy::Remote);
+        },
+    );
+}
+
+#[test]
+fn a_422_is_followed() {
+    we_call(
+        "uas_422_then_ok",
+        &ALL,
+        &[],
+        |i| i,
+        |ua, call| {
+            answered(ua);
+            ua.call(call).hang_up(Instant::now()).expect("a BYE");
+            ended(ua);
+        },
+    );
+}
+
+/// Over UDP, where SIPp sees what comes twice.
+#[test]
+fn everything_that_comes_twice_is_one_call() {
+    we_call(
+        "uas_everything_twice",
+        &[Transport::Udp],
+        &["-nr"],
+        |i| i,
+        |ua, _| {
+            answered(ua);
+            assert_eq!(ended(ua).by, EndedBy::Remote);
+            ua.run_for(Duration::from_millis(300));
+        },
+    );
+    sipp_calls_over(
+        "uac_everything_twice",
+        &[Transport::Udp],
+        &["-nr"],
+        |_| {},
+        |ua| {
+            let call = incoming(ua);
+            let now = Instant::now();
+            ua.call(call)
+                .ring(now, StatusCode::RINGING, None)
+                .expect("a 180");
+            let events = ua.run_for(Duration::from_millis(300));
+            assert!(events.is_empty(), "one call: {events:#?}");
+            let answer = ua.sdp(1, "sendrecv");
+            ua.call(call)
+                .answer(Instant::now(), Some(answer))
+                .expect("a 200");
+            assert_eq!(ended(ua).by, EndedBy::Remote);
+        },
+    );
+}
+
+#[test]
+fn a_200_comes_again_until_it_is_acknowledged() {
+    sipp_calls_over(
+        "uac_lost_200",
+        &ALL,
+        &["-nr"],
+        |_| {},
+        |ua| {
+            let call = incoming(ua);
+            let answer = ua.sdp(1, "sendrecv");
+            ua.call(call)
+                .answer(Instant::now(), Some(answer))
+                .expect("a 200");
+            ua.wait_for("the ACK", SOON, |e| {
+                matches!(e, Event::Confirmed { .. }).then_some(())
+            });
+            ended(ua);
+        },
+    );
+}
+
+#[test]
+fn a_cancel_after_the_answer_has_no_effect() {
+    sipp_calls("uac_cancel_after_answer", |ua| {
+        let call = incoming(ua);
+        let answer = ua.sdp(1, "sendrecv");
+        ua.call(call)
+            .answer(Instant::now(), Some(answer))
+            .expect("a 200");
+        ua.wait_for("the ACK", SOON, |e| {
+            matches!(e, Event::Confirmed { .. }).then_some(())
+        });
+        let cause = ended(ua);
+        assert_eq!((cause.by, cause.kind), (EndedBy::Remote, EndKind::HungUp));
+    });
+}
+
+#[test]
+fn our_183_is_reliable_for_those_who_ask() {
+    sipp_calls("uac_prack", |ua| {
+        let call = incoming(ua);
+        let preview = ua.sdp(1, "sendrecv");
+        ua.call(call)
+            .ring(Instant::now(), StatusCode::SESSION_PROGRESS, Some(preview))
+            .expect("a 183");
+        ua.run_for(Duration::from_millis(400));
+        ua.call(call).answer(Instant::now(), None).expect("a 200");
+        ended(ua);
+    });
+}
+
+/// At half of the minute that is the least which is granted; over one transport, since that takes as long as it says.
+#[test]
+fn we_refresh_the_session() {
+    let set_up = |config: &mut Config| {
+        let mut timers = SessionTimers::default();
+        timers.min = Duration::from_secs(60);
+        config.session_timers = Some(timers);
+    };
+    let longer = ["-timeout", "60"];
+    sipp_calls_over(
+        "uac_session_timer",
+        &[Transport::Udp],
+        &longer,
+        set_up,
+        |ua| {
+            let call = incoming(ua);
+            let answer = ua.sdp(1, "sendrecv");
+            ua.call(call)
+                .answer(Instant::now(), Some(answer))
+                .expect("a 200");
+            let by = ua.wait_for("the end", Duration::from_secs(45), |e| match e {
+                Event::Ended { cause, .. } => Some(cause.by),
+                _ => None,
+            });
+            assert_eq!(by, EndedBy::Remote);
+        },
+    );
+}
+
+#[test]
+fn too_small_a_session_timer_gets_422() {
+    sipp_calls("uac_422", |ua| {
+        let call = incoming(ua);
+        let answer = ua.sdp(1, "sendrecv");
+        ua.call(call)
+            .answer(Instant::now(), Some(answer))
+            .expect("a 200");
+        ended(ua);
     });
 }

@@ -1,0 +1,86 @@
+//! What `benches/sip_load/run.py` measures: a driver that answers every call, or keeps the registrar's book.
+//!
+//! `load_server ADDRESS` answers; `load_server ADDRESS register USERS` is a registrar for `user0` … with the password
+//! `secret`, of which it holds HA1s. UDP and TCP. Prints `ready` when it listens; ends with its standard input.
+#![allow(clippy::disallowed_methods, clippy::print_stdout)]
+
+use std::io::Read;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use sip_core::net::{ConnectionLimits, Driver, Listen};
+use sip_core::registrar::Policy;
+use sip_core::{Body, Chance, Config, DigestPolicy, Event, Transport};
+
+/// The system's generator, a page at a time.
+fn chance() -> std::io::Result<Chance> {
+    let mut source = std::fs::File::open("/dev/urandom")?;
+    let (mut page, mut used) = ([0; 4096], 4096);
+    Ok(Box::new(move |bytes| {
+        for byte in bytes {
+            if used == page.len() {
+                source
+                    .read_exact(&mut page)
+                    .expect("a cryptographic generator");
+                used = 0;
+            }
+            *byte = page[used];
+            used += 1;
+        }
+    }))
+}
+
+fn config(users: Option<usize>) -> Config {
+    let mut config = Config::default();
+    // 8,000 calls a second leave two transactions each for 32 s, and some calls are long.
+    config.bounds.transactions = 1_000_000;
+    config.bounds.calls = 100_000;
+    config.bounds.connections = 100_000;
+    if let Some(users) = users {
+        let policy = DigestPolicy::new("load.test", [7; 32]);
+        let policy = (0..users).fold(policy, |policy, user| {
+            policy.user(&format!("user{user}"), "secret")
+        });
+        config.digest = Some(policy);
+        config.registrar = Some(Policy::new(["127.0.0.1", "load.test"]));
+    }
+    config
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut words = std::env::args().skip(1);
+    let at: SocketAddr = words
+        .next()
+        .unwrap_or_else(|| "127.0.0.1:5060".to_owned())
+        .parse()?;
+    let users = match words.next().as_deref() {
+        Some("register") => Some(words.next().unwrap_or_else(|| "1000".to_owned()).parse()?),
+        _ => None,
+    };
+    let mut driver = Driver::new(config(users), chance()?);
+    let mut limits = ConnectionLimits::default();
+    (limits.count, limits.per_source) = (100_000, 100_000);
+    driver.set_connection_limits(limits);
+    for transport in [Transport::Udp, Transport::Tcp] {
+        driver.listen(Listen::new(transport, at)).await?;
+    }
+    println!("ready");
+    std::thread::spawn(|| {
+        // Whoever started us is gone.
+        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        std::process::exit(0);
+    });
+    let answer = Body::sdp(
+        "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
+         m=audio 40000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n",
+    );
+    loop {
+        if let Event::Incoming { call, .. } = driver.next_event().await
+            && let Ok(call) = driver.endpoint().call(call)
+        {
+            // It ends by itself when this fails.
+            let _ = call.answer(Instant::now(), Some(answer.clone()));
+        }
+    }
+}
