@@ -84,17 +84,20 @@
 //!
 //! # What is left out
 //!
-//! Sound itself (codecs, mixing, concealment: `media-mix`), SIP (`sip-core`). DTLS-SRTP and ICE are negotiated as
-//! values; the handshake and the checks are not here yet.
+//! Sound itself (codecs, mixing, concealment: `media-mix`), SIP (`sip-core`). ICE is negotiated as values; its checks
+//! are not here yet.
 //!
 //! # Features and versions
 //!
+//! - `dtls`: SRTP keys by a DTLS handshake; brings `ring`. Off by default.
 //! - `net`: non-blocking UDP socket pairs and a port allocator. Off by default.
 //! - `ring`: AES-GCM from `ring` instead of RustCrypto: faster, and needs a C compiler. Off by default.
 //!
 //! Edition 2024, Rust 1.89 or later.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "dtls")]
+pub mod dtls;
 pub mod dtmf;
 pub mod jitter;
 pub mod negotiate;

@@ -1,0 +1,283 @@
+//! DTLS-SRTP handshakes between two of ours, on virtual time over a network that loses what it is told to.
+#![cfg(feature = "dtls")]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used)]
+
+use rtp_core::dtls::{Certificate, DtlsError, Event, Handshake, HandshakeConfig, Role};
+use rtp_core::sdp::Setup;
+use rtp_core::srtp::Suite;
+use rtp_core::transport::Keys;
+use std::time::{Duration, Instant};
+
+const MS: Duration = Duration::from_millis(1);
+
+struct Pair {
+    now: Instant,
+    client: Handshake,
+    server: Handshake,
+    certificates: (Certificate, Certificate),
+}
+
+impl Pair {
+    fn new() -> Pair {
+        Pair::with(HandshakeConfig::default(), HandshakeConfig::default())
+    }
+
+    fn with(client: HandshakeConfig, server: HandshakeConfig) -> Pair {
+        let now = Instant::now();
+        let certificates = (
+            Certificate::generate().unwrap(),
+            Certificate::generate().unwrap(),
+        );
+        Pair {
+            now,
+            client: Handshake::new(now, &certificates.0, Role::Client, client).unwrap(),
+            server: Handshake::new(now, &certificates.1, Role::Server, server).unwrap(),
+            certificates,
+        }
+    }
+
+    fn trust(&mut self) {
+        self.client.expect(&[self.certificates.1.fingerprint()]);
+        self.server.expect(&[self.certificates.0.fingerprint()]);
+    }
+
+    /// Carries datagrams that `lost` does not want, and lets time pass when nobody speaks, until `limit` has passed.
+    fn run(&mut self, limit: Duration, mut lost: impl FnMut(usize) -> bool) {
+        let (end, mut count) = (self.now + limit, 0);
+        loop {
+            let mut spoke = false;
+            for to_server in [true, false] {
+                let (from, to) = match to_server {
+                    true => (&mut self.client, &mut self.server),
+                    false => (&mut self.server, &mut self.client),
+                };
+                while let Some(datagram) = from.poll_transmit() {
+                    assert!(datagram.len() <= 1200);
+                    spoke = true;
+                    count += 1;
+                    if !lost(count) {
+                        to.receive(self.now, &datagram);
+                    }
+                }
+            }
+            if spoke {
+                continue;
+            }
+            let wakes = [self.client.poll_timeout(), self.server.poll_timeout()];
+            let Some(next) = wakes.into_iter().flatten().min().filter(|at| *at <= end) else {
+                self.now = end;
+                return;
+            };
+            self.now = next.max(self.now + MS);
+            self.client.handle_timeout(self.now);
+            self.server.handle_timeout(self.now);
+        }
+    }
+
+    fn keys(&mut self) -> (Keys, Keys) {
+        match (self.client.poll_event(), self.server.poll_event()) {
+            (Some(Event::Keys(client)), Some(Event::Keys(server))) => (client, server),
+            other => panic!("no keys: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn both_ends_draw_the_same_keys() {
+    let mut pair = Pair::new();
+    pair.trust();
+    pair.run(Duration::from_secs(5), |_| false);
+    let (client, server) = pair.keys();
+    assert_eq!(
+        (&client.send, &client.receive),
+        (&server.receive, &server.send)
+    );
+    assert_ne!(client.send, client.receive);
+    assert!(pair.client.poll_event().is_none() && pair.server.poll_event().is_none());
+
+    let mut other = Pair::new();
+    other.trust();
+    other.run(Duration::from_secs(5), |_| false);
+    assert_ne!(
+        other.keys().0.send,
+        client.send,
+        "keys are this call's alone"
+    );
+}
+
+#[test]
+fn lost_datagrams_are_sent_again() {
+    for drop in 1..=12 {
+        let mut pair = Pair::new();
+        pair.trust();
+        pair.run(Duration::from_secs(20), |n| n == drop);
+        pair.keys();
+    }
+    for every in [2, 3, 4] {
+        let mut pair = Pair::new();
+        pair.trust();
+        pair.run(Duration::from_secs(25), |n| n % every == 0);
+        pair.keys();
+    }
+}
+
+#[test]
+fn no_key_comes_out_before_the_fingerprint_is_known() {
+    let mut pair = Pair::new();
+    pair.client.expect(&[pair.certificates.1.fingerprint()]);
+    // The client's offer is with us, its answer is not: the handshake arrives first.
+    pair.run(Duration::from_secs(5), |_| false);
+    assert!(pair.server.poll_event().is_none());
+    pair.server.expect(&[pair.certificates.0.fingerprint()]);
+    pair.keys();
+}
+
+#[test]
+fn another_certificate_gets_nothing() {
+    let stranger = Certificate::generate().unwrap();
+    for late in [false, true] {
+        let mut pair = Pair::new();
+        pair.client.expect(&[pair.certificates.1.fingerprint()]);
+        if !late {
+            pair.server.expect(&[stranger.fingerprint()]);
+        }
+        pair.run(Duration::from_secs(5), |_| false);
+        if late {
+            pair.server.expect(&[stranger.fingerprint()]);
+        }
+        assert_eq!(
+            pair.server.poll_event(),
+            Some(Event::Failed(DtlsError::WrongFingerprint))
+        );
+        assert_eq!(
+            (pair.server.poll_event(), pair.server.poll_timeout()),
+            (None, None)
+        );
+        // A correction comes too late: the association is dead.
+        pair.server.expect(&[pair.certificates.0.fingerprint()]);
+        assert!(pair.server.poll_event().is_none());
+    }
+    let mut pair = Pair::new();
+    pair.server.expect(&[]);
+    pair.client.expect(&[pair.certificates.1.fingerprint()]);
+    pair.run(Duration::from_secs(5), |_| false);
+    assert_eq!(
+        pair.server.poll_event(),
+        Some(Event::Failed(DtlsError::WrongFingerprint))
+    );
+}
+
+#[test]
+fn silence_ends_at_the_time_limit() {
+    let mut config = HandshakeConfig::default();
+    config.timeout = Duration::from_secs(10);
+    let mut pair = Pair::with(config, HandshakeConfig::default());
+    pair.trust();
+    let start = pair.now;
+    pair.run(Duration::from_secs(60), |_| true);
+    assert_eq!(
+        pair.client.poll_event(),
+        Some(Event::Failed(DtlsError::Timeout(Duration::from_secs(10))))
+    );
+    assert!(pair.client.poll_timeout().is_none());
+    // Nobody called the server, so its time has not begun.
+    assert!(pair.server.poll_event().is_none());
+    assert!(pair.now >= start + Duration::from_secs(60));
+}
+
+#[test]
+fn a_server_whose_client_vanishes_gives_up() {
+    let mut pair = Pair::new();
+    pair.trust();
+    pair.run(Duration::from_secs(60), |n| n > 2);
+    let ends = (pair.client.poll_event(), pair.server.poll_event());
+    assert!(
+        matches!(ends, (Some(Event::Failed(_)), Some(Event::Failed(_)))),
+        "{ends:?}"
+    );
+}
+
+#[test]
+fn garbage_is_passed_over() {
+    let mut pair = Pair::new();
+    pair.trust();
+    let mut seed = 1u32;
+    for _ in 0..2000 {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let length = (seed >> 8) as usize % 200;
+        let mut junk = vec![0; length];
+        for byte in &mut junk {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            *byte = (seed >> 24) as u8;
+        }
+        if let Some(first) = junk.first_mut() {
+            *first = 20 + *first % 44;
+        }
+        pair.server.receive(pair.now, &junk);
+        pair.client.receive(pair.now, &junk);
+    }
+    pair.run(Duration::from_secs(20), |_| false);
+    pair.keys();
+}
+
+#[test]
+fn only_the_suites_that_are_allowed() {
+    let mut strict = HandshakeConfig::default();
+    strict.suites = vec![Suite::AesCm128HmacSha1_80];
+    let mut pair = Pair::with(HandshakeConfig::default(), strict);
+    pair.trust();
+    pair.run(Duration::from_secs(5), |_| false);
+    // Both ends prefer a GCM suite, which the server does not allow.
+    assert_eq!(
+        pair.server.poll_event(),
+        Some(Event::Failed(DtlsError::NoProfile))
+    );
+}
+
+#[test]
+fn goodbye_is_said_and_heard() {
+    let mut pair = Pair::new();
+    pair.trust();
+    pair.run(Duration::from_secs(5), |_| false);
+    pair.keys();
+    pair.client.close();
+    pair.run(Duration::from_secs(1), |_| false);
+    assert_eq!(pair.server.poll_event(), Some(Event::Closed));
+    assert!(pair.client.poll_event().is_none());
+}
+
+#[test]
+fn bad_keys_are_refused_and_none_is_shown() {
+    let good = Certificate::generate().unwrap();
+    let bad = Certificate::from_der(good.der().to_vec(), b"no key at all".to_vec());
+    let refused = Handshake::new(
+        Instant::now(),
+        &bad,
+        Role::Client,
+        HandshakeConfig::default(),
+    );
+    assert!(
+        matches!(refused, Err(DtlsError::Certificate(_))),
+        "{refused:?}"
+    );
+    let shown = format!("{good:?}");
+    assert!(
+        shown.contains("sha-256") && !shown.contains("key"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn roles_follow_setup() {
+    assert_eq!(Role::of(Setup::Active), Some(Role::Client));
+    assert_eq!(Role::of(Setup::Passive), Some(Role::Server));
+    assert_eq!(Role::of(Setup::ActPass), None);
+    assert_eq!(Role::of(Setup::HoldConn), None);
+}
+
+#[test]
+fn a_handshake_can_cross_threads() {
+    fn is_send<T: Send>() {}
+    is_send::<Handshake>();
+    is_send::<Certificate>();
+}
