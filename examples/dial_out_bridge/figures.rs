@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use examples::args::Keys;
 use examples::live::Live;
 use media_mix::Level;
 use rtp_core::srtp::Suite;
@@ -21,6 +22,7 @@ pub(crate) struct Figures {
     /// The codec's SDP name, once there is one.
     pub(crate) codec: Option<String>,
     suite: Option<Suite>,
+    dtls: bool,
     from_phone_dbov: Option<f32>,
     to_phone_dbov: Option<f32>,
     /// Packets that came and that were sent.
@@ -52,6 +54,7 @@ impl From<&CallInfo> for Figures {
             has_sound: matches!(info.state, CallState::Up | CallState::EarlyMedia),
             codec: (!info.codec.is_empty()).then(|| info.codec.clone()),
             suite: info.suite,
+            dtls: info.dtls,
             from_phone_dbov: level(|media| media.received),
             to_phone_dbov: level(|media| media.sent),
             received: path.map_or(0, |path| path.packets_received),
@@ -82,7 +85,7 @@ impl Figures {
     /// The same, with codec and encryption of `before` where these are gone.
     pub(crate) fn or(mut self, before: Option<Self>) -> Self {
         if let (None, Some(before)) = (&self.codec, before) {
-            (self.codec, self.suite) = (before.codec, before.suite);
+            (self.codec, self.suite, self.dtls) = (before.codec, before.suite, before.dtls);
         }
         self
     }
@@ -91,13 +94,20 @@ impl Figures {
     pub(crate) fn keys(&self) -> String {
         self.suite.map_or_else(
             || "none, sound in the clear".into(),
-            |suite| format!("SDES, {}", suite.name()),
+            |suite| {
+                let how = if self.dtls { "DTLS" } else { "SDES" };
+                format!("{how}, {}", suite.name())
+            },
         )
     }
 
     /// Whether it is as asked for.
     pub(crate) fn is_secure_as(&self, setup: &Setup) -> bool {
         let asked = setup.suite.is_none() || self.suite == setup.suite;
-        self.suite.is_some() == setup.keys.is_some() && asked
+        let keys = self.suite.map(|_| match self.dtls {
+            true => Keys::Dtls,
+            false => Keys::Sdes,
+        });
+        keys == setup.keys && asked
     }
 }

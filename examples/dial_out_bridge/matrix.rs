@@ -82,9 +82,10 @@ fn combinations(cli: &crate::args::Cli, setup: &Setup) -> Vec<(String, Setup)> {
     } else {
         setup.codecs.clone()
     };
-    let keys = setup
-        .keys
-        .map_or_else(|| vec![None, Some(Keys::Sdes)], |keys| vec![Some(keys)]);
+    let keys = setup.keys.map_or_else(
+        || vec![None, Some(Keys::Sdes), Some(Keys::Dtls)],
+        |keys| vec![Some(keys)],
+    );
     let transports = cli.call.transport.map_or_else(
         || vec![Transport::Udp, Transport::Tcp],
         |chosen| vec![chosen],
@@ -112,7 +113,7 @@ fn combinations(cli: &crate::args::Cli, setup: &Setup) -> Vec<(String, Setup)> {
         }
     }
     // Above each codec met what every phone has; each other suite meets one codec.
-    if let Some(&sdes) = keys.iter().find(|keys| keys.is_some()) {
+    if let Some(&sdes) = keys.iter().find(|keys| **keys == Some(Keys::Sdes)) {
         let suites = Suite::ALL.iter().filter(|suite| **suite != Suite::ALL[0]);
         let ways = codecs.iter().cycle().zip(transports.iter().cycle());
         for (&suite, (&codec, &transport)) in suites.zip(ways) {
@@ -126,6 +127,7 @@ fn key_name(keys: Option<Keys>) -> &'static str {
     match keys {
         None => "clear",
         Some(Keys::Sdes) => "SDES",
+        Some(Keys::Dtls) => "DTLS",
     }
 }
 

@@ -150,11 +150,13 @@ impl Setup {
         if let Some((username, password)) = &self.credentials {
             request = request.account(Account::with_password(username.as_str(), password.as_str()));
         }
-        if self.keys.is_some() {
-            request = request.secure(Secure::Require);
-            if let Some(suite) = self.suite {
-                request.suites = vec![suite];
-            }
+        request.secure = match self.keys {
+            None => Secure::Off,
+            Some(Keys::Sdes) => Secure::Require,
+            Some(Keys::Dtls) => Secure::Dtls,
+        };
+        if let Some(suite) = self.suite {
+            request.suites = vec![suite];
         }
         request.data = ticket.data.clone();
         request.early_media = self.early_media;

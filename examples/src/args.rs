@@ -30,7 +30,7 @@ pub struct CallArgs {
     #[arg(long, value_name = "TEXT", requires = "username")]
     pub password: Option<String>,
 
-    /// Encrypt the sound, or do not call at all; the keys travel in the SDP (SDES)
+    /// Encrypt the sound, or do not call at all; SDES unless said otherwise
     #[arg(long, value_name = "KEYS", num_args = 0..=1, require_equals = true, default_missing_value = "sdes")]
     pub secure: Option<Keys>,
 
@@ -88,6 +88,8 @@ pub struct CallArgs {
 pub enum Keys {
     /// In the SDP, RFC 4568.
     Sdes,
+    /// By a handshake on the media path, RFC 5763.
+    Dtls,
 }
 
 /// How SIP travels.
@@ -497,6 +499,7 @@ mod tests {
             (Some(Keys::Sdes), Some(Transport::Tcp))
         );
         assert_eq!(parse(&["--secure=sdes"]).unwrap().secure, Some(Keys::Sdes));
+        assert_eq!(parse(&["--secure=dtls"]).unwrap().secure, Some(Keys::Dtls));
         assert_eq!(parse(&[]).unwrap().secure, None);
     }
 

@@ -15,10 +15,13 @@ pub enum Secure {
     /// Plain RTP.
     #[default]
     Off,
-    /// SRTP if the phone wants it, plain RTP otherwise: `RTP/AVP` with `a=crypto`, as many phones offer it.
+    /// SRTP if the phone wants it, plain RTP otherwise: `RTP/AVP` with `a=crypto`, as many phones offer it. A call that
+    /// comes in may bring DTLS.
     Allow,
-    /// SRTP or no call: `RTP/SAVP` with `a=crypto` (RFC 4568).
+    /// SRTP or no call: `RTP/SAVP` with `a=crypto` (RFC 4568). A call that comes in may bring DTLS instead.
     Require,
+    /// SRTP keyed by a DTLS handshake, or no call: `UDP/TLS/RTP/SAVPF` with `a=fingerprint` (RFC 5763).
+    Dtls,
 }
 
 /// A phone to bring into a session.

@@ -321,6 +321,7 @@ fn a_limit_of_zero_is_refused_before_anything_is_sent() {
         world.ours.rtp.into(),
         Secure::Off,
         &[],
+        None,
     );
     let refused = signaling::call::Call::dial(
         world.now,

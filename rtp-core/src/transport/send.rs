@@ -82,6 +82,17 @@ impl PacketBuf {
         }
     }
 
+    /// Puts a packet of another protocol in, such as DTLS. `false`: it is too large, and the buffer is as before.
+    #[must_use]
+    pub fn write(&mut self, packet: &[u8]) -> bool {
+        let fits = packet.len() <= Self::CAPACITY;
+        if fits {
+            self.bytes[..packet.len()].copy_from_slice(packet);
+            self.len = packet.len();
+        }
+        fits
+    }
+
     /// The packet.
     #[must_use]
     pub fn as_slice(&self) -> &[u8] {

@@ -2,16 +2,18 @@
 
 use crate::dial::Secure;
 use media_mix::codec::Registry;
-use rtp_core::negotiate::{Capabilities, Codec, LocalAddress, Sdes, SdesPolicy};
+use rtp_core::negotiate::{Capabilities, Codec, Dtls, DtlsPolicy, LocalAddress, Sdes, SdesPolicy};
+use rtp_core::sdp::Fingerprint;
 use rtp_core::srtp::Suite;
 
 /// What a call can do: the registry's codecs in its order, at `local`, encrypted as `secure` says, with these suites in
-/// their order.
+/// their order. DTLS needs the fingerprint of the certificate that will be shown.
 pub fn capabilities(
     registry: &Registry,
     local: LocalAddress,
     secure: Secure,
     suites: &[Suite],
+    fingerprint: Option<Fingerprint>,
 ) -> Capabilities {
     let codecs = registry
         .descriptions()
@@ -29,11 +31,19 @@ pub fn capabilities(
         .collect();
     let mut capabilities = Capabilities::new(codecs, local);
     capabilities.sdes = Sdes::new(match secure {
-        Secure::Off => SdesPolicy::Off,
+        Secure::Off | Secure::Dtls => SdesPolicy::Off,
         Secure::Allow => SdesPolicy::Allow,
         Secure::Require => SdesPolicy::Require,
     });
     capabilities.sdes.suites = suites.to_vec();
+    if let Some(fingerprint) = fingerprint {
+        let policy = match secure {
+            Secure::Off => DtlsPolicy::Off,
+            Secure::Allow | Secure::Require => DtlsPolicy::Allow,
+            Secure::Dtls => DtlsPolicy::Require,
+        };
+        capabilities.dtls = Dtls::new(policy, fingerprint);
+    }
     capabilities
 }
 
@@ -46,8 +56,13 @@ mod tests {
     fn offers_the_registrys_codecs_in_its_order() {
         let local = SocketAddr::from(([127, 0, 0, 1], 4000));
         let suites = [Suite::AeadAes256Gcm, Suite::AesCm128HmacSha1_80];
-        let capabilities =
-            capabilities(&Registry::default(), local.into(), Secure::Require, &suites);
+        let capabilities = capabilities(
+            &Registry::default(),
+            local.into(),
+            Secure::Require,
+            &suites,
+            None,
+        );
         let names: Vec<_> = capabilities
             .codecs
             .iter()

@@ -1,5 +1,6 @@
 //! Why a call ended, as one value and as one line.
 
+use rtp_core::dtls::DtlsError;
 use rtp_core::negotiate::NegotiationError;
 use sip_core::{EndCause, EndKind};
 use std::fmt;
@@ -12,6 +13,8 @@ pub enum EndReason {
     MaxDuration,
     /// The phone sent no sound for as long as allowed.
     MediaTimeout,
+    /// The handshake that was to give the sound its keys failed.
+    Unsecured(DtlsError),
     /// The phone answered without SDP.
     NoAnswer,
     /// The phone's SDP does not answer our offer.
@@ -24,6 +27,7 @@ impl EndReason {
         let (cause, text) = match self {
             Self::MaxDuration => (31, "Maximum call duration reached"),
             Self::MediaTimeout => (31, "Media timeout"),
+            Self::Unsecured(_) => (31, "Media not secured"),
             Self::NoAnswer | Self::BadAnswer(_) => (88, "Incompatible media"),
         };
         format!("Q.850;cause={cause};text=\"{text}\"")
@@ -35,6 +39,7 @@ impl fmt::Display for EndReason {
         match self {
             Self::MaxDuration => f.write_str("the longest duration was reached"),
             Self::MediaTimeout => f.write_str("the phone sent no sound for too long"),
+            Self::Unsecured(error) => write!(f, "the sound cannot be encrypted: {error}"),
             Self::NoAnswer => f.write_str("the phone answered without a session description"),
             Self::BadAnswer(error) => write!(f, "the phone's answer cannot be used: {error}"),
         }

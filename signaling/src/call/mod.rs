@@ -14,6 +14,7 @@ pub use end::{CallEnd, EndReason};
 
 use crate::dial::DialRequest;
 use crate::random::Random;
+use rtp_core::dtls::DtlsError;
 use rtp_core::negotiate::{
     AudioStream, Capabilities, Hold, LocalError, Negotiation, NegotiationError, PeerHold,
     ReceivedOffer, SentOffer,
@@ -378,6 +379,19 @@ impl Call {
     /// When the call is over.
     pub fn media_lost(&mut self, now: Instant, endpoint: &mut Endpoint) -> Result<(), CallError> {
         self.leave(now, endpoint, Some(EndReason::MediaTimeout))
+    }
+
+    /// Hangs up because the handshake that was to give the sound its keys failed.
+    ///
+    /// # Errors
+    /// When the call is over.
+    pub fn unsecured(
+        &mut self,
+        now: Instant,
+        endpoint: &mut Endpoint,
+        error: DtlsError,
+    ) -> Result<(), CallError> {
+        self.leave(now, endpoint, Some(EndReason::Unsecured(error)))
     }
 
     /// Takes an event of the endpoint that names this call.

@@ -1,16 +1,20 @@
 //! One call in a room: its media path, jitter buffer, decoder, DTMF, and its place in the mixer.
 
+use super::association::{Association, Early};
 use media_mix::codec::{Codec, CodecOptions, Decoder, Registry};
 use media_mix::{Audience, ComfortNoise, Level, ListenerId, Mixer, MixerError, Rate, SourceId};
+use rtp_core::dtls::{self, Certificate, DtlsError};
 use rtp_core::dtmf::{DtmfConfig, DtmfError, DtmfOut, DtmfReceiver, DtmfSender, KeyPress};
 use rtp_core::jitter::{Frame, JitterBuffer, JitterConfig, JitterStats, Playout};
-use rtp_core::negotiate::{AudioStream, Payload};
+use rtp_core::negotiate::{AudioStream, Hold, Payload};
 use rtp_core::rtcp::Epoch;
 use rtp_core::rtp::Rtp;
+use rtp_core::srtp::Suite;
 use rtp_core::transport::{
-    Config, Event, Keys, MediaPath, OutFrame, PacketBuf, Path, PathStats, Received, RtcpMode,
-    Transmit,
+    Component, Config, Event, Keys, MediaPath, OutFrame, PacketBuf, Path, PathStats, Protocol,
+    Received, RtcpMode, Transmit,
 };
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -35,6 +39,8 @@ pub struct LegConfig {
     pub epoch: Epoch,
     /// Silence of the phone after which [`RoomEvent::Inactive`](super::RoomEvent::Inactive) comes; default 5 minutes.
     pub media_timeout: Duration,
+    /// What DTLS handshakes show; without it (the default) a stream that was agreed to be keyed by DTLS fails.
+    pub certificate: Option<Certificate>,
 }
 
 impl LegConfig {
@@ -45,6 +51,7 @@ impl LegConfig {
             random,
             epoch,
             media_timeout: Duration::from_secs(300),
+            certificate: None,
         }
     }
 }
@@ -59,6 +66,9 @@ pub enum LegError {
     /// The mixer refused.
     #[error(transparent)]
     Mixer(#[from] MixerError),
+    /// A DTLS handshake was agreed on and cannot begin.
+    #[error(transparent)]
+    Dtls(#[from] DtlsError),
 }
 
 /// The figures of a leg at one moment.
@@ -71,6 +81,8 @@ pub struct LegReport {
     pub impairment: (f32, f32),
     /// Its Ie on the wideband scale (ITU-T G.107.1), when it is a wideband codec.
     pub ie_wideband: Option<f32>,
+    /// The suite that encrypts what is sent; `None` in the clear, and until a DTLS handshake has ended.
+    pub suite: Option<Suite>,
     /// Packets, loss, jitter, round trip; `None` before the first agreement.
     pub path: Option<PathStats>,
     /// What the jitter buffer did.
@@ -118,6 +130,13 @@ pub(super) struct Leg {
     /// Whom the phone hears while nobody holds it.
     audience: Audience,
     path: Option<MediaPath>,
+    suite: Option<Suite>,
+    dtls: Option<Association>,
+    early: Early,
+    /// The stream that waits for its keys.
+    unkeyed: Option<Box<AudioStream>>,
+    /// Why there will be no keys.
+    unsecured: Option<DtlsError>,
     jitter: JitterBuffer,
     incoming: Vec<Incoming>,
     events_in: Vec<(u8, u32)>,
@@ -164,6 +183,11 @@ impl Leg {
             listener,
             audience,
             path: None,
+            suite: None,
+            dtls: None,
+            early: Early::default(),
+            unkeyed: None,
+            unsecured: None,
             jitter: JitterBuffer::new(JitterConfig::new(8000)),
             incoming: Vec::new(),
             events_in: Vec::new(),
@@ -196,6 +220,7 @@ impl Leg {
     ) -> Result<(), LegError> {
         let Some(stream) = stream else {
             self.sending = false;
+            self.unkeyed = None;
             mixer.stop_encoding(self.listener)?;
             if let Some(path) = &mut self.path {
                 path.set_direction(now, false, false);
@@ -216,20 +241,9 @@ impl Leg {
             .iter()
             .map(|payload| (payload.payload_type, payload.codec.clock_rate))
             .collect();
-        let open = stream.remote_rtp.is_some();
-        let (sends, receives) = match stream.held_by_us {
-            Some(rtp_core::negotiate::Hold::PortZero) => (false, false),
-            _ => (
-                stream.direction.sends() && open,
-                stream.direction.receives(),
-            ),
-        };
-        if let Some(remote) = stream.remote_rtp {
-            self.connect(now, stream, remote);
-        }
-        if let Some(path) = &mut self.path {
-            path.set_direction(now, sends, receives);
-        }
+        let (sends, _) = directions(stream);
+        self.associate(now, stream)?;
+        self.connect(now, stream);
         // A phone that we hold is not to hear what the session says meanwhile.
         let audience = if stream.held_by_us.is_some() {
             Audience::Nobody
@@ -243,17 +257,84 @@ impl Leg {
         Ok(())
     }
 
-    /// Points the media path at the peer, and makes it the first time.
-    fn connect(&mut self, now: Instant, stream: &AudioStream, remote: std::net::SocketAddr) {
-        let mode = if stream.rtcp_mux {
-            RtcpMode::Mux
-        } else {
-            RtcpMode::Separate
+    /// Begins the DTLS handshake that a stream asks for, unless the one that is up serves it.
+    fn associate(&mut self, now: Instant, stream: &AudioStream) -> Result<(), DtlsError> {
+        let (Some(peer), Some(remote)) = (&stream.dtls, stream.remote_rtp) else {
+            return Ok(());
         };
-        let keys = stream.srtp.as_ref().map(|keys| Keys {
-            send: keys.local.clone(),
-            receive: keys.remote.clone(),
-        });
+        match self.dtls.as_mut().filter(|dtls| dtls.is_with(peer)) {
+            Some(dtls) => dtls.redirect(remote),
+            None => {
+                let none = || DtlsError::Certificate("there is none".to_owned());
+                let certificate = self.config.certificate.as_ref().ok_or_else(none)?;
+                let mut dtls = Association::start(now, certificate, peer, remote)?;
+                self.early.hand_to(now, &mut dtls);
+                self.dtls = Some(dtls);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what the handshake says. Sound begins with its keys.
+    fn shake(&mut self, now: Instant) {
+        while let Some(event) = self.dtls.as_mut().and_then(Association::poll_event) {
+            match event {
+                dtls::Event::Keys(_) => {
+                    if let Some(stream) = self.unkeyed.take() {
+                        self.connect(now, &stream);
+                    }
+                }
+                dtls::Event::Failed(error) => self.unsecured = Some(error),
+                // A goodbye of the association alone; the dialog says whether the call is over.
+                _ => {}
+            }
+        }
+    }
+
+    /// Points the media path at the peer, and makes it the first time. Nothing goes either way in the clear that is to be
+    /// encrypted: without its keys the stream waits.
+    fn connect(&mut self, now: Instant, stream: &AudioStream) {
+        self.unkeyed = None;
+        let agreed = || {
+            stream.srtp.as_ref().map(|keys| Keys {
+                send: keys.local.clone(),
+                receive: keys.remote.clone(),
+            })
+        };
+        let keys = match (&stream.dtls, &self.dtls) {
+            (None, _) => agreed(),
+            (Some(_), dtls) => dtls.as_ref().and_then(|dtls| dtls.keys().cloned()),
+        };
+        if stream.dtls.is_some() && keys.is_none() {
+            self.unkeyed = Some(Box::new(stream.clone()));
+            if let Some(path) = &mut self.path {
+                path.set_direction(now, false, false);
+            }
+            return;
+        }
+        if let Some(remote) = stream.remote_rtp {
+            self.point(now, stream, remote, keys);
+        }
+        if let Some(path) = &mut self.path {
+            let (sends, receives) = directions(stream);
+            path.set_direction(now, sends, receives);
+        }
+    }
+
+    fn point(
+        &mut self,
+        now: Instant,
+        stream: &AudioStream,
+        remote: SocketAddr,
+        keys: Option<Keys>,
+    ) {
+        self.suite = keys.as_ref().map(|keys| keys.send.suite());
+        let mode = match (stream.rtcp_mux, &stream.dtls) {
+            (true, _) => RtcpMode::Mux,
+            (false, None) => RtcpMode::Separate,
+            // A port of its own would need a handshake of its own (RFC 5764 section 3).
+            (false, Some(_)) => RtcpMode::Off,
+        };
         let path = match &mut self.path {
             Some(path) => {
                 path.set_remote(now, remote, stream.remote_rtcp);
@@ -369,8 +450,22 @@ impl Leg {
         Ok(())
     }
 
-    /// Takes a packet of this leg's sockets.
-    pub(super) fn receive(&mut self, now: Instant, path: Path, packet: &mut [u8]) {
+    /// Takes a packet of this leg's sockets. `true`: there may be an answer to send, and it should not wait for a tick.
+    pub(super) fn receive(&mut self, now: Instant, path: Path, packet: &mut [u8]) -> bool {
+        let is_dtls = packet.first().map(|&first| Protocol::of(first)) == Some(Protocol::Dtls);
+        if is_dtls && path.component == Component::Rtp && self.config.certificate.is_some() {
+            match &mut self.dtls {
+                Some(dtls) => dtls.receive(now, path.from, packet),
+                None => self.early.keep(path.from, packet),
+            }
+            self.shake(now);
+            return true;
+        }
+        self.media(now, path, packet);
+        false
+    }
+
+    fn media(&mut self, now: Instant, path: Path, packet: &mut [u8]) {
         let Some(media) = &mut self.path else { return };
         let rtp = match media.receive(now, path, packet) {
             Received::Rtp(rtp) => rtp,
@@ -575,6 +670,10 @@ impl Leg {
             keys.sent = false;
         }
         self.dtmf_in.handle_timeout(now);
+        if let Some(dtls) = &mut self.dtls {
+            dtls.handle_timeout(now);
+            self.shake(now);
+        }
         if let Some(path) = &mut self.path {
             path.handle_timeout(now);
         }
@@ -587,6 +686,9 @@ impl Leg {
         mixer: &mut Mixer,
         out: &mut PacketBuf,
     ) -> Option<Transmit> {
+        if let Some(transmit) = self.dtls.as_mut().and_then(|dtls| dtls.poll_transmit(out)) {
+            return Some(transmit);
+        }
         let path = self.path.as_mut()?;
         let mut quiet = false;
         if let Some(keys) = self.keys.as_mut().filter(|_| self.sending) {
@@ -634,6 +736,11 @@ impl Leg {
         self.dtmf_in.poll()
     }
 
+    /// Why the phone and we have no keys, once.
+    pub(super) fn poll_unsecured(&mut self) -> Option<DtlsError> {
+        self.unsecured.take()
+    }
+
     pub(super) fn poll_event(&mut self) -> Option<Event> {
         self.path.as_mut()?.poll_event()
     }
@@ -649,6 +756,9 @@ impl Leg {
         self.outgoing = None;
         if let Some(path) = &mut self.path {
             path.close(now, "");
+        }
+        if let Some(dtls) = &mut self.dtls {
+            dtls.close();
         }
     }
 
@@ -669,12 +779,24 @@ impl Leg {
             impairment: description
                 .map_or((0.0, 10.0), |description| (description.ie, description.bpl)),
             ie_wideband: description.and_then(|description| description.ie_wideband),
+            suite: self.suite,
             path: self.path.as_ref().map(MediaPath::stats),
             jitter: self.jitter.stats(),
             received,
             sent,
             undecodable: self.undecodable,
         }
+    }
+}
+
+/// Whether sound is sent and whether it is received.
+fn directions(stream: &AudioStream) -> (bool, bool) {
+    match stream.held_by_us {
+        Some(Hold::PortZero) => (false, false),
+        _ => (
+            stream.direction.sends() && stream.remote_rtp.is_some(),
+            stream.direction.receives(),
+        ),
     }
 }
 

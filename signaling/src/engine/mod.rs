@@ -6,6 +6,7 @@
 //!
 //! A room is used by one thread, so there is no lock in it, and once its calls are up a tick allocates nothing.
 
+mod association;
 #[cfg(feature = "net")]
 mod clock;
 mod leg;

@@ -7,6 +7,7 @@ use crate::session::ParticipantId;
 use media_mix::{
     Audience, Level, ListenerId, Mixer, MixerConfig, MixerError, Rate, Resampler, SourceId,
 };
+use rtp_core::dtls::DtlsError;
 use rtp_core::dtmf::{DtmfError, KeyPress};
 use rtp_core::negotiate::AudioStream;
 use rtp_core::transport::{Event, PacketBuf, Path, Transmit};
@@ -66,6 +67,13 @@ pub enum RoomEvent {
         call: CallId,
         /// The address.
         to: std::net::SocketAddr,
+    },
+    /// The DTLS handshake that a call's sound needs has failed: nothing will be heard either way.
+    Unsecured {
+        /// Which call.
+        call: CallId,
+        /// Why.
+        error: DtlsError,
     },
 }
 
@@ -241,6 +249,8 @@ impl Room {
             .find(|(call, _)| *call == id)
             .ok_or(RoomError::Unknown)?;
         leg.update(now, &mut self.mixer, stream)?;
+        // A handshake may begin with it.
+        self.turn = 0;
         Ok(())
     }
 
@@ -337,11 +347,15 @@ impl Room {
         Ok(())
     }
 
-    /// Takes a packet that arrived for a call. It is decrypted in place.
-    pub fn receive(&mut self, now: Instant, id: CallId, path: Path, packet: &mut [u8]) {
-        if let Some((_, leg)) = self.legs.iter_mut().find(|(call, _)| *call == id) {
-            leg.receive(now, path, packet);
+    /// Takes a packet that arrived for a call. It is decrypted in place. `true`: poll transmits now, for an answer that
+    /// should not wait for the tick.
+    pub fn receive(&mut self, now: Instant, id: CallId, path: Path, packet: &mut [u8]) -> bool {
+        let leg = self.legs.iter_mut().find(|(call, _)| *call == id);
+        let answers = leg.is_some_and(|(_, leg)| leg.receive(now, path, packet));
+        if answers {
+            self.turn = 0;
         }
+        answers
     }
 
     /// Mixes one tick. Poll transmits and events afterwards.
@@ -373,6 +387,13 @@ impl Room {
                     &mut self.events,
                     &mut self.dropped,
                     RoomEvent::Key { call: *id, key },
+                );
+            }
+            if let Some(error) = leg.poll_unsecured() {
+                push(
+                    &mut self.events,
+                    &mut self.dropped,
+                    RoomEvent::Unsecured { call: *id, error },
                 );
             }
             while let Some(event) = leg.poll_event() {

@@ -396,7 +396,9 @@ impl Thread {
             }
             Command::UpdateCall { id, stream } => {
                 of = Some(id);
-                room.update_call(now, id, stream.as_deref())
+                let updated = room.update_call(now, id, stream.as_deref());
+                self.transmit(key, now);
+                updated
             }
             Command::RemoveCall(id) => {
                 room.close_call(now, id);
@@ -487,19 +489,27 @@ impl Thread {
         };
         let (socket, local) = sockets.of(component);
         let now = Instant::now();
+        let key = sockets.room;
+        let (mut more, mut answers) = (true, false);
         for _ in 0..BATCH {
             match socket.recv_from(buffer) {
                 Ok((len, from)) => {
                     let packet = &mut buffer[..len];
                     capture(&mut self.capture, now, from, local, packet);
-                    room.receive(now, sockets.call, Path { component, from }, packet);
+                    answers |= room.receive(now, sockets.call, Path { component, from }, packet);
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    more = false;
+                    break;
+                }
                 // An ICMP answer to something that we sent: the peer's port is closed; its silence will tell.
                 Err(_) => {}
             }
         }
-        true
+        if answers {
+            self.transmit(key, now);
+        }
+        more
     }
 
     fn tick(&mut self) {

@@ -56,7 +56,14 @@ impl Gateway {
         }
         let sockets = self.ports.allocate(now)?;
         let local = local_address(&sockets, self.advertise);
-        let can = capabilities(&registry, local, request.secure, &request.suites);
+        let fingerprint = Some(self.certificate.fingerprint());
+        let can = capabilities(
+            &registry,
+            local,
+            request.secure,
+            &request.suites,
+            fingerprint,
+        );
         let dialled = Call::dial(
             now,
             self.driver.endpoint(),
@@ -299,6 +306,7 @@ impl Gateway {
         let epoch = rtcp::Epoch::new(instant, wall);
         let mut config = LegConfig::new(entry.registry.clone(), self.random.clone(), epoch);
         config.media_timeout = entry.media_timeout;
+        config.certificate = Some(self.certificate.clone());
         let hears = open.session.allow(who, Action::Subscribe).is_ok();
         let command = Command::AddCall {
             id,
@@ -356,9 +364,11 @@ pub(super) fn info(entry: &Entry, now: Instant) -> CallInfo {
             .answered_at()
             .map_or(Duration::ZERO, |at| now.saturating_duration_since(at)),
         setup: call.answered_at().map(|at| at - call.since()),
-        suite: stream
-            .and_then(|stream| stream.srtp.as_ref())
-            .map(|keys| keys.local.suite()),
+        suite: match stream.and_then(|stream| stream.srtp.as_ref()) {
+            Some(keys) => Some(keys.local.suite()),
+            None => entry.report.as_ref().and_then(|report| report.suite),
+        },
+        dtls: stream.is_some_and(|stream| stream.dtls.is_some()),
         codec: stream
             .map(|stream| stream.send.codec.name.clone())
             .unwrap_or_default(),

@@ -3,6 +3,7 @@
 use crate::dial::Secure;
 use crate::random::Random;
 use media_mix::codec::Registry;
+use rtp_core::dtls::Certificate;
 use rtp_core::srtp::Suite;
 use sip_core::{Config, DigestPolicy, Uninvited};
 use std::net::{IpAddr, SocketAddr};
@@ -25,6 +26,8 @@ pub struct GatewayConfig {
     pub secure: Secure,
     /// The SRTP suites that calls which come in may use, most preferred first; default [`Suite::ALL`].
     pub suites: Vec<Suite>,
+    /// What DTLS handshakes show; default none: [`Gateway::bind`](super::Gateway::bind) makes one.
+    pub certificate: Option<Certificate>,
     /// What happens to requests that begin something here; default [`Uninvited::Forbid`]: a gateway that only dials.
     pub uninvited: Uninvited,
     /// The endpoint's own configuration: transfers, MESSAGE, the registrar's role, timers and bounds. `uninvited`,
@@ -52,6 +55,7 @@ impl GatewayConfig {
             registry: Registry::default(),
             secure: Secure::Allow,
             suites: Suite::ALL.to_vec(),
+            certificate: None,
             uninvited: Uninvited::Forbid,
             endpoint: Config::default(),
             digest: None,

@@ -3,6 +3,7 @@
 use super::{EngineBusy, SessionId};
 use crate::call::CallError;
 use crate::session::SessionError;
+use rtp_core::dtls::CertificateError;
 use rtp_core::net::PortError;
 use std::io;
 use std::net::SocketAddr;
@@ -47,6 +48,9 @@ pub enum GatewayError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BindError {
+    /// A certificate for DTLS could not be made.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
     /// SIP cannot listen.
     #[error("cannot listen for SIP at {addr}: {source}")]
     Sip {

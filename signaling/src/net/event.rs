@@ -146,8 +146,10 @@ pub struct CallInfo {
     pub duration: Duration,
     /// From the INVITE to the answer.
     pub setup: Option<Duration>,
-    /// The suite that encrypts its sound; `None` in the clear.
+    /// The suite that encrypts its sound; `None` in the clear, and while a DTLS handshake goes on.
     pub suite: Option<Suite>,
+    /// Whether its keys come from a DTLS handshake.
+    pub dtls: bool,
     /// The SDP name of the codec that is agreed on; empty before.
     pub codec: String,
     /// Whether we hold it.

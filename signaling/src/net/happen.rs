@@ -100,6 +100,7 @@ impl Gateway {
             local_address(&sockets, self.advertise),
             self.secure,
             &self.suites,
+            Some(self.certificate.fingerprint()),
         );
         let random = self.random.clone();
         let Some(call) = Call::incoming(now, self.driver.endpoint(), id, offer, can, random) else {
@@ -158,6 +159,11 @@ impl Gateway {
                 // Over already, if this fails.
                 let _ = self.with_call(call, |call, now, driver| {
                     call.media_lost(now, driver.endpoint())
+                });
+            }
+            EngineEvent::Room(RoomEvent::Unsecured { call, error }) => {
+                let _ = self.with_call(call, |call, now, driver| {
+                    call.unsecured(now, driver.endpoint(), error)
                 });
             }
             EngineEvent::Room(_) => {}

@@ -29,6 +29,7 @@ use crate::random::Random;
 use calls::Entry;
 use listen::listen;
 use media_mix::codec::Registry;
+use rtp_core::dtls::Certificate;
 use rtp_core::net::PortAllocator;
 use rtp_core::srtp::Suite;
 use sessions::OpenSession;
@@ -53,6 +54,7 @@ pub struct Gateway {
     registry: Registry,
     secure: Secure,
     suites: Vec<Suite>,
+    certificate: Certificate,
     random: Random,
     advertise: Option<IpAddr>,
     sip: SocketAddr,
@@ -87,6 +89,10 @@ impl Gateway {
     /// When SIP cannot listen at the address, the port range is of no use, or a thread cannot start.
     pub async fn bind(config: GatewayConfig) -> Result<Self, BindError> {
         let ports = PortAllocator::new(config.bind.ip(), config.rtp_ports.clone())?;
+        let certificate = match config.certificate {
+            Some(certificate) => certificate,
+            None => Certificate::generate()?,
+        };
         let mut endpoint = config.endpoint;
         endpoint.uninvited = config.uninvited;
         endpoint.digest = config.digest;
@@ -113,6 +119,7 @@ impl Gateway {
             registry: config.registry,
             secure: config.secure,
             suites: config.suites,
+            certificate,
             random: config.random,
             advertise: config.advertise,
             sip,

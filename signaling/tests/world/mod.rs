@@ -103,8 +103,13 @@ impl Side {
         while let Some(event) = self.endpoint.poll_event() {
             match event {
                 Event::Incoming { call, offer, .. } => {
-                    let can =
-                        capabilities(&self.registry, self.rtp.into(), self.secure, Suite::ALL);
+                    let can = capabilities(
+                        &self.registry,
+                        self.rtp.into(),
+                        self.secure,
+                        Suite::ALL,
+                        None,
+                    );
                     let random = self.random.clone();
                     self.call =
                         Call::incoming(now, &mut self.endpoint, call, offer.as_ref(), can, random);
@@ -174,6 +179,7 @@ impl World {
             ours.rtp.into(),
             request.secure,
             &request.suites,
+            None,
         );
         let random = ours.random.clone();
         ours.call = Some(Call::dial(self.now, &mut ours.endpoint, request, can, random).unwrap());
