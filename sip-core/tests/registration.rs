@@ -287,6 +287,31 @@ fn calls_through_a_registration_follow_its_routes_under_its_gruu() {
         request.header("Contact").unwrap().to_str(),
         format!("<{gruu}>")
     );
+
+    // And so do requests outside calls.
+    let now = net.now;
+    let from = || NameAddr::parse("<sip:bob@example.org>").unwrap();
+    let amy = || "sip:amy@example.net".parse().unwrap();
+    let options = sip_core::Options::new(amy(), from()).through(id);
+    net.endpoints[PHONE].options(now, options).unwrap();
+    let subscribe = sip_core::Subscribe::new(amy(), from(), "presence").through(id);
+    net.endpoints[PHONE].subscribe(now, subscribe).unwrap();
+    let publish = "PUBLISH".parse().unwrap();
+    let publish = sip_core::Outside::new(publish, amy(), from()).through(id);
+    net.endpoints[PHONE].send_outside(now, publish).unwrap();
+    let mut sent = 0;
+    while let Some(transmit) = net.endpoints[PHONE].poll_transmit() {
+        let message = Message::parse(transmit.bytes).unwrap();
+        if message.method() == Some(Method::Ack) {
+            continue;
+        }
+        sent += 1;
+        assert_eq!(transmit.to.remote(), address(REGISTRAR));
+        assert_eq!(message.header("Route").unwrap().to_str(), route);
+        let contact = message.header("Contact").unwrap();
+        assert_eq!(contact.to_str(), format!("<{gruu}>"));
+    }
+    assert_eq!(sent, 3);
 }
 
 #[test]

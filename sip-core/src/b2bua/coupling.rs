@@ -302,6 +302,7 @@ impl Coupling {
     fn dress(&self, mut invite: Invite) -> Invite {
         invite.body.clone_from(&self.offer);
         invite.max_forwards = self.hops;
+        invite.early_offers = false;
         invite.headers.extend_from_slice(&self.headers);
         invite
     }

@@ -7,12 +7,11 @@ use bytes::Bytes;
 use super::call::{Call, CallState};
 use super::command::CommandError;
 use super::deadlines::Waiter;
-use super::event::{Event, RequestId};
 use super::flow::{Flow, FlowError, Target};
 use super::large::Fallback;
 use super::table::Key;
 use super::{EndCause, EndKind, EndedBy, Endpoint, wire};
-use crate::auth::{Attempt, ClientAuth};
+use crate::auth::Attempt;
 use crate::dialog::Dialog;
 use crate::transaction::{InviteClient, NonInviteClient, Step, Timer, Timers};
 use crate::{BuildError, HeaderName, Message, Method};
@@ -76,8 +75,6 @@ pub(crate) struct Client {
     owner: Option<Key>,
     purpose: Purpose,
     pub(crate) attempt: Attempt,
-    /// What answers challenges to a request outside any call.
-    auth: Option<Box<ClientAuth>>,
     acks: Vec<StoredAck>,
     branch: Box<str>,
     method: Method,
@@ -163,7 +160,6 @@ impl Endpoint {
             owner,
             purpose,
             attempt,
-            auth: None,
             acks: Vec::new(),
             branch: branch.clone(),
             method: method.clone(),
@@ -180,16 +176,6 @@ impl Endpoint {
         self.rearm_client(key);
         self.out.send(target, bytes);
         Ok(key)
-    }
-
-    pub(crate) fn remember_auth(&mut self, key: Key, auth: Box<ClientAuth>) {
-        if let Some(client) = self.clients.get_mut(key) {
-            client.auth = Some(auth);
-        }
-    }
-
-    pub(crate) fn recall_auth(&mut self, key: Key) -> Option<Box<ClientAuth>> {
-        self.clients.get_mut(key)?.auth.take()
     }
 
     pub(crate) fn rearm_client(&mut self, key: Key) {
@@ -283,10 +269,9 @@ impl Endpoint {
             Purpose::Cancel => {}
             Purpose::Standalone => {
                 let cause = failure.cause(client.target.to_string());
-                self.out.tell(Event::Replied {
-                    request: RequestId(client.owner.unwrap_or(key)),
-                    result: Err(cause),
-                });
+                if let Some(owner) = client.owner {
+                    self.standalone_failed(now, owner, cause);
+                }
             }
             Purpose::Register(flow) => {
                 if let Some(owner) = client.owner {
@@ -410,7 +395,9 @@ impl Endpoint {
             Purpose::Cancel => {}
             Purpose::Standalone if !is_final => {}
             Purpose::Standalone => {
-                self.outside_response(now, owner.unwrap_or(reply.client), &reply);
+                if let Some(owner) = owner {
+                    self.outside_response(now, owner, &reply);
+                }
             }
             Purpose::Register(flow) => {
                 if let Some(owner) = owner.filter(|_| is_final) {

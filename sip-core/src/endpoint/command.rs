@@ -154,6 +154,8 @@ pub struct Options {
     pub headers: Vec<(String, String)>,
     /// Where to send it, when the application knows better than the URI.
     pub target: Option<Target>,
+    /// The registration through which it goes.
+    pub registration: Option<RegistrationId>,
 }
 
 impl Options {
@@ -164,7 +166,14 @@ impl Options {
             from,
             headers: Vec::new(),
             target: None,
+            registration: None,
         }
+    }
+
+    /// Asks through a registration that stands; see [`Invite::through`].
+    pub fn through(mut self, registration: RegistrationId) -> Self {
+        self.registration = Some(registration);
+        self
     }
 
     /// Sets where to send it.
@@ -174,7 +183,8 @@ impl Options {
     }
 }
 
-/// A request to send outside any call: [`Endpoint::send_outside`](crate::Endpoint::send_outside).
+/// A request to send outside any call: [`Endpoint::send_outside`](crate::Endpoint::send_outside),
+/// or [`Endpoint::refer`](crate::Endpoint::refer).
 ///
 /// ```
 /// use sip_core::{Body, Method, Outside, header::NameAddr};
@@ -200,8 +210,12 @@ pub struct Outside {
     pub body: Option<Body>,
     /// For 401 and 407.
     pub account: Option<Account>,
-    /// Where to send it, when the application knows better than the URI.
+    /// Route set: an outbound proxy is one `<sip:proxy;lr>`.
+    pub route: Vec<NameAddr>,
+    /// Where to send it, when the application knows better than the URI or route.
     pub target: Option<Target>,
+    /// The registration through which it goes.
+    pub registration: Option<RegistrationId>,
 }
 
 impl Outside {
@@ -215,8 +229,22 @@ impl Outside {
             headers: Vec::new(),
             body: None,
             account: None,
+            route: Vec::new(),
             target: None,
+            registration: None,
         }
+    }
+
+    /// Sets where to send it.
+    pub fn target(mut self, target: Target) -> Self {
+        self.target = Some(target);
+        self
+    }
+
+    /// Sends through a registration that stands; see [`Invite::through`].
+    pub fn through(mut self, registration: RegistrationId) -> Self {
+        self.registration = Some(registration);
+        self
     }
 
     /// Adds a header.

@@ -473,10 +473,11 @@ impl Endpoint {
             builder = wire::response_with_body(builder, body);
         }
         let response = builder.build()?;
-        let to = self.server_target(arrival.server);
         if !self.respond(now, arrival.server, &response) {
             return Err(CommandError::State("an INVITE that still waits"));
         }
+        // Known only now: its connection may have closed since the request.
+        let to = self.server_target(arrival.server);
         let Some(to) = to else {
             return Err(CommandError::State("an INVITE that still waits"));
         };

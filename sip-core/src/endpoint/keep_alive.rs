@@ -192,6 +192,10 @@ impl Endpoint {
                 self.out.send(Target::Flow(flow), success.to_bytes().into());
                 return;
             }
+            Some(refused @ Binding::Unknown { .. }) if self.config.registrar.is_some() => {
+                self.out.send(Target::Flow(flow), refused.to_bytes().into());
+                return;
+            }
             Some(Binding::Success { id, mapped }) => (id, Some(mapped)),
             Some(Binding::Error(id)) => (id, None),
             _ => {

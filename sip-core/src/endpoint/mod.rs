@@ -27,6 +27,7 @@
 //! [`register`](Endpoint::register) keeps accounts registered (see [`registration`](crate::registration)), and
 //! [`Config::registrar`] makes it a registrar itself (see [`registrar`](crate::registrar)).
 
+mod answers;
 mod body;
 mod call;
 mod callers;
@@ -101,6 +102,7 @@ use questions::Asked;
 use receive::Reading;
 use registrations::FlowUser;
 use servers::Server;
+use standalone::Standalone;
 pub(crate) use table::Key;
 use table::Table;
 #[cfg(feature = "net")]
@@ -141,6 +143,10 @@ pub struct Endpoint {
     by_remote: BTreeSet<(Transport, SocketAddr, Key)>,
     servers: Table<Server>,
     server_keys: HashMap<Box<str>, Key>,
+    /// Server transactions whose response opens a connection.
+    opened: BTreeSet<answers::Opened>,
+    /// Requests of ours outside any call.
+    requests: Table<Standalone>,
     /// Unanswered INVITEs by From tag, Call-ID and CSeq (8.2.2.2).
     merges: HashMap<Box<str>, Key>,
     calls: Table<Call>,
@@ -192,6 +198,8 @@ impl Endpoint {
             by_remote: BTreeSet::new(),
             servers: Table::new(bounds.transactions),
             server_keys: HashMap::new(),
+            opened: BTreeSet::new(),
+            requests: Table::new(bounds.transactions),
             merges: HashMap::new(),
             calls: Table::new(bounds.calls),
             subscriptions: Table::new(bounds.subscriptions),
@@ -311,6 +319,8 @@ impl Endpoint {
             && self.server_keys.is_empty()
             && self.merges.is_empty()
             && self.by_remote.is_empty()
+            && self.opened.is_empty()
+            && self.requests.len() == 0
             && self.dialogs.is_empty()
             && self.subscriptions.len() == 0
             && self.registrations.len() == 0

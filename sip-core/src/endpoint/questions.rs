@@ -25,6 +25,12 @@ pub(crate) enum Purpose {
     Request(Key, Box<Message>),
     /// The addresses for one flow of a registration.
     Registration(Key, usize),
+    /// The addresses for a request outside any call.
+    Standalone(Key),
+    /// The addresses for what begins a subscription.
+    Subscription(Key),
+    /// The addresses for a response.
+    Answer(Key),
     /// The bindings that a REGISTER changes.
     Load(Box<Registering>),
     /// Whether the bindings that a REGISTER made are kept.
@@ -183,6 +189,9 @@ impl Endpoint {
                 self.respond_as_told(now, server, &request, answer)
             }
             Purpose::Registration(key, flow) => self.register_resolved(now, key, flow, answer),
+            Purpose::Standalone(key) => self.standalone_resolved(now, key, answer),
+            Purpose::Subscription(key) => self.begin_resolved(now, key, answer),
+            Purpose::Answer(key) => self.answer_resolved(now, key, answer),
             Purpose::Load(registering) => self.loaded(now, *registering, answer),
             Purpose::Store(store) => {
                 let (registering, change) = *store;

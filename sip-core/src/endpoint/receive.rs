@@ -69,6 +69,7 @@ impl Endpoint {
             self.forget_connection(id);
         }
         self.remote_failed(now, flow, cause);
+        self.answers_failed(now, flow);
         self.flow_lost(now, flow, cause);
     }
 

@@ -10,10 +10,9 @@ use super::deadlines::Waiter;
 use super::event::{Event, QuestionAnswer};
 use super::flow::{Flow, FlowError, Target, Transport};
 use super::hops::Place;
-use super::outgoing::check_headers;
 use super::table::Key;
-use super::{EndCause, EndKind, EndedBy, Endpoint, questions};
-use crate::auth::{Attempt, ClientAuth};
+use super::{EndCause, EndKind, EndedBy, Endpoint, questions, route};
+use crate::auth::{Account, Attempt, ClientAuth};
 use crate::header::NameAddr;
 use crate::registration::{
     FlowState, MAX_FLOWS, Proxy, Registered, Registration, RegistrationId, RegistrationState,
@@ -241,11 +240,7 @@ impl Endpoint {
             }
             flow.stage = Stage::Waiting;
             if let Some(way) = flow.way.as_deref_mut() {
-                match answer {
-                    Some(QuestionAnswer::Dns(answer)) => way.answer(answer, &mut endpoint.draw.0),
-                    Some(QuestionAnswer::Targets(targets)) => way.replace(targets),
-                    _ => way.unanswered(),
-                }
+                route::hear(way, answer, &mut endpoint.draw.0);
             }
             let (cause, retry_after) = match flow.last.take() {
                 Some(last) => *last,
@@ -541,28 +536,49 @@ impl Endpoint {
 
     /// Fits a call to the registration that it goes through; gives the Contact to use.
     pub(crate) fn through(&self, invite: &mut Invite) -> Result<Option<String>, CommandError> {
-        let Some(id) = invite.registration else {
+        let Some(through) = self.standing_registration(invite.registration)? else {
             return Ok(None);
         };
-        check_headers(&invite.headers)?;
+        invite.account = invite.account.take().or(through.account);
+        if invite.route.is_empty() {
+            invite.route = through.route;
+        }
+        invite.target.get_or_insert(through.target);
+        Ok(through.contact)
+    }
+
+    /// What a request that begins something goes by, through a registration that stands.
+    pub(crate) fn standing_registration(
+        &self,
+        id: Option<RegistrationId>,
+    ) -> Result<Option<Through>, CommandError> {
+        let Some(id) = id else { return Ok(None) };
         let registered = self.registrations.get(id.0).ok_or(Gone)?;
         let standing = registered.flows.iter().find(|flow| flow.stands());
         let Some((flow, standing)) = standing.and_then(|flow| Some((flow, flow.flow?))) else {
             return Err(CommandError::State("a registration that stands"));
         };
-        if invite.account.is_none() {
-            invite.account = registered.plan.account.clone();
-        }
-        if invite.route.is_empty() {
-            invite.route = match flow.service_route.is_empty() {
-                true => flow.proxy.route.iter().cloned().collect(),
-                false => flow.service_route.to_vec(),
-            };
-        }
-        invite.target.get_or_insert(Target::Flow(standing));
+        let route = match flow.service_route.is_empty() {
+            true => flow.proxy.route.iter().cloned().collect(),
+            false => flow.service_route.to_vec(),
+        };
         let contact = registered.public_gruu.as_ref().or(flow.contact.as_ref());
-        Ok(contact.map(|uri| format!("<{uri}>")))
+        Ok(Some(Through {
+            account: registered.plan.account.clone(),
+            route,
+            target: Target::Flow(standing),
+            contact: contact.map(|uri| format!("<{uri}>")),
+        }))
     }
+}
+
+/// How a request goes through a registration: with which credentials, along which routes, over
+/// which flow, under which Contact.
+pub(crate) struct Through {
+    pub(crate) account: Option<Account>,
+    pub(crate) route: Vec<NameAddr>,
+    pub(crate) target: Target,
+    pub(crate) contact: Option<String>,
 }
 
 fn first_hop(plan: &Registration, proxy: &Proxy) -> Result<Uri, CommandError> {

@@ -1,4 +1,6 @@
 //! The way of an INVITE from address to address: RFC 3263 section 4.3 (see [`crate::resolve`]).
+//! Requests outside calls walk theirs in `standalone`, subscriptions in `subscription::begin`,
+//! responses in `answers`.
 
 use std::time::{Duration, Instant};
 
@@ -90,11 +92,7 @@ impl Endpoint {
             return;
         }
         if let Some(way) = outgoing.way.as_deref_mut() {
-            match answer {
-                Some(QuestionAnswer::Dns(answer)) => way.answer(answer, &mut self.draw.0),
-                Some(QuestionAnswer::Targets(targets)) => way.replace(targets),
-                _ => way.unanswered(),
-            }
+            hear(way, answer, &mut self.draw.0);
         }
         let (last, message) = match outgoing.last.take() {
             Some(last) => *last,
@@ -177,5 +175,18 @@ impl Endpoint {
         } else if !self.avoided.is_empty() {
             self.avoided.remove(target.transport(), target.remote());
         }
+    }
+}
+
+/// Tells a way what became of its question.
+pub(crate) fn hear(
+    way: &mut Resolution,
+    answer: Option<QuestionAnswer>,
+    chance: &mut dyn FnMut(&mut [u8]),
+) {
+    match answer {
+        Some(QuestionAnswer::Dns(answer)) => way.answer(answer, chance),
+        Some(QuestionAnswer::Targets(targets)) => way.replace(targets),
+        _ => way.unanswered(),
     }
 }

@@ -9,6 +9,7 @@ use super::flow::{Flow, Target};
 use super::table::Key;
 use super::{Endpoint, wire};
 use crate::header::Via;
+use crate::resolve::Resolution;
 use crate::transaction::{
     InviteServer, InviteServerState, NonInviteServer, NonInviteServerState, Step,
 };
@@ -26,13 +27,15 @@ pub(crate) struct Server {
     machine: Machine,
     name: Box<str>,
     merge: Option<Box<str>>,
-    to: Target,
+    pub(crate) to: Target,
     /// The tag of our responses; the answer to a CANCEL bears it too (9.2).
     pub(crate) tag: Box<str>,
     pub(crate) owner: Option<Key>,
     /// For the 100 that goes out by itself; dropped with the final response.
     request: Option<Box<Message>>,
-    last: Option<Bytes>,
+    pub(crate) last: Option<Bytes>,
+    /// Where else the response may go, when nothing can be opened to where it went.
+    pub(crate) way: Option<Box<Resolution>>,
     armed: Option<Instant>,
 }
 
@@ -121,6 +124,7 @@ impl Endpoint {
             owner: None,
             request: Some(Box::new(request.clone())),
             last: None,
+            way: None,
             armed: None,
         };
         let key = self.servers.insert(server).ok()?;
@@ -147,6 +151,12 @@ impl Endpoint {
         self.deadlines
             .arm(Waiter::Server(key), &mut server.armed, None);
         self.server_keys.remove(&server.name);
+        if let Target::Open {
+            transport, remote, ..
+        } = server.to
+        {
+            self.opened.remove(&(transport, remote, key));
+        }
         if let Some(merge) = server.merge {
             self.merges.remove(&merge);
         }
@@ -205,6 +215,8 @@ impl Endpoint {
                 && let Some(request) = &server.request
             {
                 server.to = wire::response_target(request, flow, false);
+                let at = (server.to.transport(), server.to.remote(), key);
+                self.opened.insert(at);
             }
             let bytes = response.to_bytes();
             self.out.send(server.to.clone(), bytes.clone());

@@ -16,7 +16,11 @@ const REQUEST: u16 = 0x0001;
 const SUCCESS: u16 = 0x0101;
 const ERROR: u16 = 0x0111;
 const MAPPED_ADDRESS: u16 = 0x0001;
+const ERROR_CODE: u16 = 0x0009;
+const UNKNOWN_ATTRIBUTES: u16 = 0x000a;
 const XOR_MAPPED_ADDRESS: u16 = 0x0020;
+/// As many unknown attributes are named in an answer; who sends more hears of the first.
+const UNKNOWN: usize = 8;
 
 /// A Binding message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +28,14 @@ const XOR_MAPPED_ADDRESS: u16 = 0x0020;
 pub enum Binding {
     /// Where do you see me?
     Request(TransactionId),
+    /// The same with attributes that must be understood and are not (RFC 8489 section 6.3.1); as bytes, the
+    /// answer to it: 420, and which they are.
+    Unknown {
+        /// The request's.
+        id: TransactionId,
+        /// The types of these attributes, eight at most; the rest is zero.
+        attributes: [u16; UNKNOWN],
+    },
     /// There.
     Success {
         /// The request's.
@@ -41,8 +53,7 @@ pub fn is_stun(datagram: &[u8]) -> bool {
 }
 
 impl Binding {
-    /// Reads a datagram. `None`: another method, a broken message, a success without an address, or a request with
-    /// attributes that we would have to understand.
+    /// Reads a datagram. `None`: another method, a broken message, or a success without an address.
     pub fn parse(datagram: &[u8]) -> Option<Self> {
         let (header, attributes) = datagram.split_at_checked(HEADER)?;
         let kind = u16::from_be_bytes([header[0], header[1]]);
@@ -51,7 +62,7 @@ impl Binding {
             return None;
         }
         let id: TransactionId = header[8..].try_into().ok()?;
-        let (mut mapped, mut unknown) = (None, false);
+        let (mut mapped, mut unknown, mut count) = (None, [0; UNKNOWN], 0);
         let mut rest = attributes;
         while let Some((head, after)) = rest.split_first_chunk::<4>() {
             let name = u16::from_be_bytes([head[0], head[1]]);
@@ -64,12 +75,21 @@ impl Binding {
                 }
                 MAPPED_ADDRESS => {}
                 // Comprehension-required (RFC 8489 section 14).
-                0..0x8000 => unknown = true,
+                0..0x8000 => {
+                    if let Some(place) = unknown.get_mut(count) {
+                        *place = name;
+                        count += 1;
+                    }
+                }
                 _ => {}
             }
         }
         match kind {
-            REQUEST if !unknown => Some(Self::Request(id)),
+            REQUEST if count == 0 => Some(Self::Request(id)),
+            REQUEST => Some(Self::Unknown {
+                id,
+                attributes: unknown,
+            }),
             SUCCESS => Some(Self::Success {
                 id,
                 mapped: mapped?,
@@ -79,14 +99,31 @@ impl Binding {
         }
     }
 
-    /// The bytes of a request or a success; those of an error say no more than that.
+    /// The bytes of a request, a success, or a refusal; those of [`Error`](Self::Error) say no more than that.
     pub fn to_bytes(self) -> Vec<u8> {
         let (kind, id, mapped) = match self {
             Self::Request(id) => (REQUEST, id, None),
             Self::Success { id, mapped } => (SUCCESS, id, Some(mapped)),
-            Self::Error(id) => (ERROR, id, None),
+            Self::Error(id) | Self::Unknown { id, .. } => (ERROR, id, None),
         };
         let mut attributes = Vec::new();
+        if let Self::Unknown {
+            attributes: unknown,
+            ..
+        } = self
+        {
+            let phrase = b"Unknown Attribute";
+            attributes.extend_from_slice(&ERROR_CODE.to_be_bytes());
+            attributes.extend_from_slice(&(4 + phrase.len() as u16).to_be_bytes());
+            attributes.extend_from_slice(&[0, 0, 4, 20]);
+            attributes.extend_from_slice(phrase);
+            attributes.resize(attributes.len().next_multiple_of(4), 0);
+            let named: Vec<u16> = unknown.into_iter().take_while(|name| *name != 0).collect();
+            attributes.extend_from_slice(&UNKNOWN_ATTRIBUTES.to_be_bytes());
+            attributes.extend_from_slice(&(2 * named.len() as u16).to_be_bytes());
+            attributes.extend(named.iter().flat_map(|name| name.to_be_bytes()));
+            attributes.resize(attributes.len().next_multiple_of(4), 0);
+        }
         if let Some(mapped) = mapped {
             let (family, mut ip) = match mapped.ip() {
                 IpAddr::V4(ip) => (1, ip.octets().to_vec()),
@@ -176,7 +213,25 @@ mod tests {
         let mut named = request.clone();
         named.extend_from_slice(b"\x00\x06\x00\x03bob\0");
         named[3] = 8;
-        assert_eq!(Binding::parse(&named), None);
+        let mut attributes = [0; UNKNOWN];
+        attributes[0] = 6;
+        let unknown = Binding::Unknown { id: ID, attributes };
+        assert_eq!(Binding::parse(&named), Some(unknown));
+        let refusal = unknown.to_bytes();
+        assert_eq!(
+            &refusal[HEADER..],
+            b"\x00\x09\x00\x15\0\0\x04\x14Unknown Attribute\0\0\0\x00\x0a\x00\x02\x00\x06\0\0"
+        );
+        assert_eq!(Binding::parse(&refusal), Some(Binding::Error(ID)));
+        // As many as there is room for, however many there are.
+        for name in 1..=40u8 {
+            named.extend_from_slice(&[0x01, name, 0, 0]);
+        }
+        named[3] += 160;
+        let Some(Binding::Unknown { attributes, .. }) = Binding::parse(&named) else {
+            panic!("a request");
+        };
+        assert_eq!((attributes[0], attributes[7]), (6, 0x0107));
         for (at, byte) in [(1, 3), (4, 0)] {
             let mut other = request.clone();
             other[at] = byte;

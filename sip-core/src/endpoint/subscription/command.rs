@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::auth::Account;
 use crate::endpoint::{Body, Target};
 use crate::header::NameAddr;
+use crate::registration::RegistrationId;
 use crate::uri::Uri;
 
 /// A subscription to begin in a dialog of its own: [`Endpoint::subscribe`](crate::Endpoint::subscribe).
@@ -30,8 +31,12 @@ pub struct Subscribe {
     pub body: Option<Body>,
     /// For 401 and 407.
     pub account: Option<Account>,
-    /// Where to send it, when the application knows better than the URI.
+    /// Route set: an outbound proxy is one `<sip:proxy;lr>`.
+    pub route: Vec<NameAddr>,
+    /// Where to send it, when the application knows better than the URI or route.
     pub target: Option<Target>,
+    /// The registration through which it goes.
+    pub registration: Option<RegistrationId>,
 }
 
 impl Subscribe {
@@ -47,8 +52,17 @@ impl Subscribe {
             headers: Vec::new(),
             body: None,
             account: None,
+            route: Vec::new(),
             target: None,
+            registration: None,
         }
+    }
+
+    /// Subscribes through a registration that stands; see
+    /// [`Invite::through`](crate::Invite::through).
+    pub fn through(mut self, registration: RegistrationId) -> Self {
+        self.registration = Some(registration);
+        self
     }
 
     /// Sets how long.
@@ -64,7 +78,8 @@ impl Subscribe {
     }
 }
 
-/// A transfer to ask for: [`CallHandle::refer`](crate::CallHandle::refer).
+/// A transfer to ask for: [`CallHandle::refer`](crate::CallHandle::refer), or
+/// [`Endpoint::refer`](crate::Endpoint::refer) outside a call.
 ///
 /// ```
 /// let refer = sip_core::Refer::new("sip:carol@chicago.example.com".parse()?);

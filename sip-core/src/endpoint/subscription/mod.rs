@@ -13,6 +13,7 @@
 //!
 //! Left out: throttling (RFC 6446), and conditional notification (RFC 5839).
 
+mod begin;
 mod command;
 mod handle;
 mod notifier;
@@ -224,6 +225,8 @@ pub(crate) struct Sub {
     pub(crate) waiting: Option<Box<Waiting>>,
     /// The state that NOTIFY bears.
     pub(crate) body: Option<Body>,
+    /// What begins it, until somebody answered.
+    pub(crate) begin: Option<Box<begin::Begin>>,
     /// What the last NOTIFY says, and how the application is told.
     pub(crate) ending: Option<Box<(Terminated, SubscriptionEnd)>>,
 }
@@ -253,6 +256,7 @@ impl Sub {
             queued: false,
             waiting: None,
             body: None,
+            begin: None,
             ending: None,
         }
     }
@@ -342,7 +346,8 @@ impl Endpoint {
     /// Forgets a subscription and says why.
     pub(crate) fn end_sub(&mut self, call: &mut Call, key: Key, end: SubscriptionEnd) {
         let Some(at) = call.sub_at(key) else { return };
-        call.subs.remove(at);
+        let sub = call.subs.remove(at);
+        self.forget_begin(&sub);
         self.subscriptions.remove(key);
         self.out.tell(Event::SubscriptionEnded {
             subscription: SubscriptionId(key),
@@ -429,7 +434,9 @@ impl Endpoint {
             _ => {
                 let told = sub.ending.take().map(|ending| ending.1);
                 let end = told.unwrap_or(SubscriptionEnd::Failed(failure.cause(host)));
-                self.end_sub(call, key, end);
+                if !self.begin_elsewhere(now, call, key, end.clone()) {
+                    self.end_sub(call, key, end);
+                }
             }
         }
     }

@@ -1,127 +1,21 @@
 //! The subscriber's side: RFC 6665 sections 4.1 and 4.4.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{
-    Sub, Subscribe, SubscriptionEnd, SubscriptionId, SubscriptionState, Terminated, event_of,
-};
-use crate::auth::{Attempt, ClientAuth};
+use super::{Sub, SubscriptionEnd, SubscriptionId, SubscriptionState, Terminated, event_of};
+use crate::auth::Attempt;
 use crate::dialog::{Dialog, Effect};
-use crate::endpoint::call::{Call, CallState};
+use crate::endpoint::call::Call;
 use crate::endpoint::clients::{Purpose, Reply};
 use crate::endpoint::command::CommandError;
 use crate::endpoint::event::Event;
-use crate::endpoint::hops::Place;
-use crate::endpoint::outgoing::check_headers;
 use crate::endpoint::table::Key;
 use crate::endpoint::{Endpoint, wire};
-use crate::header::{self, Expires, MinExpires, NameAddr};
+use crate::header::{self, Expires, MinExpires};
 use crate::transaction::after;
 use crate::{HeaderName, Message, Method, StatusCode};
 
 impl Endpoint {
-    /// Subscribes in a dialog of its own (RFC 6665 section 4.1.2). The state comes as
-    /// [`Event::Notified`]; refreshes go out by themselves until
-    /// [`unsubscribe`](crate::SubscriptionHandle::unsubscribe) or [`Event::SubscriptionEnded`].
-    ///
-    /// The URI's host must be an address, or `target` given.
-    pub fn subscribe(
-        &mut self,
-        now: Instant,
-        subscribe: Subscribe,
-    ) -> Result<SubscriptionId, CommandError> {
-        let now = self.advance(now);
-        if !self.out.has_room() {
-            return Err(CommandError::Full("outbox"));
-        }
-        check_headers(&subscribe.headers)?;
-        let target = match self.place(&subscribe.uri, subscribe.target.clone())? {
-            Place::At(target) => target,
-            Place::Ask(_) => return Err(CommandError::State("an address: give a target")),
-        };
-        let mut call = Call::new(
-            true,
-            Arc::from(self.draw.call_id()),
-            Arc::from(self.draw.tag()),
-        );
-        call.state = CallState::Ended;
-        call.host = subscribe.uri.host_str().unwrap_or_default().to_owned();
-        call.contact_user = match (&self.config.contact_user, subscribe.from.uri()) {
-            (Some(user), _) => user.clone(),
-            (None, Ok(uri)) => uri.user().unwrap_or_default().to_owned(),
-            (None, Err(_)) => String::new(),
-        };
-        call.auth = subscribe
-            .account
-            .clone()
-            .map(|account| Box::new(ClientAuth::new(account)));
-        call.target = Some(target);
-        let Some(key) = self.new_call(call) else {
-            return Err(CommandError::Full("call table"));
-        };
-        self.with_call(key, |endpoint, call| {
-            let Some(sub) = endpoint.new_sub(call) else {
-                return Err(CommandError::Full("subscription table"));
-            };
-            endpoint
-                .begin_subscription(now, call, sub, &subscribe)
-                .inspect_err(|_| {
-                    endpoint.subscriptions.remove(sub);
-                })
-                .map(|()| SubscriptionId(sub))
-        })
-        .unwrap_or(Err(CommandError::Full("call table")))
-    }
-
-    fn begin_subscription(
-        &mut self,
-        now: Instant,
-        call: &mut Call,
-        key: Key,
-        subscribe: &Subscribe,
-    ) -> Result<(), CommandError> {
-        let Some(target) = call.target.clone() else {
-            return Err(CommandError::State("a target"));
-        };
-        let mut sub = Sub::new(key, false, &subscribe.package, None);
-        sub.seq = 1;
-        sub.out = true;
-        sub.seconds = u32::try_from(subscribe.expires.as_secs()).unwrap_or(u32::MAX);
-        let until = after(now, self.config.timers.f);
-        sub.wait = Some(until);
-        sub.forks_until = subscribe.forks.then_some(until);
-        let from = subscribe.from.without_tag().with_tag(&call.local_tag)?;
-        let mut builder = Message::request(Method::Subscribe, &subscribe.uri)
-            .header(HeaderName::VIA, self.via(&target))
-            .max_forwards(70)
-            .header_display(HeaderName::FROM, from)
-            .header_display(HeaderName::TO, NameAddr::new(&subscribe.uri))
-            .header(HeaderName::CALL_ID, call.call_id.as_bytes())
-            .cseq(sub.seq)
-            .header(
-                HeaderName::CONTACT,
-                self.contact(&target, &call.contact_user),
-            )
-            .header(HeaderName::EVENT, sub.event())
-            .header_display(HeaderName::EXPIRES, sub.seconds);
-        if !subscribe.accept.is_empty() {
-            builder = builder.header(HeaderName::ACCEPT, subscribe.accept.join(", "));
-        }
-        builder = self.identify_request(builder);
-        for (name, value) in &subscribe.headers {
-            builder = builder.header(name, value);
-        }
-        if let Some(body) = &subscribe.body {
-            builder = wire::with_body(builder, body);
-        }
-        let request = builder.build()?;
-        let purpose = Purpose::Usage(key);
-        self.start_client(now, request, target, call.key, purpose, Attempt::none())?;
-        call.subs.push(sub);
-        Ok(())
-    }
-
     /// SUBSCRIBE inside the dialog: a refresh, or with zero seconds the end.
     pub(crate) fn resubscribe(
         &mut self,
@@ -211,7 +105,14 @@ impl Endpoint {
             {
                 self.refresh_again(now, call, key);
             }
-            _ => self.end_sub(call, key, SubscriptionEnd::Refused(status)),
+            _ => {
+                let end = SubscriptionEnd::Refused(status);
+                let elsewhere = status == StatusCode::SERVICE_UNAVAILABLE
+                    && self.begin_elsewhere(now, call, key, end.clone());
+                if !elsewhere {
+                    self.end_sub(call, key, end);
+                }
+            }
         }
     }
 
@@ -247,6 +148,7 @@ impl Endpoint {
         let at = call.dialog_of(key);
         let Some(sub) = call.sub(key) else { return };
         let first = sub.state == SubscriptionState::Subscribing;
+        sub.begin = None;
         if sub.refer {
             let refused = response
                 .header(HeaderName::REFER_SUB)
@@ -395,6 +297,7 @@ impl Endpoint {
         let Ok(dialog) = Dialog::from_notify(request, call.subs[at].seq) else {
             return false;
         };
+        call.subs[at].begin = None;
         if call.subs[at].branch.is_none() {
             call.subs[at].branch = Some(branch.into());
         } else {
