@@ -18,15 +18,22 @@ use crate::{HeaderName, Message, Method, StatusCode};
 
 impl Endpoint {
     /// A request that belongs to no transaction yet.
-    pub(crate) fn request(&mut self, now: Instant, flow: Flow, request: &Message, method: &Method) {
+    pub(crate) fn request(
+        &mut self,
+        now: Instant,
+        flow: Flow,
+        request: &Message,
+        method: &Method,
+        name: String,
+    ) {
         if *method == Method::Cancel {
-            self.cancelled(now, flow, request);
+            self.cancelled(now, flow, request, name);
             return;
         }
         if let Some(tag) = wire::to_tag(request) {
             let found = wire::call_id(request).and_then(|id| self.find_call(id, &tag));
             match found {
-                Some(key) => self.request_inside(now, flow, key, request, method),
+                Some(key) => self.request_inside(now, flow, key, request, method, name),
                 None => {
                     let status = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
                     self.respond_stateless(flow, request, status, false, |builder| builder);
@@ -67,7 +74,7 @@ impl Endpoint {
             });
             return;
         }
-        let Some(server) = self.start_server(now, flow, request, method) else {
+        let Some(server) = self.start_server(now, flow, request, method, name) else {
             self.counters.overload += 1;
             if *method == Method::Invite {
                 self.overloaded(flow, request);
@@ -542,13 +549,13 @@ impl Endpoint {
     }
 
     /// A CANCEL (9.2).
-    fn cancelled(&mut self, now: Instant, flow: Flow, request: &Message) {
+    fn cancelled(&mut self, now: Instant, flow: Flow, request: &Message, name: String) {
         let Some(invite) = self.find_server(request, &Method::Invite) else {
             let status = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
             self.respond_stateless(flow, request, status, false, |builder| builder);
             return;
         };
-        let Some(server) = self.start_server(now, flow, request, &Method::Cancel) else {
+        let Some(server) = self.start_server(now, flow, request, &Method::Cancel, name) else {
             self.counters.overload += 1;
             return;
         };

@@ -26,8 +26,9 @@ impl Endpoint {
         key: Key,
         request: &Message,
         method: &Method,
+        name: String,
     ) {
-        let Some(server) = self.start_server(now, flow, request, method) else {
+        let Some(server) = self.start_server(now, flow, request, method, name) else {
             self.counters.overload += 1;
             return;
         };

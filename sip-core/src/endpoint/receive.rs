@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::deadlines::Waiter;
 use super::event::Event;
 use super::flow::{ConnectionId, Flow, FlowError, Target, Transport};
+use super::servers::transaction_name;
 use super::{Endpoint, trace, wire};
 use crate::registration::stun::is_stun;
 use crate::transaction::after;
@@ -194,10 +195,16 @@ impl Endpoint {
         }
         match method {
             Method::Ack => self.ack(now, flow, &request),
-            method => match self.find_server(&request, &method) {
-                Some(key) => self.server_retransmitted(key),
-                None => self.request(now, flow, &request, &method),
-            },
+            method => {
+                let Some(name) = transaction_name(&request, &method) else {
+                    self.counters.malformed += 1;
+                    return;
+                };
+                match self.find_named(&name) {
+                    Some(key) => self.server_retransmitted(key),
+                    None => self.request(now, flow, &request, &method, name),
+                }
+            }
         }
     }
 }

@@ -83,8 +83,11 @@ fn merge_name(request: &Message) -> Option<String> {
 
 impl Endpoint {
     pub(crate) fn find_server(&self, request: &Message, method: &Method) -> Option<Key> {
-        let name = transaction_name(request, method)?;
-        self.server_keys.get(name.as_str()).copied()
+        self.find_named(&transaction_name(request, method)?)
+    }
+
+    pub(crate) fn find_named(&self, name: &str) -> Option<Key> {
+        self.server_keys.get(name).copied()
     }
 
     /// Whether this request is a copy of one that is being served (8.2.2.2).
@@ -92,15 +95,16 @@ impl Endpoint {
         merge_name(request).is_some_and(|name| self.merges.contains_key(name.as_str()))
     }
 
-    /// Begins a transaction for a request; `None` when the table is full.
+    /// Begins the transaction of this name for a request; `None` when the table is full.
     pub(crate) fn start_server(
         &mut self,
         now: Instant,
         flow: Flow,
         request: &Message,
         method: &Method,
+        name: String,
     ) -> Option<Key> {
-        let name: Box<str> = transaction_name(request, method)?.into();
+        let name: Box<str> = name.into();
         let reliable = flow.transport.is_reliable();
         let invite = *method == Method::Invite;
         let machine = if invite {

@@ -233,14 +233,14 @@ impl Endpoint {
         if let Some(way) = standalone.way.as_deref_mut() {
             route::hear(way, answer, &mut self.draw.0);
         }
-        let last = standalone.last.take().map_or_else(
-            || {
+        let last = match standalone.last.take() {
+            Some(last) => *last,
+            None => {
                 let cause = EndCause::new(EndedBy::Transport, EndKind::Unresolved);
                 let host = standalone.outside.uri.host_str().map(str::to_owned);
                 Err(cause.with_host(host))
-            },
-            |last| *last,
-        );
+            }
+        };
         self.next_standalone(now, key, last);
     }
 

@@ -125,6 +125,9 @@ pub(crate) fn stamp(request: Message, source: SocketAddr) -> Result<Message, Par
     if stamped.as_bytes() == via.as_bytes() {
         return Ok(request);
     }
+    if let Some(request) = request.spliced(via.as_bytes(), stamped.as_bytes()) {
+        return Ok(request);
+    }
     let edited = request
         .edit()
         .remove_first(HeaderName::VIA)

@@ -1,4 +1,4 @@
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::net::IpAddr;
 
 use super::{HeaderError, HeaderErrorReason, TypedHeader, ascii};
@@ -199,9 +199,10 @@ impl<'a> Via<'a> {
     pub fn stamped(&self, source: std::net::SocketAddr) -> String {
         let asks = self.rport().is_some();
         let differs = self.host().and_then(|h| h.ip()) != Some(source.ip());
-        let mut out = text::lossy(&self.bytes[..self.bytes.len() - self.params.len()])
-            .trim_end()
-            .to_owned();
+        let sent_by = text::lossy(&self.bytes[..self.bytes.len() - self.params.len()]);
+        // Room for an IPv6 address and a port.
+        let mut out = String::with_capacity(self.bytes.len() + 64);
+        out.push_str(sent_by.trim_end());
         for param in self.params().iter() {
             let name = param.name();
             if name.eq_ignore_ascii_case("received") {
@@ -209,15 +210,16 @@ impl<'a> Via<'a> {
             }
             out.push(';');
             out.push_str(name);
+            // Writing to a String does not fail.
             if name.eq_ignore_ascii_case("rport") {
-                out.push_str(&format!("={}", source.port()));
+                let _ = write!(out, "={}", source.port());
             } else if let Some(value) = param.value_bytes() {
                 out.push('=');
                 out.push_str(&text::lossy(value));
             }
         }
         if asks || differs {
-            out.push_str(&format!(";received={}", source.ip()));
+            let _ = write!(out, ";received={}", source.ip());
         }
         out
     }

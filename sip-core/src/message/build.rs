@@ -259,6 +259,8 @@ pub struct ResponseBuilder {
     draft: Draft,
     /// What a bad request lacks, its answer lacks too (RFC 4475 section 3.3.1).
     reply: bool,
+    /// Where a tag would go behind the To that was copied, as long as nothing in front of it moves.
+    tag_at: Option<usize>,
 }
 
 impl ResponseBuilder {
@@ -274,6 +276,7 @@ impl ResponseBuilder {
         ResponseBuilder {
             draft,
             reply: false,
+            tag_at: None,
         }
     }
 
@@ -300,6 +303,12 @@ impl ResponseBuilder {
             if let Some(field) = request.header(name) {
                 builder.draft.copied(name, field.value());
             }
+            if name == HeaderName::TO
+                && request.typed::<To<'_>>().is_ok_and(|to| to.tag().is_none())
+            {
+                // In front of the line end that was just written.
+                builder.tag_at = Some(builder.draft.out.len() - 2);
+            }
         }
         builder
     }
@@ -315,12 +324,20 @@ impl ResponseBuilder {
         }
         // "SIP/2.0 200 " is 12 bytes; the reason ends at the first line end.
         let end = memchr::memchr(b'\r', &self.draft.out).unwrap_or(12);
+        self.tag_at = None;
         self.draft.out.splice(12..end, reason.bytes());
         self
     }
 
     /// Adds a tag to the To that was copied from the request, unless it has one (RFC 3261 section 8.2.6.2).
     pub fn to_tag(mut self, tag: &str) -> Self {
+        if let Some(at) = self.tag_at.take()
+            && text::is_token(tag.as_bytes())
+        {
+            let parts = [b";tag=", tag.as_bytes()].concat();
+            self.draft.out.splice(at..at, parts);
+            return self;
+        }
         match add_to_tag(&self.draft.out, tag) {
             Ok(Some(out)) => self.draft.out = out,
             Ok(None) => {}

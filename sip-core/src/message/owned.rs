@@ -60,6 +60,33 @@ impl Message {
         self
     }
 
+    /// The same message with a part of a header's value replaced, without scanning it anew: `part` must
+    /// be a slice of this message that lies in one value, and `with` hold no line end. `None` otherwise.
+    pub(crate) fn spliced(&self, part: &[u8], with: &[u8]) -> Option<Message> {
+        let at = (part.as_ptr() as usize).checked_sub(self.bytes.as_ptr() as usize)?;
+        let end = at.checked_add(part.len())?;
+        let inside = |span: &Span| span.value_start() <= at && end <= span.value_end();
+        if !self.spans.iter().any(inside) || memchr::memchr2(b'\r', b'\n', with).is_some() {
+            return None;
+        }
+        let length = self.bytes.len() - part.len() + with.len();
+        u32::try_from(length).ok()?;
+        let mut bytes = Vec::with_capacity(length);
+        bytes.extend_from_slice(&self.bytes[..at]);
+        bytes.extend_from_slice(with);
+        bytes.extend_from_slice(&self.bytes[end..]);
+        let by = (with.len() as u32).wrapping_sub(part.len() as u32);
+        let mut head = self.head;
+        for place in [&mut head.headers_end, &mut head.body.0, &mut head.body.1] {
+            *place = place.wrapping_add(by);
+        }
+        Some(Message {
+            bytes: bytes.into(),
+            head,
+            spans: self.spans.iter().map(|span| span.moved(at, by)).collect(),
+        })
+    }
+
     /// One past the message's last byte in the bytes that were parsed.
     pub(crate) fn end(&self) -> usize {
         self.head.body.1 as usize
@@ -243,5 +270,44 @@ impl fmt::Display for Message {
 impl<'a> From<&'a Message> for MessageRef<'a> {
     fn from(message: &'a Message) -> Self {
         message.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::header::Via;
+
+    /// What is spliced reads like the same bytes scanned.
+    #[test]
+    fn a_spliced_message_is_the_one_that_its_bytes_say() {
+        let texts = [
+            "OPTIONS sip:a SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1;rport\r\nX: y\r\nl: 3\r\n\r\nabc",
+            "\r\nOPTIONS sip:a SIP/2.0\r\nX: y\r\nv: SIP/2.0/UDP a ;rport, SIP/2.0/TCP b\r\n folded\r\n\r\n",
+            "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP a\r\nbroken\r\nVia: SIP/2.0/UDP b\r\n\r\nbody beyond",
+        ];
+        for text in texts {
+            let message = Message::parse(text).unwrap();
+            let via: Via<'_> = message.typed().unwrap();
+            for with in [
+                "",
+                "v",
+                &"SIP/2.0/UDP a;rport=5060;received=192.0.2.1".repeat(3),
+            ] {
+                let spliced = message.spliced(via.as_bytes(), with.as_bytes()).unwrap();
+                let scanned = Message::parse(spliced.bytes.clone()).unwrap();
+                assert_eq!(spliced.as_bytes(), scanned.as_bytes());
+                if !with.is_empty() {
+                    assert_eq!(spliced.spans, scanned.spans, "{text} with {with}");
+                }
+                assert_eq!(spliced.head.body, scanned.head.body);
+                assert_eq!(spliced.body(), message.body());
+                assert_eq!(spliced.headers().count(), message.headers().count());
+            }
+            // Not inside one value, or with a line end: no.
+            assert!(message.spliced(message.start_line_bytes(), b"x").is_none());
+            assert!(message.spliced(via.as_bytes(), b"a\r\nX: y").is_none());
+            assert!(message.spliced(b"elsewhere", b"x").is_none());
+        }
     }
 }

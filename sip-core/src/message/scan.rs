@@ -39,6 +39,19 @@ impl Span {
         }
     }
 
+    /// The same where everything behind `at` lies so much further on; what the shift wraps round to is
+    /// right for a shift back.
+    pub(crate) fn moved(&self, at: usize, by: u32) -> Span {
+        let place = |place: usize| match place > at {
+            true => u64::from((place as u32).wrapping_add(by)),
+            false => place as u64,
+        };
+        Span {
+            starts: place(self.start()) | place(self.value_start()) << 32,
+            rest: self.rest >> 32 << 32 | place(self.value_end()),
+        }
+    }
+
     /// First byte of the line; it ends where the next one, or the empty line, starts.
     #[inline(always)]
     pub(crate) fn start(&self) -> usize {

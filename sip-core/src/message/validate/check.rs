@@ -4,7 +4,7 @@ use super::capabilities::{Capabilities, Role};
 use super::finding::{Answer, Findings, What};
 use super::syntax;
 use crate::header::{CSeq, Contact, From, MaxForwards, To, TypedHeader, Via};
-use crate::message::reference::{HeaderField, MessageRef};
+use crate::message::reference::{HeaderField, MessageRef, field};
 use crate::message::scan::{Span, flaw};
 use crate::message::{HeaderName, Method, StatusCode};
 use crate::text;
@@ -407,20 +407,10 @@ fn common(message: &MessageRef<'_>, judge: &mut Judge<'_>) {
             "RFC 3261 section 8.1.1.7",
         );
     }
-    for name in syntax::SINGLE {
-        if let Some(second) = message.headers_named(*name).nth(1) {
-            judge.bad(
-                second.offset(),
-                What::Duplicate(*name),
-                "RFC 3261 section 7.3.1",
-            );
-        }
-    }
+    single(message, judge);
+    let from = message.typed::<From<'_>>();
     let tagged = [
-        (
-            HeaderName::FROM,
-            message.typed::<From<'_>>().ok().map(|h| h.params()),
-        ),
+        (HeaderName::FROM, from.as_ref().ok().map(|h| h.params())),
         (
             HeaderName::TO,
             message.typed::<To<'_>>().ok().map(|h| h.params()),
@@ -436,10 +426,7 @@ fn common(message: &MessageRef<'_>, judge: &mut Judge<'_>) {
             judge.bad(offset(message, name), what, "RFC 3261 section 7.3.1");
         }
     }
-    if message
-        .typed::<From<'_>>()
-        .is_ok_and(|from| from.tag().is_none())
-    {
+    if from.is_ok_and(|from| from.tag().is_none()) {
         // As in RFC 2543 (RFC 3261 section 8.2.6.2 expects it; section 12.2.1.1 treats it as null).
         let at = offset(message, HeaderName::FROM);
         judge.note(
@@ -457,8 +444,35 @@ fn common(message: &MessageRef<'_>, judge: &mut Judge<'_>) {
     }
 }
 
+/// Headers that may stand once and stand twice, in one pass over the message.
+fn single(message: &MessageRef<'_>, judge: &mut Judge<'_>) {
+    let (mut once, mut twice) = ([0u64; 4], [0u64; 4]);
+    for span in message.spans {
+        let (word, bit) = (usize::from(span.id() / 64), 1 << (span.id() % 64));
+        if once[word] & bit == 0 {
+            once[word] |= bit;
+        } else if twice[word] & bit == 0 {
+            twice[word] |= bit;
+            let single = |name: &&HeaderName<'static>| name.id() == span.id();
+            if let Some(name) = syntax::SINGLE.iter().find(single) {
+                let at = field(message.bytes, span).offset();
+                judge.bad(at, What::Duplicate(*name), "RFC 3261 section 7.3.1");
+            }
+        }
+    }
+}
+
 /// The name of a parameter that stands twice.
 fn duplicate(params: Params<'_>) -> Option<String> {
+    // A few are compared in pairs; many would take quadratic time.
+    const FEW: usize = 8;
+    if params.iter().nth(FEW).is_none() {
+        let twice = params.iter().enumerate().find(|(at, one)| {
+            let mut before = params.iter().take(*at);
+            before.any(|other| other.name().eq_ignore_ascii_case(one.name()))
+        });
+        return twice.map(|(_, one)| one.name().to_ascii_lowercase());
+    }
     let mut names: Vec<_> = params
         .iter()
         .map(|p| p.name().to_ascii_lowercase())
