@@ -2,6 +2,7 @@
 
 #![allow(
     clippy::disallowed_methods,
+    clippy::expect_used,
     clippy::print_stdout,
     clippy::unwrap_used,
     missing_docs,
@@ -16,8 +17,12 @@ mod exercise;
 mod mutate;
 #[path = "fuzz/sip_datagram.rs"]
 mod sip_datagram;
+#[path = "fuzz/sip_digest.rs"]
+mod sip_digest;
 #[path = "fuzz/sip_edit.rs"]
 mod sip_edit;
+#[path = "fuzz/sip_endpoint.rs"]
+mod sip_endpoint;
 #[path = "fuzz/sip_header.rs"]
 mod sip_header;
 #[path = "fuzz/sip_registrar.rs"]
@@ -123,4 +128,25 @@ fn round_trip() {
 #[test]
 fn edit() {
     replay("sip_edit", "torture", b"\x02\x05value", sip_edit::run);
+}
+
+#[test]
+fn digest() {
+    replay("sip_digest", "", b"", sip_digest::run);
+}
+
+/// A script is bytes of any kind, so that fresh ones are as good as mutations.
+#[test]
+fn endpoint() {
+    for (path, script) in files("fuzz/seeds/sip_endpoint") {
+        println!("{}", path.display());
+        sip_endpoint::run(&script);
+    }
+    let mut random = mutate::random(2);
+    for number in 0..mutations() as usize * 40 {
+        let length = 100 + number % 900;
+        let script: Vec<u8> = (0..length).map(|_| random(256) as u8).collect();
+        let result = std::panic::catch_unwind(|| sip_endpoint::run(&script));
+        assert!(result.is_ok(), "script {number}: {script:?}");
+    }
 }

@@ -7,13 +7,18 @@ use super::best;
 use super::crossing;
 use super::exchange::Exchange;
 use super::plan::Plan;
-use super::policy::{Bodies, Policy, Progress};
+use super::policy::{Bodies, Policy, Progress, Redirects};
 use super::requests::Relayed;
-use crate::header::MaxForwards;
+use super::transfer::Transfer;
+use crate::header::{Contact, From, MaxForwards, NameAddr};
 use crate::{
     Body, CallId, CallState, CommandError, EndCause, EndKind, EndedBy, Endpoint, Event, Invite,
-    Message, StatusCode,
+    Message, Scheme, StatusCode,
 };
+
+/// Redirections that are followed for one caller, and Contacts that are looked at of each.
+const MOST_REDIRECTS: u8 = 5;
+const MOST_CONTACTS: usize = 8;
 
 /// A side of a coupling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -61,6 +66,22 @@ pub enum CouplingEvent {
         /// Why.
         cause: EndCause,
     },
+    /// Another call has taken the place of a side: by REFER, or by an INVITE with Replaces.
+    Transferred {
+        /// The side.
+        side: Side,
+        /// The leg that leaves.
+        from: CallId,
+        /// The one that stands in its place.
+        to: CallId,
+    },
+    /// A transfer came to nothing; the conversation goes on.
+    TransferFailed {
+        /// The side that was to leave.
+        side: Side,
+        /// What became of the call in its place.
+        cause: EndCause,
+    },
     /// The conversation is over; what is left of its legs is being ended.
     Ended {
         /// The side that it began with; the callee's also when nobody answered.
@@ -85,6 +106,7 @@ pub(super) enum Stage {
 enum Leave {
     HangUp(Option<String>),
     Reject(StatusCode, Option<String>),
+    Redirect(Vec<NameAddr>),
 }
 
 /// A caller's call and the calls to those whom it is for, joined; see the [module](super).
@@ -96,14 +118,14 @@ pub struct Coupling {
     pub(super) callee: Option<CallId>,
     /// Legs that have not ended.
     pub(super) legs: Vec<CallId>,
-    /// Phones that ring, or are tried.
-    phones: Vec<CallId>,
+    /// Phones that ring, or are tried, with what they were called by.
+    phones: Vec<(CallId, Invite)>,
     plan: Plan,
     pub(super) stage: Stage,
     /// What was offered in the caller's INVITE, its headers, and the hops left to it.
     offer: Option<Body>,
     headers: Vec<(String, String)>,
-    hops: u8,
+    pub(super) hops: u8,
     /// Statuses that the caller has heard.
     told: Vec<StatusCode>,
     /// The best failure so far.
@@ -116,6 +138,16 @@ pub struct Coupling {
     pub(super) relayed: [Option<Relayed>; 2],
     /// INFOs out on each leg.
     pub(super) infos: [u32; 2],
+    pub(super) transfer: Option<Transfer>,
+    /// Who stands at each side, as the other is told when it is transferred.
+    pub(super) names: [Option<NameAddr>; 2],
+    /// Who was called to take a place.
+    pub(super) coming: Option<NameAddr>,
+    /// A side that must still hear what the other said.
+    pub(super) unsettled: Option<Side>,
+    /// Where phones that were not answered sent us, and how often we may still follow that.
+    redirected: Vec<NameAddr>,
+    redirects: u8,
     pub(super) events: VecDeque<CouplingEvent>,
     now: Instant,
 }
@@ -152,6 +184,18 @@ impl Coupling {
             exchange: Exchange::None,
             relayed: [None, None],
             infos: [0; 2],
+            transfer: None,
+            names: [
+                request
+                    .typed::<From<'_>>()
+                    .ok()
+                    .map(|from| from.to_name_addr().without_tag()),
+                None,
+            ],
+            coming: None,
+            unsettled: None,
+            redirected: Vec::new(),
+            redirects: MOST_REDIRECTS,
             events: VecDeque::new(),
             policy,
             now,
@@ -244,10 +288,16 @@ impl Coupling {
                 self.progress(now, endpoint, call, status, preview.clone());
             }
             Event::Answered { call, body, .. } if self.has(call) => {
-                self.answered(now, endpoint, call, body);
+                if !self.transfer_answered(now, endpoint, call, body.clone()) {
+                    self.answered(now, endpoint, call, body);
+                }
             }
-            Event::Ended { call, cause, .. } if self.has(call) => {
-                self.ended(now, endpoint, call, cause);
+            Event::Ended {
+                call,
+                cause,
+                message,
+            } if self.has(call) => {
+                self.ended(now, endpoint, call, cause, message.as_ref());
             }
             event => return self.inside(now, endpoint, event),
         }
@@ -287,12 +337,12 @@ impl Coupling {
                 return;
             };
             for invite in round {
-                match endpoint.invite(now, self.dress(invite)) {
+                match endpoint.invite(now, self.dress(invite.clone())) {
                     Ok(call) => {
                         self.legs.push(call);
-                        self.phones.push(call);
+                        self.phones.push((call, invite));
                     }
-                    Err(error) => self.note(uncallable(&error)),
+                    Err(error) => self.note(uncallable(&error).0),
                 }
             }
         }
@@ -350,11 +400,12 @@ impl Coupling {
         call: CallId,
         body: Option<Body>,
     ) {
-        if self.stage != Stage::Ringing || !self.phones.contains(&call) {
+        let phone = self.phones.iter().position(|(phone, _)| *phone == call);
+        let Some(phone) = phone.filter(|_| self.stage == Stage::Ringing) else {
             // Called off before its answer came, which has no effect on that any more.
             self.leave(now, endpoint, call, Leave::HangUp(None));
             return;
-        }
+        };
         let joined = match endpoint.call(self.caller) {
             Ok(caller) => caller.answer(now, body.clone()),
             Err(gone) => Err(gone.into()),
@@ -362,7 +413,7 @@ impl Coupling {
         if joined.is_err() {
             // The caller has left, and its end is on the way; or the answer does not fit what
             // was previewed.
-            self.phones.retain(|phone| *phone != call);
+            self.phones.remove(phone);
             self.leave(now, endpoint, call, Leave::HangUp(None));
             let status = StatusCode::SERVER_INTERNAL_ERROR;
             let cause = EndCause::new(EndedBy::Local, EndKind::Rejected);
@@ -371,13 +422,17 @@ impl Coupling {
         }
         self.stage = Stage::Joined;
         self.callee = Some(call);
+        let called = &self.phones[phone].1;
+        let name = called.to.clone();
+        let name = name.unwrap_or_else(|| NameAddr::new(&called.uri));
+        self.names[Side::Callee.index()] = Some(name.without_tag());
         self.said[Side::Callee.index()] = body;
         if self.offer.is_none() {
             self.exchange = Exchange::FirstAck;
         }
         // RFC 3326 section 2: so that the other phones do not show a missed call.
         let elsewhere = "SIP;cause=200;text=\"Call completed elsewhere\"";
-        for phone in std::mem::take(&mut self.phones) {
+        for (phone, _) in std::mem::take(&mut self.phones) {
             if phone != call {
                 self.leave(now, endpoint, phone, Leave::HangUp(Some(elsewhere.into())));
             }
@@ -385,17 +440,28 @@ impl Coupling {
         self.events.push_back(CouplingEvent::Connected { call });
     }
 
-    fn ended(&mut self, now: Instant, endpoint: &mut Endpoint, call: CallId, cause: EndCause) {
+    fn ended(
+        &mut self,
+        now: Instant,
+        endpoint: &mut Endpoint,
+        call: CallId,
+        cause: EndCause,
+        message: Option<&Message>,
+    ) {
         self.legs.retain(|leg| *leg != call);
         self.leaving.retain(|(leg, _)| *leg != call);
-        if self.newcomer_decides(call) {
+        if self.newcomer_decides(call) || self.transfer_ended(now, endpoint, call, &cause) {
             self.drop_questions(now, endpoint, call);
             return;
         }
         let side = self.side(call);
-        match (self.stage, side) {
-            (Stage::Ringing, None) if self.phones.contains(&call) => {
-                self.phones.retain(|phone| *phone != call);
+        let phone = self.phones.iter().position(|(phone, _)| *phone == call);
+        match (self.stage, side, phone) {
+            (Stage::Ringing, None, Some(phone)) => {
+                let (_, invite) = self.phones.remove(phone);
+                if let Some(response) = message {
+                    self.redirected(&invite, response);
+                }
                 self.events.push_back(CouplingEvent::PhoneFailed {
                     call,
                     cause: cause.clone(),
@@ -410,13 +476,62 @@ impl Coupling {
                     self.next_round(now, endpoint);
                 }
             }
-            (Stage::Ringing | Stage::Joined, Some(side)) => {
+            (Stage::Ringing | Stage::Joined, Some(side), _) => {
                 self.finish(now, endpoint, side, cause);
             }
             // A phone that was called off.
             _ => {}
         }
         self.drop_questions(now, endpoint, call);
+    }
+
+    /// A 3xx: what becomes of its Contacts is policy.
+    fn redirected(&mut self, invite: &Invite, response: &Message) {
+        let redirects = response
+            .status()
+            .is_some_and(|s| (300..400).contains(&s.code()));
+        if !redirects || self.policy.redirects == Redirects::Refuse {
+            return;
+        }
+        let contacts = response.typed_all::<Contact<'_>>().flatten();
+        let mut contacts: Vec<(u16, NameAddr)> = contacts
+            .filter_map(|contact| match contact {
+                Contact::Address(address) => {
+                    let sip = matches!(address.uri().ok()?.scheme(), Scheme::Sip | Scheme::Sips);
+                    let q = address.param("q").and_then(|q| q.decoded());
+                    sip.then(|| (thousandths(q.as_deref()), address.to_name_addr()))
+                }
+                Contact::Any => None,
+            })
+            .take(MOST_CONTACTS)
+            .collect();
+        contacts.sort_by_key(|(q, _)| std::cmp::Reverse(*q));
+        let contacts = contacts.into_iter().map(|(_, contact)| contact);
+        if self.policy.redirects == Redirects::Pass {
+            if self.redirected.is_empty() {
+                self.redirected = contacts.collect();
+            }
+            return;
+        }
+        if self.redirects == 0 {
+            return;
+        }
+        self.redirects -= 1;
+        // One after the other, the best first, before whoever comes later in the plan.
+        let next = contacts.filter_map(|contact| {
+            let mut next = invite.clone();
+            next.to.get_or_insert_with(|| NameAddr::new(&invite.uri));
+            next.uri = contact.uri().ok()?;
+            // These were the first one's.
+            (next.route, next.target) = (Vec::new(), None);
+            Some(next)
+        });
+        self.plan.first(next);
+    }
+
+    /// Ends a leg whose place is taken.
+    pub(super) fn hang_up_leg(&mut self, now: Instant, endpoint: &mut Endpoint, call: CallId) {
+        self.leave(now, endpoint, call, Leave::HangUp(None));
     }
 
     /// Nobody answered: the caller gets the status that says so.
@@ -427,7 +542,11 @@ impl Coupling {
             .clone()
             .filter(|_| cause.status == Some(status));
         let caller = self.caller;
-        self.leave(now, endpoint, caller, Leave::Reject(status, phrase));
+        let how = match best::is_global(&cause) || self.redirected.is_empty() {
+            true => Leave::Reject(status, phrase),
+            false => Leave::Redirect(std::mem::take(&mut self.redirected)),
+        };
+        self.leave(now, endpoint, caller, how);
         self.finish(now, endpoint, Side::Callee, cause);
     }
 
@@ -444,6 +563,7 @@ impl Coupling {
         }
         self.stage = Stage::Over;
         self.exchange = Exchange::None;
+        self.transfer = None;
         self.phones.clear();
         let reason = cause.reason.clone().filter(|_| self.policy.reasons);
         for leg in self.legs.clone() {
@@ -468,7 +588,8 @@ impl Coupling {
                 let phrase = phrase.as_deref().filter(|text| is_phrase(text));
                 handle.reject(now, *status, phrase)
             }
-            (Leave::Reject(..), _) => handle.hang_up(now),
+            (Leave::Redirect(to), CallState::Incoming) => handle.redirect(now, to),
+            (Leave::Reject(..) | Leave::Redirect(_), _) => handle.hang_up(now),
         };
         if let Err(CommandError::Full(_)) = left {
             self.leaving.push((call, how));
@@ -482,10 +603,17 @@ fn is_phrase(text: &str) -> bool {
 }
 
 /// Why a phone of the plan could not be called at all.
-fn uncallable(error: &CommandError) -> EndCause {
+pub(super) fn uncallable(error: &CommandError) -> (EndCause, StatusCode) {
     let status = match error {
         CommandError::Full(_) => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::NOT_FOUND,
     };
-    EndCause::new(EndedBy::Local, EndKind::Rejected).with_status(status, status.reason())
+    let cause = EndCause::new(EndedBy::Local, EndKind::Rejected);
+    (cause.with_status(status, status.reason()), status)
+}
+
+/// A q-value in thousandths; 1 when it says nothing (RFC 3261 section 20.10).
+fn thousandths(q: Option<&str>) -> u16 {
+    let value = q.and_then(|q| q.trim().parse::<f32>().ok()).unwrap_or(1.0);
+    (value.clamp(0.0, 1.0) * 1000.0) as u16
 }

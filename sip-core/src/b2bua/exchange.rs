@@ -74,16 +74,21 @@ impl Coupling {
             Event::ReinviteAnswered { call, answer, .. } if self.has(call) => {
                 if let Some(side) = self.side(call) {
                     self.change_answered(now, endpoint, side, answer);
+                    self.settle_late(now, endpoint);
                 }
                 None
             }
             Event::ReinviteFailed { call, status, .. } if self.has(call) => {
                 if let Some(side) = self.side(call) {
                     self.change_failed(now, endpoint, side, status);
+                    self.settle_late(now, endpoint);
                 }
                 None
             }
-            event => self.request(now, endpoint, event),
+            event => {
+                let event = self.transfer_event(now, endpoint, event)?;
+                self.request(now, endpoint, event)
+            }
         }
     }
 
@@ -260,6 +265,16 @@ impl Coupling {
                 }
             }
             other => self.exchange = other,
+        }
+    }
+
+    /// What could not be settled while an exchange was under way.
+    fn settle_late(&mut self, now: Instant, endpoint: &mut Endpoint) {
+        if self.exchange == Exchange::None
+            && let Some(side) = self.unsettled.take()
+            && let Some(said) = self.said[side.other().index()].clone()
+        {
+            self.settle(now, endpoint, side, said);
         }
     }
 

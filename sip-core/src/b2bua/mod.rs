@@ -40,16 +40,16 @@
 //! | UPDATE | as UPDATE where the other side allows it, else as re-INVITE | `updates` |
 //! | a re-INVITE that repeats the session | answered here, with what the other side last said | `refreshes` |
 //! | further methods | none: they are the application's | `methods` |
-//! | REFER | none: it is the application's, which may ask the other side in turn ([`CallHandle::refer`](crate::CallHandle::refer)) | |
-//! | Replaces | when the application says so: the newcomer's offer goes to the other side ([`Coupling::take_over`]) | |
+//! | REFER | the application's, which may ask the other side in turn ([`CallHandle::refer`](crate::CallHandle::refer)) | `transfers`: carried out here, or passed on |
+//! | an INVITE that replaces a leg | when the application says so ([`Coupling::take_over`]): the newcomer's offer goes to the other side | `replaces`: always |
+//! | 3xx from a phone | a failure | `redirects`: followed, or passed on |
 //! | the end: Reason | yes | `reasons` |
 //! | the answer of a ring group that nobody answered | the best one, RFC 3261 section 16.7 | |
 //! | Via, Route, Contact, tags, CSeq, credentials, session timers | never: each side has its own | |
 //! | Max-Forwards | one less (RFC 7332); used up, the call gets 483 | |
 //!
 //! Left out: downstream forks that send early media and are answered by another branch (refused
-//! with 500, since a preview binds, RFC 3261 section 13.2.1); redirections (3xx is answered with
-//! 480: Contact is the application's to follow).
+//! with 500, since a preview binds, RFC 3261 section 13.2.1).
 
 mod best;
 mod coupling;
@@ -59,7 +59,8 @@ mod plan;
 mod policy;
 mod requests;
 mod take_over;
+mod transfer;
 
 pub use coupling::{Coupling, CouplingEvent, Side};
 pub use plan::Plan;
-pub use policy::{Bodies, HeaderPolicy, Infos, Policy, Progress, Updates};
+pub use policy::{Bodies, HeaderPolicy, Infos, Policy, Progress, Redirects, Transfers, Updates};

@@ -49,6 +49,16 @@ impl Plan {
         self
     }
 
+    /// These before all others, one after the other.
+    pub(super) fn first(&mut self, invites: impl IntoIterator<Item = Invite>) {
+        let left = PHONES - self.phones;
+        let rounds: Vec<_> = invites.into_iter().take(left).collect();
+        self.phones += rounds.len();
+        for invite in rounds.into_iter().rev() {
+            self.rounds.push_front(vec![invite]);
+        }
+    }
+
     /// How many phones it names.
     pub fn phones(&self) -> usize {
         self.phones

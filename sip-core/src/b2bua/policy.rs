@@ -22,6 +22,14 @@ pub struct Policy {
     /// Requests of these methods cross, and their answers come back. The endpoint must let them in
     /// ([`Config::methods`](crate::Config::methods)); none by default.
     pub methods: Vec<Method>,
+    /// REFER (RFC 3515). The endpoint must let it in ([`Config::referrals`](crate::Config::referrals)).
+    pub transfers: Transfers,
+    /// Whether an INVITE with Replaces takes the place of the leg that it names, here (RFC 3891);
+    /// default no: it is the application's. The endpoint must let it in
+    /// ([`Config::replaces`](crate::Config::replaces)), and the event be handed to the coupling.
+    pub replaces: bool,
+    /// 3xx from a phone.
+    pub redirects: Redirects,
     /// Whether Reason headers of BYE and CANCEL cross (RFC 3326); default yes.
     pub reasons: bool,
 }
@@ -37,6 +45,9 @@ impl Default for Policy {
             updates: Updates::default(),
             refreshes: false,
             methods: Vec::new(),
+            transfers: Transfers::default(),
+            replaces: false,
+            redirects: Redirects::default(),
             reasons: true,
         }
     }
@@ -104,4 +115,32 @@ pub enum Updates {
     Reinvite,
     /// Not at all: refused with 488.
     Refuse,
+}
+
+/// REFER.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Transfers {
+    /// Handed back to the application: where a call goes costs somebody's money.
+    #[default]
+    Application,
+    /// Carried out here: whom it names is called in the place of the side that sent it, with the
+    /// other side's session as the offer, and hears the other side's name as its caller.
+    Consume,
+    /// Passed to the other side, whose reports come back.
+    Pass,
+}
+
+/// 3xx from a phone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Redirects {
+    /// A failure like another, answered with 480 when nobody else answers: where a phone sends us
+    /// costs somebody's money.
+    #[default]
+    Refuse,
+    /// Its Contacts are called next, the best first, at most five times for one caller.
+    Follow,
+    /// When nobody answers, the caller gets 302 with the Contacts of the first 3xx.
+    Pass,
 }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::coupling::{Coupling, Side, Stage};
+use super::coupling::{Coupling, CouplingEvent, Side, Stage};
 use super::exchange::{Exchange, send};
 use crate::{Body, CallId, CallState, EndCause, EndKind, EndedBy, Endpoint, StatusCode};
 
@@ -26,7 +26,7 @@ impl Coupling {
             let status = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
             return reject(now, endpoint, by, status);
         };
-        if self.exchange != Exchange::None {
+        if self.exchange != Exchange::None || self.transfer.is_some() {
             return reject(now, endpoint, by, StatusCode::REQUEST_PENDING);
         }
         match (offer, self.said[place.other().index()].clone()) {
@@ -130,11 +130,15 @@ impl Coupling {
         }
     }
 
-    fn seat(&mut self, side: Side, by: CallId) {
-        match side {
-            Side::Caller => self.caller = by,
-            Side::Callee => self.callee = Some(by),
-        }
+    /// From now on `by` is this side.
+    pub(super) fn seat(&mut self, side: Side, by: CallId) {
+        let from = match side {
+            Side::Caller => std::mem::replace(&mut self.caller, by),
+            Side::Callee => self.callee.replace(by).unwrap_or(by),
+        };
+        self.infos[side.index()] = 0;
+        self.events
+            .push_back(CouplingEvent::Transferred { side, from, to: by });
     }
 }
 

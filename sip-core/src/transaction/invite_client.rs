@@ -36,6 +36,8 @@ pub struct InviteClient {
     resend: Option<Instant>,
     interval: Duration,
     end: Option<Instant>,
+    /// Whether nobody waits for the answer any more.
+    cancelled: bool,
 }
 
 impl InviteClient {
@@ -47,6 +49,7 @@ impl InviteClient {
             resend: (!reliable).then(|| after(now, timers.t1)),
             interval: timers.t1,
             end: Some(after(now, timers.b)),
+            cancelled: false,
         }
     }
 
@@ -71,7 +74,7 @@ impl InviteClient {
                 if self.state == Calling {
                     self.state = Proceeding;
                     self.resend = None;
-                    self.end = None;
+                    self.end = self.cancelled.then(|| after(now, timers.b));
                 }
                 Step::Pass
             }
@@ -97,9 +100,11 @@ impl InviteClient {
         }
     }
 
-    /// A CANCEL for this INVITE was sent. Section 9.1: when no final response follows within
-    /// 64 × T1, the transaction is over even though the phone was ringing.
+    /// A CANCEL for this INVITE was sent, or nobody waits for its answer any more. Section 9.1: when
+    /// no final response follows within 64 × T1, the transaction is over even though the phone was
+    /// ringing, or begins to ring only now.
     pub fn cancelled(&mut self, now: Instant, timers: &Timers) {
+        self.cancelled = true;
         if self.state == InviteClientState::Proceeding && self.end.is_none() {
             self.end = Some(after(now, timers.b));
         }

@@ -428,6 +428,12 @@ fn a_cancelled_invite_that_never_ends_is_given_up_after_64_t1() {
         m.handle_timeout(now + Duration::from_secs(32)),
         Step::TimedOut(Timer::B)
     );
+    // Given up before the first response: that one must not make it wait for ever.
+    let mut m = InviteClient::new(now, false, &timers);
+    m.cancelled(now, &timers);
+    let late = now + Duration::from_secs(1);
+    let _ = m.response(late, 180, &timers);
+    assert_eq!(m.deadline(), Some(late + Duration::from_secs(32)));
 }
 
 #[test]

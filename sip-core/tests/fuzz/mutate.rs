@@ -45,6 +45,9 @@ pub fn mutate(bytes: &mut Vec<u8>, random: &mut impl FnMut(usize) -> usize) {
         b"*",
         b"(",
         b")",
+        b"\r\n ",
+        b"Digest ",
+        b"realm=x",
     ];
     for _ in 0..1 + random(4) {
         let at = random(bytes.len() + 1);
