@@ -1,7 +1,7 @@
 //! Couplings on virtual time over a network that loses, doubles, reorders and delays.
 //!
 //! Phones call two exchanges, which ring groups of phones at once or one after the other; everybody
-//! answers, refuses, holds, presses keys, hangs up and dies at random moments. Invariants after
+//! answers, refuses, holds, presses keys, transfers, hangs up and dies at random moments. Invariants after
 //! every step: each leg of a coupling is a call of its endpoint and each call of an exchange a leg
 //! of exactly one coupling; a coupling is joined at most once and ends exactly once. At the end
 //! every coupling is over and every table empty. A failing seed is printed and replays:
@@ -20,9 +20,9 @@ mod support;
 use std::collections::HashSet;
 use std::time::Duration;
 
-use sip_core::b2bua::{Coupling, CouplingEvent, Plan, Policy, Updates};
+use sip_core::b2bua::{Coupling, CouplingEvent, Plan, Policy, Transfers, Updates};
 use sip_core::header::NameAddr;
-use sip_core::{Body, CallId, Config, Event, Invite, StatusCode};
+use sip_core::{Body, CallId, Config, Event, Invite, Refer, Referrals, StatusCode};
 use support::*;
 
 const EXCHANGES: [usize; 2] = [0, 1];
@@ -41,6 +41,7 @@ struct World {
     /// Open calls of phones.
     calls: HashSet<(usize, CallId)>,
     joined: usize,
+    transferred: usize,
     over: usize,
 }
 
@@ -60,7 +61,12 @@ fn plan(random: &mut Random) -> Plan {
 
 impl World {
     fn new(seed: u64) -> Self {
-        let mut net = Network::new(seed, (0..ENDPOINTS).map(|_| Config::default()).collect());
+        let config = |_| {
+            let mut config = Config::default();
+            config.referrals = Referrals::InCalls;
+            config
+        };
+        let mut net = Network::new(seed, (0..ENDPOINTS).map(config).collect());
         net.weather = match seed % 3 {
             0 => CLEAR,
             1 => STORM,
@@ -76,6 +82,7 @@ impl World {
             couplings: [Vec::new(), Vec::new()],
             calls: HashSet::new(),
             joined: 0,
+            transferred: 0,
             over: 0,
         }
     }
@@ -119,6 +126,11 @@ impl World {
                 policy.updates = Updates::Reinvite;
             }
             policy.refreshes = self.net.random.chance(50);
+            policy.transfers = match self.net.random.below(4) {
+                0 => Transfers::Application,
+                1 => Transfers::Pass,
+                _ => Transfers::Consume,
+            };
             let coupling =
                 Coupling::new(now, endpoint, *call, offer.clone(), request, plan, policy);
             self.couplings[at].push((coupling, Told::default()));
@@ -127,7 +139,16 @@ impl World {
             for (coupling, _) in &mut self.couplings[at] {
                 event = event.and_then(|event| coupling.handle_event(now, endpoint, event));
             }
-            assert!(event.is_none(), "an event of nobody's: {event:?}");
+            // What becomes of a REFER is the transferor's, also after the coupling.
+            match event {
+                None | Some(Event::SubscriptionEnded { .. } | Event::Subscribed { .. }) => {}
+                Some(Event::Notified { .. }) => {}
+                Some(Event::ReferRequested { subscription, .. }) => {
+                    let handle = endpoint.subscription(subscription);
+                    let _ = handle.map(|handle| handle.reject(now, StatusCode::FORBIDDEN));
+                }
+                event => panic!("an event of nobody's: {event:?}"),
+            }
         }
         for (coupling, told) in &mut self.couplings[at] {
             while let Some(event) = coupling.poll_event() {
@@ -137,6 +158,7 @@ impl World {
                         told.joined += 1;
                         self.joined += 1;
                     }
+                    CouplingEvent::Transferred { .. } => self.transferred += 1,
                     CouplingEvent::Ended { .. } => told.ended += 1,
                     _ => {}
                 }
@@ -166,6 +188,11 @@ impl World {
                     // Only an INVITE without an offer still waits for this.
                     let _ = handle.accept(now, answer(at));
                 }
+            }
+            // Passed on to this phone; that it can be carried out is shown elsewhere.
+            Event::ReferRequested { subscription, .. } => {
+                let handle = self.net.endpoints[at].subscription(subscription);
+                let _ = handle.map(|handle| handle.reject(now, StatusCode::DECLINE));
             }
             Event::Offered { call, .. } => {
                 let refuse = self.net.random.chance(10);
@@ -218,7 +245,14 @@ impl World {
                 let body = Body::sdp(format!("v=0\r\ns={choice}\r\n"));
                 handle.reinvite(now, body)
             }
-            72..78 => handle.update(now, offer(at)),
+            72..75 => handle.update(now, offer(at)),
+            75..78 => {
+                let to = 2 + self.net.random.below(ENDPOINTS as u64 - 2) as usize;
+                let uri = format!("sip:p{to}@{}", address(to)).parse().unwrap();
+                let refer = Refer::new(uri);
+                let asked = self.net.endpoints[at].call(call);
+                asked.map_or(Ok(()), |handle| handle.refer(now, refer).map(|_| ()))
+            }
             78..85 => handle.info(now, Body::new("application/dtmf-relay", "Signal=1\r\n")),
             _ => handle.hang_up(now),
         };
@@ -234,7 +268,7 @@ impl World {
         self.net.now = until;
     }
 
-    fn run(mut self) -> (usize, usize) {
+    fn run(mut self) -> (usize, usize, usize) {
         for _ in 0..CALLS {
             let from = 2 + self.net.random.below(ENDPOINTS as u64 - 2) as usize;
             let to = self.net.random.below(2) as usize;
@@ -279,17 +313,18 @@ impl World {
         for (index, endpoint) in self.net.endpoints.iter().enumerate() {
             assert!(endpoint.is_idle(), "{index} keeps {:?}", endpoint.sizes());
         }
-        (self.joined, self.over)
+        (self.joined, self.transferred, self.over)
     }
 }
 
 #[test]
 fn couplings_never_leave_a_leg_alone() {
     let seeds = seeds::wanted();
-    let (mut joined, all) = (0, seeds.len());
+    let (mut joined, mut transferred, all) = (0, 0, seeds.len());
     for seed in seeds {
         match std::panic::catch_unwind(|| World::new(seed).run()) {
-            Ok((up, over)) => {
+            Ok((up, moved, over)) => {
+                transferred += moved;
                 assert!(over >= CALLS / 2, "seed {seed}: {over} couplings");
                 joined += up;
             }
@@ -297,6 +332,10 @@ fn couplings_never_leave_a_leg_alone() {
         }
     }
     assert!(joined > all * CALLS / 10, "{joined} joined");
+    assert!(
+        all < 10 || transferred > all / 10,
+        "{transferred} transferred"
+    );
 }
 
 #[test]
@@ -304,7 +343,7 @@ fn couplings_never_leave_a_leg_alone() {
 fn seeds_for_a_while() {
     let (mut joined, mut couplings) = (0, 0);
     seeds::for_a_while("couplings", |seed| {
-        let (up, over) = World::new(seed).run();
+        let (up, _, over) = World::new(seed).run();
         joined += up;
         couplings += over;
     });

@@ -11,8 +11,8 @@ use sip_core::header::NameAddr;
 use sip_core::resolve::{DnsAnswer, Srv};
 use sip_core::{
     Body, CallId, Config, ConnectionId, DigestPolicy, Endpoint, Epoch, Event, Flow, FlowError,
-    Input, Invite, Local, Message, QuestionAnswer, Refer, Referrals, StatusCode, Subscribe,
-    Terminated, Transport,
+    Input, Invite, Local, Message, Method, Outside, QuestionAnswer, Refer, Referrals, StatusCode,
+    Subscribe, Terminated, Transport,
 };
 
 const REQUESTS: [&str; 12] = [
@@ -76,7 +76,7 @@ impl World {
             Local::new(Transport::Udp, address(5060)),
             Local::new(Transport::Tcp, address(5060)),
         ];
-        config.methods = vec![sip_core::Method::Notify];
+        config.methods = vec![Method::Notify];
         config.referrals = Referrals::Anywhere;
         config.replaces = true;
         config.info_packages = vec!["x".to_owned()];
@@ -263,8 +263,8 @@ impl World {
 
     fn command(&mut self, script: &mut Script<'_>) {
         let now = self.now;
-        let choice = script.byte() % 14;
-        if choice >= 11 {
+        let choice = script.byte() % 16;
+        if (11..14).contains(&choice) {
             self.subscription(choice, script);
             return;
         }
@@ -280,6 +280,7 @@ impl World {
             if !script.byte().is_multiple_of(4) {
                 invite = invite.body(Body::sdp("offer"));
             }
+            invite.early_offers = script.byte().is_multiple_of(3);
             if let Ok(call) = self.endpoint.invite(now, invite) {
                 self.calls.push(call);
             }
@@ -291,6 +292,7 @@ impl World {
         } else {
             "other"
         });
+        let tag = ["a", "b", "c", "d"][usize::from(script.byte()) % 4];
         let Ok(call) = self.endpoint.call(id) else {
             return;
         };
@@ -313,6 +315,8 @@ impl World {
                 let to = "sip:q@127.0.0.1:5070".parse().expect("a URI");
                 call.refer(now, Refer::new(to)).map(|_| ())
             }
+            14 => call.prack(now, tag, (tag != "a").then_some(body)),
+            15 => call.update_branch(now, tag, body),
             _ => call.hang_up(now),
         };
     }
@@ -321,9 +325,24 @@ impl World {
         let now = self.now;
         let from = NameAddr::new(&"sip:us@x".parse().expect("a URI"));
         if choice == 11 {
-            let uri = "sip:a@127.0.0.1:5070".parse().expect("a URI");
-            let wanted = Subscribe::new(uri, from, "dialog").expires(Duration::from_secs(120));
-            let _ = self.endpoint.subscribe(now, wanted);
+            let uri = ["sip:a@127.0.0.1:5070", "sip:a@name"][usize::from(script.byte()) % 2];
+            let uri: sip_core::Uri = uri.parse().expect("a URI");
+            match script.byte() % 4 {
+                0 => {
+                    let message = Outside::new(Method::Message, uri, from)
+                        .account(Account::with_password("us", "secret"));
+                    let _ = self.endpoint.send_outside(now, message);
+                }
+                1 => {
+                    let refer = Outside::new(Method::Refer, uri.clone(), from);
+                    let _ = self.endpoint.refer(now, refer, Refer::new(uri));
+                }
+                _ => {
+                    let wanted =
+                        Subscribe::new(uri, from, "dialog").expires(Duration::from_secs(120));
+                    let _ = self.endpoint.subscribe(now, wanted);
+                }
+            }
             return;
         }
         let known: Vec<_> = self.endpoint.subscriptions().collect();
