@@ -51,6 +51,8 @@ pub enum Security {
     Sdes,
     /// SDES keys offered under RTP/AVP, clear media taken (`srtp`).
     SdesOffered,
+    /// A DTLS handshake and rtcp-mux, UDP/TLS/RTP/SAVPF, nothing else taken (`dtls_srtp`).
+    Dtls,
 }
 
 /// How to start one.
@@ -129,6 +131,7 @@ impl Baresip {
             Security::Clear => "",
             Security::Sdes => ";mediaenc=srtp-mand",
             Security::SdesOffered => ";mediaenc=srtp",
+            Security::Dtls => ";mediaenc=dtls_srtp",
         };
         let credentials = options
             .credentials
@@ -162,7 +165,7 @@ impl Baresip {
              sip_listen 127.0.0.1:{sip}\n\
              net_interface 127.0.0.1\n\
              rtp_ports {}-{}\n\
-             rtcp_mux no\n\
+             rtcp_mux {}\n\
              rtp_stats yes\n\
              call_max_calls 8\n\
              audio_source aufile,{dir}/in.wav\n\
@@ -179,6 +182,7 @@ impl Baresip {
              module aubridge.so\n\
              module sndfile.so\n\
              module srtp.so\n\
+             module dtls_srtp.so\n\
              module_tmp uuid.so\n\
              module_tmp account.so\n\
              module_app menu.so\n\
@@ -186,6 +190,11 @@ impl Baresip {
              module_app ctrl_tcp.so\n",
             ports.port(10),
             ports.port(49),
+            if options.security == Security::Dtls {
+                "yes"
+            } else {
+                "no"
+            },
             dir = dir.display(),
         );
         for (name, text) in [

@@ -1,6 +1,6 @@
 //! A phone that nobody here wrote joins a session: `signaling`'s gateway dials baresip.
 //!
-//! For each codec, in the clear and with SDES over UDP, and over TCP: the session's two tones are in baresip's
+//! For each codec, in the clear, with SDES and with DTLS over UDP, and over TCP: the session's two tones are in baresip's
 //! recording and its own is not; what baresip plays is heard by both talkers and by nobody twice; keys go both ways,
 //! each once; hold and resume work from both ends, three ways from ours; the call ends from both ends.
 
@@ -52,6 +52,7 @@ fn call(row: Row) {
             Security::Clear => Secure::Off,
             Security::Sdes => Secure::Require,
             Security::SdesOffered => Secure::Allow,
+            Security::Dtls => Secure::Dtls,
         };
         if row.only {
             request.codecs = Some(vec![row.codec.name().to_owned()]);
@@ -61,6 +62,10 @@ fn call(row: Row) {
         matches!(e, Event::Answered { .. }).then_some(())
     });
     assert!(baresip.log().contains("X-Room: 7"), "the custom header");
+    if row.security == Security::Dtls {
+        // The handshake, and the report that tells of it.
+        house.run_for(Duration::from_millis(500));
+    }
     let info = house.gateway.call(call).expect("the call's figures");
     assert!(
         info.codec.eq_ignore_ascii_case(row.codec.name()),
@@ -68,6 +73,7 @@ fn call(row: Row) {
         info.codec
     );
     assert_eq!(info.suite.is_some(), row.security != Security::Clear);
+    assert_eq!(info.dtls, row.security == Security::Dtls);
 
     // Sound both ways: each talker hears the other and the phone, and never itself.
     house.run_for(Duration::from_millis(700));
@@ -281,5 +287,35 @@ fn over_tcp() {
     call(Row {
         transport: Transport::Tcp,
         ..Row::new(Codec::Pcmu, Security::Sdes)
+    });
+}
+
+#[test]
+fn pcmu_dtls() {
+    call(Row {
+        for_reports: true,
+        only: true,
+        ..Row::new(Codec::Pcmu, Security::Dtls)
+    });
+}
+
+#[test]
+fn pcma_dtls() {
+    call(Row {
+        we_hang_up: false,
+        ..Row::new(Codec::Pcma, Security::Dtls)
+    });
+}
+
+#[test]
+fn g722_dtls() {
+    call(Row::new(Codec::G722, Security::Dtls));
+}
+
+#[test]
+fn opus_dtls() {
+    call(Row {
+        we_hang_up: false,
+        ..Row::new(Codec::Opus, Security::Dtls)
     });
 }

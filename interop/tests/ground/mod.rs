@@ -86,6 +86,7 @@ impl Phone {
             Security::Clear => SdesPolicy::Off,
             Security::Sdes => SdesPolicy::Require,
             Security::SdesOffered => SdesPolicy::Allow,
+            Security::Dtls => unreachable!("no row asks for it"),
         });
         Self {
             ua: Ua::start(|_| {}),
