@@ -132,6 +132,7 @@ fn configuration(options: &LinphoneOptions, ports: &Ports) -> String {
         Security::Clear => ("none", 0),
         Security::Sdes => ("srtp", 1),
         Security::SdesOffered => ("srtp", 0),
+        Security::Dtls => ("dtls", 1),
     };
     let mut text = format!(
         "[sip]\n\

@@ -104,5 +104,8 @@ impl Engine for Dimpl {
 }
 
 fn failed(error: dimpl::Error) -> DtlsError {
-    DtlsError::Handshake(error.to_string())
+    match error {
+        dimpl::Error::CertificateError(error) => DtlsError::PeerCertificate(error.to_string()),
+        other => DtlsError::Handshake(other.to_string()),
+    }
 }

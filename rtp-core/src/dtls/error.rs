@@ -27,6 +27,9 @@ pub enum DtlsError {
     /// The peer's certificate is not the one that its SDP names: somebody else answers on the path.
     #[error("the DTLS peer shows another certificate than its session description names")]
     WrongFingerprint,
+    /// The peer shows no certificate, or none that can be read: RSA, for instance.
+    #[error("the DTLS peer shows no certificate on P-256 or P-384: {0}")]
+    PeerCertificate(String),
     /// The handshake took too long.
     #[error("no DTLS handshake within {} s", .0.as_secs_f32())]
     Timeout(Duration),

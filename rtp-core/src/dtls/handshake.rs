@@ -246,7 +246,9 @@ impl Handshake {
         self.drain();
         let Err(error) = result else { return };
         let unproved = self.stage == Stage::Shaking && self.certificate.is_none();
-        if unproved && self.restarts < MAX_RESTARTS {
+        // Nothing else will be shown next time.
+        let settled = matches!(error, DtlsError::PeerCertificate(_));
+        if unproved && !settled && self.restarts < MAX_RESTARTS {
             self.restarts += 1;
             self.greeted = false;
             match Dimpl::new(now, &self.ours, self.role, &self.config) {

@@ -347,13 +347,19 @@ impl Room {
         Ok(())
     }
 
-    /// Takes a packet that arrived for a call. It is decrypted in place. `true`: poll transmits now, for an answer that
-    /// should not wait for the tick.
+    /// Takes a packet that arrived for a call. It is decrypted in place. `true`: poll events and transmits now, for an
+    /// answer that should not wait for the tick.
     pub fn receive(&mut self, now: Instant, id: CallId, path: Path, packet: &mut [u8]) -> bool {
-        let leg = self.legs.iter_mut().find(|(call, _)| *call == id);
-        let answers = leg.is_some_and(|(_, leg)| leg.receive(now, path, packet));
+        let Some((_, leg)) = self.legs.iter_mut().find(|(call, _)| *call == id) else {
+            return false;
+        };
+        let answers = leg.receive(now, path, packet);
         if answers {
             self.turn = 0;
+            if let Some(error) = leg.poll_unsecured() {
+                let event = RoomEvent::Unsecured { call: id, error };
+                push(&mut self.events, &mut self.dropped, event);
+            }
         }
         answers
     }

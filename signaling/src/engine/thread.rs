@@ -507,9 +507,27 @@ impl Thread {
             }
         }
         if answers {
+            // What came of it first: the peer may hang up over the answer.
+            self.tell(key);
             self.transmit(key, now);
         }
         more
+    }
+
+    /// Tells what a room noticed outside of its ticks.
+    fn tell(&mut self, key: RoomKey) {
+        let Some(room) = self.rooms.get_mut(&key) else {
+            return;
+        };
+        let mut told = false;
+        while !self.events.is_full()
+            && let Some(event) = room.poll_event()
+        {
+            told |= self.events.push(EngineEvent::Room(event)).is_ok();
+        }
+        if told {
+            self.notify.notify_one();
+        }
     }
 
     fn tick(&mut self) {

@@ -176,7 +176,11 @@ impl Gateway {
             };
             // Every branch is cancel safe, and what it gives is handled before the next await.
             tokio::select! {
-                event = self.driver.next_event() => self.handle_sip(event),
+                event = self.driver.next_event() => {
+                    // What the media threads said before it comes first.
+                    self.pump();
+                    self.handle_sip(event);
+                }
                 () = self.notify.notified() => {}
                 () = sleep => self.handle_timeouts(),
             }
