@@ -69,6 +69,7 @@ fn kind(end: &CallEnd) -> &'static str {
     match (&end.reason, &end.cause.kind) {
         (Some(EndReason::MediaTimeout), _) => "media_timeout",
         (Some(EndReason::MaxDuration), _) => "max_duration",
+        (Some(EndReason::Unsecured(_)), _) => "unsecured",
         (Some(EndReason::NoAnswer | EndReason::BadAnswer(_)), _) => "media_unusable",
         (None, EndKind::HungUp) => "hung_up",
         (None, EndKind::Cancelled) => "cancelled",
