@@ -9,7 +9,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use signaling::call::CallState;
 use signaling::http::{ApiError, Reply, Request, Route, reply};
-use signaling::session::Origin;
+use signaling::net::SessionId;
+use signaling::session::{Origin, ParticipantId};
 use token::ApiKeyText;
 
 use crate::api::{Api, open};
@@ -150,7 +151,7 @@ impl Desk {
                             },
                             "published": one.published,
                             "muted": participant.is_ok_and(|one| one.is_muted()),
-                            "level": self.gateway.level(*session, *id).dbov(),
+                            "level": self.level_of(*session, *id),
                         })
                     })
                     .collect();
@@ -170,14 +171,24 @@ impl Desk {
         })
     }
 
+    /// The level of somebody's voice, dBov; that of a phone stands in its call.
+    fn level_of(&self, session: SessionId, id: ParticipantId) -> f32 {
+        let call = self.gateway.call_of(session, id);
+        let info = call.and_then(|call| self.gateway.call(call));
+        match info.and_then(|info| info.media) {
+            Some(media) => media.received.dbov(),
+            None => self.gateway.level(session, id).dbov(),
+        }
+    }
+
     fn call_state(&self, dial: &crate::dials::Dial) -> Value {
         let mut call = json!({"dial": &*dial.view.borrow(), "history": dial.history});
         if let Some(info) = self.gateway.call(dial.call) {
             let media = info.media.as_ref();
-            call["seconds"] = info.duration.as_secs().into();
+            call["seconds"] = info.setup.map(|_| info.duration.as_secs()).into();
             call["codec"] = info.codec.as_str().into();
             call["keys"] = match info.suite {
-                Some(suite) => format!("SDES {suite:?}").into(),
+                Some(suite) => format!("SDES, {}", suite.name()).into(),
                 None => "none".into(),
             };
             call["held"] = match (info.held_by_us, info.held_by_peer) {

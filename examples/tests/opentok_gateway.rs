@@ -495,6 +495,48 @@ fn callbacks_are_asked_for_listed_and_taken_back() {
     gate.ask("POST", &path, good).failed(409, "100");
 }
 
+/// REST over TLS by a certificate from files, named in a file of settings.
+#[test]
+fn over_tls_by_a_file_of_settings() {
+    use rustls::pki_types::ServerName;
+    use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, crypto::ring};
+    use std::io::{Read as _, Write as _};
+    use std::sync::Arc;
+
+    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    let folder = std::env::temp_dir().join(format!("opentok_gateway-tls-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let write = |name: &str, text: String| {
+        let path = folder.join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let cert = write("cert.pem", made.cert.pem());
+    let key = write("key.pem", made.signing_key.serialize_pem());
+    let settings = format!("tls-cert = {cert}\ntls-key = \"{key}\" # secret\ndrain = 1s\n");
+    let settings = write("gateway.conf", settings);
+    let gate = Gate::start_over("https://", &["--config", &settings]);
+
+    let mut roots = RootCertStore::empty();
+    roots.add(made.cert.der().clone()).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from("127.0.0.1").unwrap();
+    let tls = ClientConnection::new(Arc::new(config), name).unwrap();
+    let tcp = std::net::TcpStream::connect(gate.http).unwrap();
+    let mut stream = StreamOwned::new(tls, tcp);
+    stream
+        .write_all(b"GET /health HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    assert!(answer.starts_with(b"HTTP/1.1 200 OK"), "{answer:?}");
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
 #[test]
 fn arguments_that_cannot_be() {
     let run = |args: &[&str]| {

@@ -24,7 +24,8 @@ function row(cells) {
 const seconds = (s) => (s == null ? "–" : `${Math.floor(s / 60)}:${String(Math.floor(s % 60)).padStart(2, "0")}`);
 const fixed = (x, digits, unit = "") => (x == null ? "–" : x.toFixed(digits) + unit);
 const level = (dbov) => (dbov == null || dbov < -90 ? "silent" : `${dbov.toFixed(0)} dBov`);
-const judged = (text, good) => element("td", text, good ? "good" : "bad");
+// What is not known yet is neither good nor bad.
+const judged = (text, value, bad) => element("td", text, value == null ? "" : bad(value) ? "bad" : "good");
 
 // A line of the last two minutes, with the same in words for those who do not see it.
 function line(history) {
@@ -52,10 +53,10 @@ function callRow(call) {
   const state = call.ending ? "ending" : dial.status;
   return row([
     dial.to, call.held ? `${state}, held ${call.held}` : state, seconds(call.seconds), call.codec || "–", call.keys || "–",
-    judged(fixed(call.loss == null ? null : call.loss * 100, 1, " %"), !(call.loss > 0.01)),
-    judged(fixed(call.jitter, 1, " ms"), !(call.jitter > 30)),
-    judged(fixed(call.mos, 2), !(call.mos < 3.6)),
-    line(call.history), level(call.received), level(call.sent),
+    judged(fixed(call.loss == null ? null : call.loss * 100, 1, " %"), call.loss, (loss) => loss > 0.01),
+    judged(fixed(call.jitter, 1, " ms"), call.jitter, (jitter) => jitter > 30),
+    judged(fixed(call.mos, 2), call.mos, (mos) => mos < 3.6),
+    line(call.history), call.received == null ? "–" : `${level(call.received)}, ${level(call.sent)}`,
   ]);
 }
 
@@ -100,10 +101,10 @@ function show(state) {
     figure("Calls", String(state.calls.length)),
     figure("Answered", String(up)),
     figure("Late ticks", `${late.toFixed(2)} %`, late > 1),
-    figure("Worst tick", `${state.ticks.worstMs.toFixed(1)} ms late`, state.ticks.worstMs > 20),
+    figure("Latest tick ever, late by", `${state.ticks.worstMs.toFixed(1)} ms`, state.ticks.worstMs > 20),
     figure("Callbacks waiting", String(state.callbacks.waiting), state.callbacks.waiting > 50),
   ]);
-  fill(byId("calls"), state.calls.length ? state.calls.map(callRow) : [none("No calls.", 11)]);
+  fill(byId("calls"), state.calls.length ? state.calls.map(callRow) : [none("No calls.", 10)]);
   fill(byId("sessions"), state.sessions.length ? state.sessions.map(sessionBox) : [element("p", "Nobody is in a session.")]);
   fill(byId("ends"), state.ends.length ? state.ends.map(endRow) : [none("No call has ended.", 5)]);
   say(state.draining ? "Stopping: no new calls" : `Running, SIP at ${state.sip}`);

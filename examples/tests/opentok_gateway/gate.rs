@@ -74,6 +74,13 @@ pub(crate) fn project_token(key: &str, secret: &StaticSecret, issued: SystemTime
 
 impl Gate {
     pub(crate) fn start(args: &[&str]) -> Self {
+        let mut gate = Self::start_over("http://", args);
+        gate.described = gate.raw("GET", "/openapi.json", &[], b"").body;
+        gate
+    }
+
+    /// Starts one whose address begins so, and asks it nothing.
+    pub(crate) fn start_over(scheme: &str, args: &[&str]) -> Self {
         static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let name = format!("opentok_gateway-{}-{number}", std::process::id());
@@ -104,9 +111,7 @@ impl Gate {
             let mut words = line.split_whitespace();
             match (words.next(), words.next()) {
                 (Some("REST"), Some(url)) => {
-                    http = url
-                        .strip_prefix("http://")
-                        .map(|addr| addr.parse().unwrap());
+                    http = url.strip_prefix(scheme).map(|addr| addr.parse().unwrap());
                 }
                 (Some("operator"), Some(url)) => {
                     operator = url.split('#').nth(1).unwrap().to_owned();
@@ -121,7 +126,7 @@ impl Gate {
                 said.lock().unwrap().push(line);
             }
         });
-        let mut gate = Self {
+        Self {
             child,
             http: http.unwrap(),
             operator,
@@ -129,9 +134,7 @@ impl Gate {
             described: Value::Null,
             lines,
             scratch,
-        };
-        gate.described = gate.raw("GET", "/openapi.json", &[], b"").body;
-        gate
+        }
     }
 
     /// What it has printed since it was up.
