@@ -3,10 +3,11 @@
 //! Always with `ring` named as the provider: a second one in the program must not matter.
 
 use std::fs;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rcgen::{CertificateParams, KeyPair};
+use rcgen::{CertificateParams, KeyPair, SanType};
 use rustls::client::WebPkiServerVerifier;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -35,7 +36,13 @@ pub struct Identity {
 #[allow(clippy::disallowed_methods)] // An application has a clock.
 pub fn generate(names: Vec<String>) -> Result<Identity, String> {
     let made = || -> Result<_, rcgen::Error> {
+        // An address once more as a name: Linphone's TLS looks for it there alone.
+        let addresses = names.iter().filter(|name| name.parse::<IpAddr>().is_ok());
+        let addresses: Vec<SanType> = addresses
+            .map(|address| Ok(SanType::DnsName(address.as_str().try_into()?)))
+            .collect::<Result<_, rcgen::Error>>()?;
         let mut params = CertificateParams::new(names)?;
+        params.subject_alt_names.extend(addresses);
         // Most of those who are asked to trust a certificate want one that ends.
         let now = std::time::SystemTime::now();
         params.not_before = now.into();

@@ -67,6 +67,10 @@ pub struct BaresipOptions {
     pub hz: f64,
     /// Whether it answers calls at once. Default: yes; else it rings until [`Control::command`] `accept`.
     pub answers: bool,
+    /// Its user name. Default: `peer`.
+    pub user: String,
+    /// The transport to its registrar as a URI names it, where that is not the one of `registrar`: `tls`.
+    pub over: Option<&'static str>,
     /// User and password for challenges from its peer. Default: none.
     pub credentials: Option<(String, String)>,
     /// The port of 127.0.0.1 at which it registers, and how. Default: nowhere.
@@ -83,6 +87,8 @@ impl BaresipOptions {
             security: Security::Clear,
             hz: 1020.0,
             answers: true,
+            user: "peer".to_owned(),
+            over: None,
             credentials: None,
             registrar: None,
             outbound: false,
@@ -146,6 +152,7 @@ impl Baresip {
                     Transport::Tcp => "tcp",
                     Transport::Tls => "tls",
                 };
+                let transport = options.over.unwrap_or(transport);
                 let proxy = format!("outbound=\"sip:127.0.0.1:{port};transport={transport}\"");
                 let flow = if options.outbound {
                     ";sipnat=outbound"
@@ -156,7 +163,8 @@ impl Baresip {
             }
         };
         let account = format!(
-            "<sip:peer@127.0.0.1:{domain}>;{registering};answermode={};audio_codecs={}/{rate}/{channels}{encryption}{credentials}\n",
+            "<sip:{}@127.0.0.1:{domain}>;{registering};answermode={};audio_codecs={}/{rate}/{channels}{encryption}{credentials}\n",
+            options.user,
             if options.answers { "auto" } else { "manual" },
             options.codec.name(),
         );

@@ -6,6 +6,8 @@
 //! - [`Sipp`]: one run of a scenario from `sipp/`, with every message that it saw.
 //! - [`Ua`]: `sip-core`'s `Endpoint` on plain sockets, as an application without a runtime would drive it.
 //! - [`Phone`]: `sip-core`'s `Driver` on UDP, TCP and TLS; [`Bridge`] puts TLS in front of peers without.
+//! - [`App`]: `mini_pbx` and `softphone` as processes; [`Switchboard`]: a `mini_pbx` with three users.
+//! - [`Kamailio`]: a registrar and record-routing proxy.
 //! - [`Heard`]: a recording, asked which tones it holds and for how long.
 //! - [`Ports`] and [`Scratch`]: room for each test that no other test uses.
 //!
@@ -20,13 +22,16 @@
 //! # }
 //! ```
 //!
+//! `INTEROP_EXAMPLES=DIR` takes `mini_pbx` and `softphone` from there instead of building them.
 //! `INTEROP_KEEP=1` leaves the scratch directories where they are and prints their names.
 
 #![forbid(unsafe_code)]
 
+mod app;
 mod baresip;
 mod control;
 mod heard;
+mod kamailio;
 mod linphone;
 mod phone;
 mod ports;
@@ -36,11 +41,13 @@ mod sipp;
 mod ua;
 mod wav;
 
+pub use app::{App, Switchboard};
 pub use baresip::{Baresip, BaresipOptions, Codec, Packets, Security};
 pub use control::{Control, Event};
 pub use heard::Heard;
-pub use linphone::{Linphone, LinphoneOptions};
 pub use phone::{Bridge, Phone};
+pub use kamailio::Kamailio;
+pub use linphone::{Linphone, LinphoneAccount, LinphoneOptions};
 pub use ports::{Ports, Proto, bound};
 pub use process::{Process, absent, installed, wait_until};
 pub use scratch::Scratch;

@@ -2,6 +2,7 @@
 
 use crate::{Codec, Heard, Ports, Process, Proto, Scratch, Security, bound, tone, wait_until};
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -15,6 +16,62 @@ pub struct LinphoneOptions {
     pub security: Security,
     /// The tone that it plays to its peer, in Hz. Default: 1020.
     pub hz: f64,
+    /// Whether it sends keys by INFO. Default: no, in RTP.
+    pub keys_by_info: bool,
+    /// The account that it registers. Default: none.
+    pub account: Option<LinphoneAccount>,
+}
+
+/// An account, as its settings name it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct LinphoneAccount {
+    /// User name.
+    pub user: String,
+    /// Password.
+    pub password: String,
+    /// Domain: host and port of the server.
+    pub domain: String,
+    /// `udp`, `tcp` or `tls`.
+    pub transport: String,
+    /// The certificates to trust.
+    pub ca: Option<PathBuf>,
+}
+
+impl LinphoneAccount {
+    /// An account over UDP.
+    pub fn new(user: &str, password: &str, domain: &str) -> Self {
+        Self {
+            user: user.to_owned(),
+            password: password.to_owned(),
+            domain: domain.to_owned(),
+            transport: "udp".to_owned(),
+            ca: None,
+        }
+    }
+
+    /// Over this transport, with the certificate to trust.
+    pub fn over(mut self, transport: &str, ca: &Path) -> Self {
+        self.transport = transport.to_owned();
+        self.ca = Some(ca.to_owned());
+        self
+    }
+
+    fn settings(&self) -> String {
+        let Self {
+            user,
+            password,
+            domain,
+            transport,
+            ..
+        } = self;
+        format!(
+            "[auth_info_0]\nusername={user}\npasswd={password}\n\
+             [proxy_0]\nreg_proxy=<sip:{domain};transport={transport}>\n\
+             reg_route=<sip:{domain};transport={transport};lr>\n\
+             reg_identity=sip:{user}@{domain}\nreg_expires=600\nreg_sendregister=1\npublish=0\n"
+        )
+    }
 }
 
 impl LinphoneOptions {
@@ -24,6 +81,8 @@ impl LinphoneOptions {
             codec,
             security: Security::Clear,
             hz: 1020.0,
+            keys_by_info: false,
+            account: None,
         }
     }
 }
@@ -97,6 +156,32 @@ impl Linphone {
         self.process.type_line(line);
     }
 
+    /// Waits until it has printed or logged `part`.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn shows(&self, part: &str) {
+        wait_until(part, Duration::from_secs(15), || {
+            (self.logged(part) || self.log().contains(part)).then_some(())
+        });
+    }
+
+    /// Whether it has logged `part`.
+    pub fn logged(&self, part: &str) -> bool {
+        let path = self.scratch.path().join("linphone.log");
+        let logged = std::fs::read(path).unwrap_or_default();
+        String::from_utf8_lossy(&logged).contains(part)
+    }
+
+    /// Hangs up, unregisters and ends.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub fn quit(&mut self) {
+        self.process.type_line("quit");
+        self.process.wait(Duration::from_secs(15));
+    }
+
     /// What it has printed so far.
     pub fn log(&self) -> String {
         self.process.log()
@@ -134,26 +219,50 @@ fn configuration(options: &LinphoneOptions, ports: &Ports) -> String {
         Security::SdesOffered => ("srtp", 0),
         Security::Dtls => ("dtls", 1),
     };
+    // With an account it tells others whatever address it reaches its server from.
+    let here = match &options.account {
+        None => format!(
+            "bind_address=127.0.0.1\ncontact=sip:linphone@127.0.0.1:{}\nguess_hostname=0\nsip_tls_port=0\n",
+            ports.port(0)
+        ),
+        Some(account) => {
+            let trust = account.ca.as_ref().map_or(String::new(), |path| {
+                format!("root_ca={}\n", path.display())
+            });
+            format!("guess_hostname=1\ndefault_proxy=0\nsip_tls_port=-1\n{trust}")
+        }
+    };
+    let rtp_bind = match &options.account {
+        None => "bind_address=127.0.0.1\n",
+        Some(_) => "",
+    };
     let mut text = format!(
         "[sip]\n\
          sip_port={sip}\n\
          sip_tcp_port={sip}\n\
-         sip_tls_port=0\n\
-         bind_address=127.0.0.1\n\
-         contact=sip:linphone@127.0.0.1:{sip}\n\
-         guess_hostname=0\n\
+         {here}\
+         use_info={info}\n\
+         use_rfc2833={rfc2833}\n\
          use_ipv6=0\n\
          media_encryption={encryption}\n\
          media_encryption_mandatory={mandatory}\n\
          [net]\n\
          firewall_policy=0\n\
          [rtp]\n\
-         bind_address=127.0.0.1\n\
+         {rtp_bind}\
          audio_rtp_port={rtp}\n\
          [misc]\n\
-         hide_empty_phone_numbers=1\n",
+         hide_empty_phone_numbers=1\n\
+         {account}",
         sip = ports.port(0),
         rtp = ports.port(10),
+        info = u8::from(options.keys_by_info),
+        rfc2833 = u8::from(!options.keys_by_info),
+        account = options
+            .account
+            .as_ref()
+            .map(LinphoneAccount::settings)
+            .unwrap_or_default(),
     );
     for (n, codec) in Codec::ALL.into_iter().enumerate() {
         let (rate, channels) = match codec {
