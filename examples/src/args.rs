@@ -518,7 +518,7 @@ mod tests {
                 &["--transport", "sctp"],
                 "invalid value 'sctp' for '--transport <NAME>' [possible values: udp, tcp]",
             ),
-            (&["--secure=dtls"], "invalid value 'dtls'"),
+            (&["--secure=zrtp"], "invalid value 'zrtp'"),
             (&["--username", "bob"], "--password <TEXT>"),
             (&["--fro"], "unexpected argument '--fro' found"),
             (&["--from", "me"], "invalid value 'me' for '--from <URI>'"),
