@@ -50,7 +50,7 @@ const BAD: &[(&[&str], &str)] = &[
         &["--codec", "g729"],
         "[possible values: opus, g722, pcmu, pcma]",
     ),
-    (&["--secure=dtls"], "[possible values: sdes]"),
+    (&["--secure=zrtp"], "[possible values: sdes, dtls]"),
     (&["--duration", "0"], "must be longer than 0"),
     (
         &["--sip-uri", "sip:bob@127.0.0.1", "--duration", "0s"],
