@@ -1,6 +1,6 @@
 //! SRTP and SRTCP: forged bytes are refused without a trace, and what we protect we understand.
 
-use rtp_core::srtp::{Inbound, MasterKey, Outbound, Suite};
+use rtp_core::srtp::{Cipher, Inbound, MasterKey, Outbound, Suite};
 
 /// One input: the suite in the first byte, a packet in the rest.
 pub(crate) fn fuzz(data: &[u8]) {
@@ -13,7 +13,12 @@ pub(crate) fn fuzz(data: &[u8]) {
     let mut copy = packet.to_vec();
     assert!(inbound.unprotect_rtp(&mut copy).is_err());
     assert!(inbound.unprotect_rtcp(&mut copy).is_err());
-    assert_eq!(copy, packet, "nothing is decrypted before it is verified");
+    // `ring` wipes what it cannot verify; nobody shows it decrypted.
+    let wiped = |(found, sent): (&u8, &u8)| found == sent || *found == 0;
+    match suite.cipher() {
+        Cipher::AesGcm => assert!(copy.iter().zip(packet).all(wiped), "decrypted unverified"),
+        _ => assert_eq!(copy, packet, "nothing is decrypted before it is verified"),
+    }
     assert_eq!(inbound.streams(), 0);
 
     let mut outbound = Outbound::new(&key);
