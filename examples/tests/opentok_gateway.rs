@@ -12,7 +12,7 @@ mod program;
 
 use std::time::{Duration, SystemTime};
 
-use gate::{Gate, KEY, Told, project_token, secret};
+use gate::{Callback, Gate, KEY, Told, project_token, secret};
 use media_mix::wav::WavReader;
 use phone::Phone;
 use serde_json::{Value, json};
@@ -308,7 +308,7 @@ fn a_call_and_all_that_is_done_to_it() {
     let mut seen: Vec<String> = Vec::new();
     // The session closes with its last phone; what became of the call is told after that.
     while seen.last().is_none_or(|last| last != "call ended") {
-        let (head, body) = told.next();
+        let Callback { head, text, body } = told.next();
         assert_eq!(
             (&body["sessionId"], &body["projectId"]),
             (&json!(session), &json!(KEY))
@@ -321,7 +321,7 @@ fn a_call_and_all_that_is_done_to_it() {
         check(
             b"of the receiver",
             signature.unwrap(),
-            body.to_string().as_bytes(),
+            text.as_bytes(),
             now,
             HOUR,
         )

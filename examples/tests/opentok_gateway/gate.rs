@@ -348,10 +348,17 @@ impl Drop for Gate {
     }
 }
 
+/// A callback as it came: its head, its body, and the body read.
+pub(crate) struct Callback {
+    pub(crate) head: String,
+    pub(crate) text: String,
+    pub(crate) body: Value,
+}
+
 /// Takes callbacks.
 pub(crate) struct Told {
     pub(crate) url: String,
-    came: Receiver<(String, Value)>,
+    came: Receiver<Callback>,
 }
 
 impl Told {
@@ -363,12 +370,13 @@ impl Told {
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
                 let mut bytes = Vec::new();
-                let (head, body) = loop {
+                let callback = loop {
                     let text = String::from_utf8_lossy(&bytes).into_owned();
-                    if let Some((head, body)) = text.split_once("\r\n\r\n")
-                        && let Ok(body) = serde_json::from_str(body)
+                    if let Some((head, text)) = text.split_once("\r\n\r\n")
+                        && let Ok(body) = serde_json::from_str(text)
                     {
-                        break (head.to_owned(), body);
+                        let (head, text) = (head.to_owned(), text.to_owned());
+                        break Callback { head, text, body };
                     }
                     let mut more = [0; 4096];
                     let read = stream.read(&mut more).unwrap();
@@ -378,7 +386,7 @@ impl Told {
                 stream
                     .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
                     .unwrap();
-                if tell.send((head, body)).is_err() {
+                if tell.send(callback).is_err() {
                     return;
                 }
             }
@@ -397,9 +405,9 @@ impl Told {
         told
     }
 
-    /// The next callback; its head too.
+    /// The next callback.
     #[track_caller]
-    pub(crate) fn next(&self) -> (String, Value) {
+    pub(crate) fn next(&self) -> Callback {
         self.came
             .recv_timeout(Duration::from_secs(45))
             .expect("a callback")
@@ -410,7 +418,7 @@ impl Told {
     pub(crate) fn until_ended(&self) -> Vec<Value> {
         let mut all = Vec::new();
         loop {
-            let (_, body) = self.next();
+            let body = self.next().body;
             let over = body["call"]["status"] == "ended";
             all.push(body);
             if over {
