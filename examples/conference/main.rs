@@ -24,16 +24,14 @@ mod meeting;
 mod recording;
 mod room;
 
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use clap::Parser as _;
-use examples::args::one_line;
 use examples::checks::Checks;
 use examples::interrupt::{self, Interrupt};
+use examples::program::Program;
 use examples::screen::Screen;
 use serde::Serialize;
 
@@ -76,36 +74,26 @@ struct Interrupted<'a> {
     files: &'a [PathBuf],
 }
 
+const PROGRAM: Program = Program::named("conference");
+
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) if error.use_stderr() => return refuse(&one_line(&error)),
-        Err(help) => {
-            let _ = help.print();
-            return ExitCode::SUCCESS;
-        }
-    };
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime,
-        Err(error) => return refuse(&format!("cannot start: {error}")),
-    };
+    PROGRAM.main(hold)
+}
+
+fn hold(cli: Cli) -> ExitCode {
     let screen = Arc::new(Screen::stdout(cli.json));
     let start = now();
-    let outcome = runtime.block_on(async {
+    let outcome = PROGRAM.block_on(async {
         let interrupt = Interrupt::listen();
         match cli.is_meeting() {
             true => meeting::run(&cli, &screen, &interrupt).await,
             false => demo::run(&cli, &screen, &interrupt).await,
         }
     });
-    runtime.shutdown_background();
     screen.end_live();
     match outcome {
         Ok(outcome) => verdict(&screen, &outcome, start.elapsed().as_secs_f64()),
-        Err(Stop::Refused(line)) => refuse(&line),
+        Err(Stop::Refused(line)) => PROGRAM.refuse(&line),
         Err(Stop::Interrupted(files)) => {
             screen.object(&Interrupted {
                 event: "interrupted",
@@ -153,12 +141,6 @@ fn verdict(screen: &Screen, outcome: &Outcome, seconds: f64) -> ExitCode {
         ));
         ExitCode::from(1)
     }
-}
-
-/// One line that says why, and the code for it.
-fn refuse(line: &str) -> ExitCode {
-    let _ = writeln!(std::io::stderr(), "conference: {line}");
-    ExitCode::from(2)
 }
 
 #[allow(clippy::disallowed_methods)] // An application has a clock.

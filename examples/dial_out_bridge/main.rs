@@ -25,15 +25,13 @@ mod story;
 mod tape;
 mod ticket;
 
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use clap::Parser as _;
-use examples::args::one_line;
 use examples::checks::{Checks, Table};
+use examples::program::Program;
 use examples::screen::Screen;
 
 use args::Cli;
@@ -63,27 +61,16 @@ pub(crate) struct Outcome {
     pub(crate) table: Option<Table>,
 }
 
+const PROGRAM: Program = Program::named("dial_out_bridge");
+
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) if error.use_stderr() => return refuse(&one_line(&error)),
-        Err(help) => {
-            let _ = help.print();
-            return ExitCode::SUCCESS;
-        }
-    };
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime,
-        Err(error) => return refuse(&format!("cannot start: {error}")),
-    };
+    PROGRAM.main(bridge_calls)
+}
+
+fn bridge_calls(cli: Cli) -> ExitCode {
     let screen = Arc::new(Screen::stdout(cli.call.json));
     let start = now();
-    let outcome = runtime.block_on(run(&cli, &screen));
-    // Nobody needs what a thread may still be computing.
-    runtime.shutdown_background();
+    let outcome = PROGRAM.block_on(run(&cli, &screen));
     screen.end_live();
     match outcome {
         Ok(outcome) => {
@@ -94,7 +81,7 @@ fn main() -> ExitCode {
                 ExitCode::from(1)
             }
         }
-        Err(Stop::Refused(line)) => refuse(&line),
+        Err(Stop::Refused(line)) => PROGRAM.refuse(&line),
         Err(Stop::Interrupted(files)) => {
             story::interrupted(&screen, &files);
             ExitCode::from(interrupt::EXIT)
@@ -117,12 +104,6 @@ async fn run(cli: &Cli, screen: &Arc<Screen>) -> Result<Outcome, Stop> {
             })
         }
     }
-}
-
-/// One line that says why, and the code for it.
-fn refuse(line: &str) -> ExitCode {
-    let _ = writeln!(std::io::stderr(), "dial_out_bridge: {line}");
-    ExitCode::from(2)
 }
 
 #[allow(clippy::disallowed_methods)] // An application has a clock.

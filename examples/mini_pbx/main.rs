@@ -23,49 +23,30 @@ mod story;
 mod switch;
 mod transfer;
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::Parser as _;
-use examples::args::one_line;
 use examples::interrupt::Interrupt;
+use examples::program::Program;
 use examples::screen::Screen;
 
 use args::Cli;
 
+const PROGRAM: Program = Program::named("mini_pbx");
+
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) if error.use_stderr() => return refuse(&one_line(&error)),
-        Err(help) => {
-            let _ = help.print();
-            return ExitCode::SUCCESS;
-        }
-    };
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime,
-        Err(error) => return refuse(&format!("cannot start: {error}")),
-    };
+    PROGRAM.main(switch_calls)
+}
+
+fn switch_calls(cli: Cli) -> ExitCode {
     let screen = Screen::stdout(cli.json);
-    let ran = runtime.block_on(async {
+    let ran = PROGRAM.block_on(async {
         let interrupt = Interrupt::listen();
         let pbx = setup::open(&cli, screen).await?;
         pbx.run(&interrupt, cli.drain).await;
         Ok::<_, String>(())
     });
-    // A thread may still wait for standard input.
-    runtime.shutdown_background();
     match ran {
         Ok(()) => ExitCode::SUCCESS,
-        Err(line) => refuse(&line),
+        Err(line) => PROGRAM.refuse(&line),
     }
-}
-
-/// One line that says why, and the code for it.
-fn refuse(line: &str) -> ExitCode {
-    let _ = writeln!(std::io::stderr(), "mini_pbx: {line}");
-    ExitCode::from(2)
 }

@@ -18,48 +18,29 @@ mod panel;
 mod phone;
 mod sound;
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::Parser as _;
-use examples::args::one_line;
 use examples::interrupt::Interrupt;
+use examples::program::Program;
 
 use args::Cli;
 use phone::Phone;
 
+const PROGRAM: Program = Program::named("softphone");
+
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) if error.use_stderr() => return refuse(&one_line(&error)),
-        Err(help) => {
-            let _ = help.print();
-            return ExitCode::SUCCESS;
-        }
-    };
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime,
-        Err(error) => return refuse(&format!("cannot start: {error}")),
-    };
-    let ran = runtime.block_on(async {
+    PROGRAM.main(phone)
+}
+
+fn phone(cli: Cli) -> ExitCode {
+    let ran = PROGRAM.block_on(async {
         let interrupt = Interrupt::listen();
         let phone = Phone::open(&cli).await?;
         phone.run(&interrupt).await;
         Ok::<_, String>(())
     });
-    // A thread may still wait for standard input.
-    runtime.shutdown_background();
     match ran {
         Ok(()) => ExitCode::SUCCESS,
-        Err(line) => refuse(&line),
+        Err(line) => PROGRAM.refuse(&line),
     }
-}
-
-/// One line that says why, and the code for it.
-fn refuse(line: &str) -> ExitCode {
-    let _ = writeln!(std::io::stderr(), "softphone: {line}");
-    ExitCode::from(2)
 }

@@ -12,6 +12,7 @@ pub mod interrupt;
 pub mod live;
 #[cfg(feature = "http")]
 pub mod opentok;
+pub mod program;
 pub mod screen;
 pub mod settings;
 pub mod spectrum;

@@ -22,8 +22,7 @@ use std::io::{self, Read as _, Write as _};
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use clap::Parser as _;
-use examples::args::one_line;
+use examples::program::Program;
 
 use cli::{Cli, Command};
 
@@ -33,15 +32,13 @@ type Answer = Result<String, String>;
 /// More than any token is.
 const MAX_STDIN: u64 = 64 * 1024;
 
+const PROGRAM: Program = Program::named("token_tool");
+
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) if error.use_stderr() => return refuse(&one_line(&error)),
-        Err(help) => {
-            let _ = help.print();
-            return ExitCode::SUCCESS;
-        }
-    };
+    PROGRAM.main(answer)
+}
+
+fn answer(cli: Cli) -> ExitCode {
     let answer = match &cli.command {
         Command::Mint(args) => mint::run(args, now()),
         Command::Verify(args) => verify::run(args, now()),
@@ -51,17 +48,13 @@ fn main() -> ExitCode {
     };
     match answer {
         Ok(text) => match io::stdout().write_all(text.as_bytes()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => refuse(&error.to_string()),
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                PROGRAM.refuse(&error.to_string())
+            }
             _ => ExitCode::SUCCESS,
         },
-        Err(line) => refuse(&line),
+        Err(line) => PROGRAM.refuse(&line),
     }
-}
-
-/// One line that says why, and the code for it.
-fn refuse(line: &str) -> ExitCode {
-    let _ = writeln!(io::stderr(), "token_tool: {line}");
-    ExitCode::from(2)
 }
 
 /// A token from the command line, or from standard input where it says `-`.

@@ -95,6 +95,23 @@ fn ended(ua: &mut Phone) -> EndCause {
     })
 }
 
+/// The call was up, and the peer hung up.
+fn they_hang_up(ua: &mut Phone) {
+    let cause = ended(ua);
+    assert_eq!((cause.by, cause.kind), (EndedBy::Remote, EndKind::HungUp));
+}
+
+/// Takes a call, and waits until the peer knows.
+fn answer(ua: &mut Phone, call: CallId) {
+    let answer = ua.sdp(1, "sendrecv");
+    ua.call(call)
+        .answer(Instant::now(), Some(answer))
+        .expect("a 200");
+    ua.wait_for("the ACK", SOON, |e| {
+        matches!(e, Event::Confirmed { .. }).then_some(())
+    });
+}
+
 fn incoming(ua: &mut Phone) -> CallId {
     ua.wait_for("a call", SOON, |e| match e {
         Event::Incoming { call, .. } => Some(*call),
@@ -158,8 +175,7 @@ fn the_peer_hangs_up_and_a_late_bye_gets_481() {
         |i| i,
         |ua, _| {
             answered(ua);
-            let cause = ended(ua);
-            assert_eq!((cause.by, cause.kind), (EndedBy::Remote, EndKind::HungUp));
+            they_hang_up(ua);
             ua.run_for(Duration::from_millis(800));
         },
     );
@@ -354,15 +370,8 @@ fn we_are_called_and_the_caller_hangs_up() {
         ua.call(call)
             .ring(Instant::now(), StatusCode::RINGING, None)
             .expect("a 180");
-        let answer = ua.sdp(1, "sendrecv");
-        ua.call(call)
-            .answer(Instant::now(), Some(answer))
-            .expect("a 200");
-        ua.wait_for("the ACK", SOON, |e| {
-            matches!(e, Event::Confirmed { .. }).then_some(())
-        });
-        let cause = ended(ua);
-        assert_eq!((cause.by, cause.kind), (EndedBy::Remote, EndKind::HungUp));
+        answer(ua, call);
+        they_hang_up(ua);
     });
 }
 
@@ -370,13 +379,7 @@ fn we_are_called_and_the_caller_hangs_up() {
 fn we_hang_up_as_the_callee() {
     sipp_calls("uac_hung_up", |ua| {
         let call = incoming(ua);
-        let answer = ua.sdp(1, "sendrecv");
-        ua.call(call)
-            .answer(Instant::now(), Some(answer))
-            .expect("a 200");
-        ua.wait_for("the ACK", SOON, |e| {
-            matches!(e, Event::Confirmed { .. }).then_some(())
-        });
+        answer(ua, call);
         ua.call(call).hang_up(Instant::now()).expect("a BYE");
         ended(ua);
     });
@@ -567,13 +570,7 @@ fn a_200_comes_again_until_it_is_acknowledged() {
         |_| {},
         |ua| {
             let call = incoming(ua);
-            let answer = ua.sdp(1, "sendrecv");
-            ua.call(call)
-                .answer(Instant::now(), Some(answer))
-                .expect("a 200");
-            ua.wait_for("the ACK", SOON, |e| {
-                matches!(e, Event::Confirmed { .. }).then_some(())
-            });
+            answer(ua, call);
             ended(ua);
         },
     );
@@ -583,15 +580,8 @@ fn a_200_comes_again_until_it_is_acknowledged() {
 fn a_cancel_after_the_answer_has_no_effect() {
     sipp_calls("uac_cancel_after_answer", |ua| {
         let call = incoming(ua);
-        let answer = ua.sdp(1, "sendrecv");
-        ua.call(call)
-            .answer(Instant::now(), Some(answer))
-            .expect("a 200");
-        ua.wait_for("the ACK", SOON, |e| {
-            matches!(e, Event::Confirmed { .. }).then_some(())
-        });
-        let cause = ended(ua);
-        assert_eq!((cause.by, cause.kind), (EndedBy::Remote, EndKind::HungUp));
+        answer(ua, call);
+        they_hang_up(ua);
     });
 }
 

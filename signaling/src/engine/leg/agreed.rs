@@ -1,0 +1,273 @@
+//! What SDP agreed on, carried into a leg: addresses, keys, codecs, directions. It may change in mid-call.
+
+use super::{Incoming, Keypad, Leg, LegError, Outgoing};
+use crate::engine::association::Association;
+use media_mix::codec::{Codec, CodecOptions, Registry};
+use media_mix::{Audience, Mixer};
+use rtp_core::dtls::{self, DtlsError};
+use rtp_core::dtmf::{DtmfConfig, DtmfOut, DtmfSender};
+use rtp_core::negotiate::{AudioStream, Hold, Payload};
+use rtp_core::transport::{Config, Keys, MediaPath, RtcpMode};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+impl Leg {
+    /// Carries what SDP agreed on from now on; `None` stops both ways.
+    pub(in crate::engine) fn update(
+        &mut self,
+        now: Instant,
+        mixer: &mut Mixer,
+        stream: Option<&AudioStream>,
+    ) -> Result<(), LegError> {
+        let Some(stream) = stream else {
+            self.sending = false;
+            self.unkeyed = None;
+            mixer.stop_encoding(self.listener)?;
+            if let Some(path) = &mut self.path {
+                path.set_direction(now, false, false);
+            }
+            return Ok(());
+        };
+        let registry = &self.config.registry;
+        let incoming = stream
+            .receive
+            .iter()
+            .filter_map(|payload| Some((payload.payload_type, find(registry, payload)?)))
+            .collect::<Vec<_>>();
+        let codec = find(registry, &stream.send)
+            .ok_or_else(|| LegError::UnknownCodec(stream.send.codec.name.clone()))?;
+        self.receive_with(incoming);
+        self.events_in = stream
+            .receive_dtmf
+            .iter()
+            .map(|payload| (payload.payload_type, payload.codec.clock_rate))
+            .collect();
+        let (sends, _) = directions(stream);
+        self.associate(now, stream)?;
+        self.connect(now, stream);
+        // A phone that we hold is not to hear what the session says meanwhile.
+        let audience = if stream.held_by_us.is_some() {
+            Audience::Nobody
+        } else {
+            self.audience
+        };
+        mixer.set_audience(self.listener, audience)?;
+        self.marker |= sends && !self.sending;
+        self.sending = sends;
+        self.send_with(mixer, stream, codec)?;
+        Ok(())
+    }
+
+    /// Begins the DTLS handshake that a stream asks for, unless the one that is up serves it.
+    fn associate(&mut self, now: Instant, stream: &AudioStream) -> Result<(), DtlsError> {
+        let (Some(peer), Some(remote)) = (&stream.dtls, stream.remote_rtp) else {
+            return Ok(());
+        };
+        match self.dtls.as_mut().filter(|dtls| dtls.is_with(peer)) {
+            Some(dtls) => dtls.redirect(remote),
+            None => {
+                let none = || DtlsError::Certificate("there is none".to_owned());
+                let certificate = self.config.certificate.as_ref().ok_or_else(none)?;
+                let mut dtls = Association::start(now, certificate, peer, remote)?;
+                self.early.hand_to(now, &mut dtls);
+                self.dtls = Some(dtls);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what the handshake says. Sound begins with its keys.
+    pub(super) fn shake(&mut self, now: Instant) {
+        while let Some(event) = self.dtls.as_mut().and_then(Association::poll_event) {
+            match event {
+                dtls::Event::Keys(_) => {
+                    if let Some(stream) = self.unkeyed.take() {
+                        self.connect(now, &stream);
+                    }
+                }
+                dtls::Event::Failed(error) => self.unsecured = Some(error),
+                // A goodbye of the association alone; the dialog says whether the call is over.
+                _ => {}
+            }
+        }
+    }
+
+    /// Points the media path at the peer, and makes it the first time. Nothing goes either way in the clear that is to be
+    /// encrypted: without its keys the stream waits.
+    fn connect(&mut self, now: Instant, stream: &AudioStream) {
+        self.unkeyed = None;
+        let agreed = || {
+            stream.srtp.as_ref().map(|keys| Keys {
+                send: keys.local.clone(),
+                receive: keys.remote.clone(),
+            })
+        };
+        let keys = match (&stream.dtls, &self.dtls) {
+            (None, _) => agreed(),
+            (Some(_), dtls) => dtls.as_ref().and_then(|dtls| dtls.keys().cloned()),
+        };
+        if stream.dtls.is_some() && keys.is_none() {
+            self.unkeyed = Some(Box::new(stream.clone()));
+            if let Some(path) = &mut self.path {
+                path.set_direction(now, false, false);
+            }
+            return;
+        }
+        if let Some(remote) = stream.remote_rtp {
+            self.point(now, stream, remote, keys);
+        }
+        if let Some(path) = &mut self.path {
+            let (sends, receives) = directions(stream);
+            path.set_direction(now, sends, receives);
+        }
+    }
+
+    fn point(
+        &mut self,
+        now: Instant,
+        stream: &AudioStream,
+        remote: SocketAddr,
+        keys: Option<Keys>,
+    ) {
+        self.suite = keys.as_ref().map(|keys| keys.send.suite());
+        let mode = match (stream.rtcp_mux, &stream.dtls) {
+            (true, _) => RtcpMode::Mux,
+            (false, None) => RtcpMode::Separate,
+            // A port of its own would need a handshake of its own (RFC 5764 section 3).
+            (false, Some(_)) => RtcpMode::Off,
+        };
+        let path = match &mut self.path {
+            Some(path) => {
+                path.set_remote(now, remote, stream.remote_rtcp);
+                path.set_rtcp_mode(now, mode);
+                path.set_keys(now, keys);
+                path
+            }
+            none => {
+                let mut config = Config::new(remote, self.config.epoch);
+                config.remote_rtcp = stream.remote_rtcp;
+                config.rtcp = mode;
+                config.keys = keys;
+                config.first_media_timeout = Some(self.config.media_timeout);
+                config.media_timeout = Some(self.config.media_timeout);
+                none.insert(MediaPath::new(now, config, self.config.random.boxed()))
+            }
+        };
+        let payloads = stream.receive.iter().chain(&stream.receive_dtmf);
+        for payload in payloads.chain([&stream.send]).chain(&stream.send_dtmf) {
+            path.set_clock_rate(payload.payload_type, payload.codec.clock_rate);
+        }
+    }
+
+    /// Decoders of payload types that stay keep their memory.
+    fn receive_with(&mut self, wanted: Vec<(u8, Arc<dyn Codec>)>) {
+        let mut known = std::mem::take(&mut self.incoming);
+        self.incoming = wanted
+            .into_iter()
+            .map(|(payload_type, codec)| {
+                let same = known.iter().position(|incoming| {
+                    incoming.payload_type == payload_type && Arc::ptr_eq(&incoming.codec, &codec)
+                });
+                match same {
+                    Some(at) => known.swap_remove(at),
+                    None => Incoming {
+                        payload_type,
+                        codec,
+                        decoder: None,
+                    },
+                }
+            })
+            .collect();
+    }
+
+    fn send_with(
+        &mut self,
+        mixer: &mut Mixer,
+        stream: &AudioStream,
+        codec: Arc<dyn Codec>,
+    ) -> Result<(), LegError> {
+        let description = codec.description();
+        let clock_rate = description.clock_rate;
+        self.keys = stream.send_dtmf.as_ref().map(|payload| {
+            let (payload_type, clock_rate) = (payload.payload_type, payload.codec.clock_rate);
+            match self
+                .keys
+                .take()
+                .filter(|keys| keys.clock_rate == clock_rate)
+            {
+                Some(keys) => Keypad {
+                    payload_type,
+                    ..keys
+                },
+                None => {
+                    let mut config = DtmfConfig::new(clock_rate);
+                    config.interval = Duration::from_millis(u64::from(self.tick_ms));
+                    let sender = DtmfSender::new(config);
+                    Keypad {
+                        payload_type,
+                        clock_rate,
+                        sender,
+                        now: DtmfOut::Sound,
+                        sent: true,
+                    }
+                }
+            }
+        });
+        // The longest frame that the codec has and the peer takes.
+        let ptime_ms = description
+            .frame_ms
+            .iter()
+            .copied()
+            .filter(|&ms| u32::from(ms) <= stream.ptime && ms >= 10)
+            .max()
+            .unwrap_or(description.ptime_ms);
+        let fmtp = stream.send.codec.fmtp.as_deref().unwrap_or("");
+        let options = CodecOptions::new().narrowed_by(fmtp);
+        if !self.sending {
+            mixer.stop_encoding(self.listener)?;
+            self.outgoing = None;
+        } else {
+            let same = self.outgoing.as_ref().is_some_and(|outgoing| {
+                Arc::ptr_eq(&outgoing.codec, &codec)
+                    && outgoing.options == options
+                    && outgoing.ptime_ms == ptime_ms
+            });
+            if !same {
+                mixer.encode(self.listener, &codec, &options, ptime_ms)?;
+            }
+            self.outgoing = Some(Outgoing {
+                payload_type: stream.send.payload_type,
+                codec,
+                options,
+                ptime_ms,
+                per_tick: (self.tick_ms / u32::from(ptime_ms)).max(1),
+            });
+        }
+        if clock_rate != self.clock_rate {
+            self.clock =
+                (u64::from(self.clock) * u64::from(clock_rate) / u64::from(self.clock_rate)) as u32;
+            self.clock_rate = clock_rate;
+        }
+        Ok(())
+    }
+}
+
+/// Whether sound is sent and whether it is received.
+fn directions(stream: &AudioStream) -> (bool, bool) {
+    match stream.held_by_us {
+        Some(Hold::PortZero) => (false, false),
+        _ => (
+            stream.direction.sends() && stream.remote_rtp.is_some(),
+            stream.direction.receives(),
+        ),
+    }
+}
+
+fn find(registry: &Registry, payload: &Payload) -> Option<Arc<dyn Codec>> {
+    let codec = &payload.codec;
+    registry
+        .find(&codec.name, codec.clock_rate, codec.channels)
+        .or_else(|| registry.by_payload_type(payload.payload_type))
+        .cloned()
+}
