@@ -18,6 +18,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::args::Cli;
 use crate::caller::{self, Answer, Attempt, Caller};
+use crate::crowd;
 use crate::door::Door;
 use crate::ears::{self, Ear, VOICE_DBOV};
 use crate::guests::Story;
@@ -25,7 +26,7 @@ use crate::load::Load;
 use crate::meeting::read;
 use crate::recording::{self, Recording};
 use crate::room::{Plan, Room};
-use crate::{Outcome, Stop, crowd};
+use examples::verdict::{Outcome, Stop};
 
 /// The speakers: what each says in Hz, at which rate its file is, and with how many channels.
 const SPEAKERS: [(usize, Rate, u8); 2] = [(440, Rate::Khz8, 1), (660, Rate::Khz48, 2)];
@@ -106,7 +107,11 @@ pub(crate) async fn run(
         figure,
         (open_for - recorded.seconds).abs() < 1.0,
     );
-    Ok(Outcome { checks, files })
+    Ok(Outcome {
+        checks,
+        files,
+        table: None,
+    })
 }
 
 /// Writes two seconds of a tone that can be played again and again.

@@ -24,55 +24,16 @@ mod meeting;
 mod recording;
 mod room;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use examples::checks::Checks;
-use examples::interrupt::{self, Interrupt};
+use examples::interrupt::Interrupt;
 use examples::program::Program;
 use examples::screen::Screen;
-use serde::Serialize;
+use examples::verdict;
 
 use args::Cli;
-
-/// Why there is nothing to check.
-pub(crate) enum Stop {
-    /// The room could not be opened; a line that says why.
-    Refused(String),
-    /// Somebody pressed Ctrl-C.
-    Interrupted(Vec<PathBuf>),
-}
-
-impl From<String> for Stop {
-    fn from(line: String) -> Self {
-        Self::Refused(line)
-    }
-}
-
-/// What was checked, and what was written.
-#[derive(Default)]
-pub(crate) struct Outcome {
-    pub(crate) checks: Checks,
-    pub(crate) files: Vec<PathBuf>,
-}
-
-#[derive(Serialize)]
-struct End<'a> {
-    event: &'static str,
-    pass: bool,
-    checks: usize,
-    failed: usize,
-    seconds: f64,
-    files: &'a [PathBuf],
-}
-
-#[derive(Serialize)]
-struct Interrupted<'a> {
-    event: &'static str,
-    files: &'a [PathBuf],
-}
 
 const PROGRAM: Program = Program::named("conference");
 
@@ -90,57 +51,7 @@ fn hold(cli: Cli) -> ExitCode {
             false => demo::run(&cli, &screen, &interrupt).await,
         }
     });
-    screen.end_live();
-    match outcome {
-        Ok(outcome) => verdict(&screen, &outcome, start.elapsed().as_secs_f64()),
-        Err(Stop::Refused(line)) => PROGRAM.refuse(&line),
-        Err(Stop::Interrupted(files)) => {
-            screen.object(&Interrupted {
-                event: "interrupted",
-                files: &files,
-            });
-            screen.say("");
-            screen.say("  interrupted: the calls are over, the files are whole");
-            files
-                .iter()
-                .for_each(|file| screen.say(format_args!("  {}", file.display())));
-            ExitCode::from(interrupt::EXIT)
-        }
-    }
-}
-
-/// Prints the table of checks and the last line.
-fn verdict(screen: &Screen, outcome: &Outcome, seconds: f64) -> ExitCode {
-    let Outcome { checks, files } = outcome;
-    let (ink, all, failed) = (screen.ink(), checks.iter().len(), checks.failed());
-    checks.iter().for_each(|check| screen.object(check));
-    screen.object(&End {
-        event: "result",
-        pass: checks.pass(),
-        checks: all,
-        failed,
-        seconds: (seconds * 1000.0).round() / 1000.0,
-        files,
-    });
-    screen.say("");
-    screen.say(checks.table(ink));
-    screen.say("");
-    files
-        .iter()
-        .for_each(|file| screen.say(format_args!("  {}", file.display())));
-    if checks.pass() {
-        screen.say(format_args!(
-            "  {}  {all} checks in {seconds:.1} s",
-            ink.good("PASS")
-        ));
-        ExitCode::SUCCESS
-    } else {
-        screen.say(format_args!(
-            "  {}  {failed} of {all} checks in {seconds:.1} s",
-            ink.bad("FAIL")
-        ));
-        ExitCode::from(1)
-    }
+    verdict::end(PROGRAM, &screen, outcome, start.elapsed().as_secs_f64())
 }
 
 #[allow(clippy::disallowed_methods)] // An application has a clock.

@@ -14,11 +14,12 @@ use media_mix::{Clip, Rate};
 use tokio::time::sleep;
 
 use crate::args::Cli;
+use crate::crowd;
 use crate::door::Door;
 use crate::guests::Story;
 use crate::recording::{self, Recording};
 use crate::room::{Plan, Room};
-use crate::{Outcome, Stop, crowd};
+use examples::verdict::{Outcome, Stop};
 
 /// The longest file that is taken: ten minutes at 48 kHz, 58 MB.
 const MOST_SAMPLES: usize = 600 * 48_000;
@@ -145,7 +146,11 @@ pub(crate) async fn run(
     // A room without an end of its own is closed by Ctrl-C, as it should be.
     match interrupted && open_for.is_some() {
         true => Err(Stop::Interrupted(files)),
-        false => Ok(Outcome { checks, files }),
+        false => Ok(Outcome {
+            checks,
+            files,
+            table: None,
+        }),
     }
 }
 

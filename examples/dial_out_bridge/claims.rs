@@ -9,7 +9,6 @@ use signaling::{CallId, Hold};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
-use crate::Stop;
 use crate::bridge::{Bridge, wall};
 use crate::demo::{Ears, Expectations, Report};
 use crate::figures::Figures;
@@ -19,6 +18,7 @@ use crate::phone::{self, Phone};
 use crate::setup::Setup;
 use crate::story::Story;
 use crate::tape::{SETTLE, Tape, listen};
+use examples::verdict::Stop;
 
 /// Keys that we press, and that the phone presses.
 const KEYS_OUT: &str = "12#";

@@ -12,7 +12,6 @@ use signaling::Hold;
 use signaling::engine::Voice;
 use tokio::task::spawn_blocking;
 
-use crate::Stop;
 use crate::bridge::{Bridge, Left, Tapped, wall};
 use crate::claims;
 use crate::figures::Figures;
@@ -23,6 +22,7 @@ use crate::story::Story;
 use crate::tape::Tape;
 use crate::ticket::Ticket;
 use examples::interrupt::Interrupt;
+use examples::verdict::Stop;
 
 /// What the two talkers say, in Hz.
 const TALKERS: [usize; 2] = [440, 660];

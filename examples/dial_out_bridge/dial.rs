@@ -26,8 +26,8 @@ use crate::hearing::tones;
 use crate::setup::Setup;
 use crate::story::Story;
 use crate::ticket::Ticket;
-use crate::{Outcome, Stop};
 use examples::interrupt::Interrupt;
+use examples::verdict::{Outcome, Stop};
 
 /// What the session says where nobody names a file, in Hz.
 const TONES: [usize; 2] = [440, 660];

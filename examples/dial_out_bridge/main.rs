@@ -25,41 +25,17 @@ mod story;
 mod tape;
 mod ticket;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use examples::checks::{Checks, Table};
+use examples::interrupt::Interrupt;
 use examples::program::Program;
 use examples::screen::Screen;
+use examples::verdict::{self, Outcome, Stop};
 
 use args::Cli;
-use examples::interrupt::{self, Interrupt};
 use setup::Setup;
-
-/// Why there is nothing to check.
-#[derive(Debug)]
-pub(crate) enum Stop {
-    /// The call could not be made; a line that says why.
-    Refused(String),
-    /// Somebody pressed Ctrl-C; the files of what was.
-    Interrupted(Vec<PathBuf>),
-}
-
-impl From<String> for Stop {
-    fn from(line: String) -> Self {
-        Self::Refused(line)
-    }
-}
-
-/// What was checked, and what was written.
-pub(crate) struct Outcome {
-    pub(crate) checks: Checks,
-    pub(crate) files: Vec<PathBuf>,
-    /// The table of many calls, in place of one of their checks.
-    pub(crate) table: Option<Table>,
-}
 
 const PROGRAM: Program = Program::named("dial_out_bridge");
 
@@ -71,22 +47,7 @@ fn bridge_calls(cli: Cli) -> ExitCode {
     let screen = Arc::new(Screen::stdout(cli.call.json));
     let start = now();
     let outcome = PROGRAM.block_on(run(&cli, &screen));
-    screen.end_live();
-    match outcome {
-        Ok(outcome) => {
-            story::verdict(&screen, &outcome, start.elapsed().as_secs_f64());
-            if outcome.checks.pass() {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::from(1)
-            }
-        }
-        Err(Stop::Refused(line)) => PROGRAM.refuse(&line),
-        Err(Stop::Interrupted(files)) => {
-            story::interrupted(&screen, &files);
-            ExitCode::from(interrupt::EXIT)
-        }
-    }
+    verdict::end(PROGRAM, &screen, outcome, start.elapsed().as_secs_f64())
 }
 
 async fn run(cli: &Cli, screen: &Arc<Screen>) -> Result<Outcome, Stop> {

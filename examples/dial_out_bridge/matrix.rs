@@ -14,8 +14,8 @@ use crate::demo::{self, Report};
 use crate::files::Folders;
 use crate::hearing::Heard;
 use crate::setup::Setup;
-use crate::{Outcome, Stop};
 use examples::interrupt::Interrupt;
+use examples::verdict::{Outcome, Stop};
 
 /// Calls at a time: what two cores mix, encode and listen to without falling behind.
 const AT_ONCE: usize = 16;

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,8 +9,6 @@ use examples::screen::Screen;
 use serde::Serialize;
 use signaling::capture::{Captured, Ladder, LadderLine};
 use sip_core::{Message, Method};
-
-use crate::Outcome;
 
 /// SIP messages that a call's story remembers: more than a call of this program has.
 const REMEMBERED: usize = 256;
@@ -65,24 +62,6 @@ struct Note<'a> {
     event: &'static str,
     seconds: f64,
     text: &'a str,
-}
-
-/// The end, for programs.
-#[derive(Serialize)]
-struct End<'a> {
-    event: &'static str,
-    pass: bool,
-    checks: usize,
-    failed: usize,
-    seconds: f64,
-    files: &'a [PathBuf],
-}
-
-/// The end by Ctrl-C, for programs.
-#[derive(Serialize)]
-struct Interrupted<'a> {
-    event: &'static str,
-    files: &'a [PathBuf],
 }
 
 impl Story {
@@ -235,67 +214,6 @@ impl Messages {
             destination,
             ..*packet
         }
-    }
-}
-
-/// Prints the table of checks, or that of many calls with the checks that failed, and the last line.
-pub(crate) fn verdict(screen: &Screen, outcome: &Outcome, seconds: f64) {
-    let Outcome {
-        checks,
-        files,
-        table,
-    } = outcome;
-    let ink = screen.ink();
-    checks.iter().for_each(|check| screen.object(check));
-    let (all, failed) = (checks.iter().len(), checks.failed());
-    screen.object(&End {
-        event: "result",
-        pass: checks.pass(),
-        checks: all,
-        failed,
-        seconds,
-        files,
-    });
-    screen.say("");
-    match table {
-        Some(table) => {
-            screen.say(table.print(ink));
-            for check in checks.iter().filter(|check| !check.pass) {
-                screen.say(format_args!(
-                    "  {}  {}: {}",
-                    ink.bad("FAIL"),
-                    check.what,
-                    check.figure
-                ));
-            }
-        }
-        None => screen.say(checks.table(ink)),
-    }
-    screen.say("");
-    if table.is_none() {
-        files
-            .iter()
-            .for_each(|file| screen.say(format_args!("  {}", file.display())));
-    }
-    screen.say(match checks.pass() {
-        true => format!("  {}  {all} checks in {seconds:.1} s", ink.good("PASS")),
-        false => format!(
-            "  {}  {failed} of {all} checks in {seconds:.1} s",
-            ink.bad("FAIL")
-        ),
-    });
-}
-
-/// The last line after Ctrl-C.
-pub(crate) fn interrupted(screen: &Screen, files: &[PathBuf]) {
-    screen.object(&Interrupted {
-        event: "interrupted",
-        files,
-    });
-    screen.say("");
-    screen.say("  interrupted: the call is over, the files are whole");
-    for file in files {
-        screen.say(format_args!("  {}", file.display()));
     }
 }
 

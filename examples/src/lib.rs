@@ -17,6 +17,7 @@ pub mod screen;
 pub mod settings;
 pub mod spectrum;
 pub mod tls;
+pub mod verdict;
 
 /// The code in the README of the repository compiles and runs.
 #[cfg(doctest)]

@@ -128,25 +128,43 @@ fn folder_of_examples() -> &'static Path {
         if let Some(folder) = std::env::var_os("INTEROP_EXAMPLES") {
             return folder.into();
         }
-        let output = Command::new(env!("CARGO"))
-            .args(["build", "--release", "--example", "mini_pbx"])
-            .args(["--example", "softphone", "--message-format", "json"])
-            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
-            .output()
-            .expect("cargo");
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
+        let program = built(
+            &[
+                "--release",
+                "--example",
+                "mini_pbx",
+                "--example",
+                "softphone",
+            ],
+            "mini_pbx",
         );
-        String::from_utf8_lossy(&output.stdout)
-            .lines()
-            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-            .filter(|message| message["target"]["name"] == "mini_pbx")
-            .find_map(|message| message["executable"].as_str().map(PathBuf::from))
-            .and_then(|program| program.parent().map(Path::to_owned))
-            .expect("the built programs")
+        program.parent().expect("a folder").to_owned()
     })
+}
+
+/// Builds examples of the project with `cargo build` and these arguments, and gives the place of the one of this name.
+///
+/// # Panics
+/// With what the compiler says.
+pub fn built(arguments: &[&str], name: &str) -> PathBuf {
+    let output = Command::new(env!("CARGO"))
+        .arg("build")
+        .args(arguments)
+        .args(["--message-format", "json"])
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+        .output()
+        .expect("cargo");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|message| message["target"]["name"] == name)
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .expect("the built program")
 }
 
 /// A running `mini_pbx` with users alice, bob and carol, whose passwords are `secret-` and the name.

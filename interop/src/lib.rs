@@ -41,7 +41,7 @@ mod sipp;
 mod ua;
 mod wav;
 
-pub use app::{App, Switchboard};
+pub use app::{App, Switchboard, built};
 pub use baresip::{Baresip, BaresipOptions, Codec, Packets, Security};
 pub use control::{Control, Event};
 pub use heard::Heard;

@@ -2,7 +2,7 @@
 
 use interop::{
     Baresip, BaresipOptions, Codec, Heard, Ports, Process, Scratch, Security, Sipp, SippOptions,
-    Transport, installed,
+    Transport, built, installed,
 };
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,32 +15,10 @@ const LIMIT: Duration = Duration::from_secs(60);
 fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let output = Command::new(env!("CARGO"))
-            .args([
-                "build",
-                "--release",
-                "--example",
-                "dial_out_bridge",
-                "--message-format",
-                "json",
-            ])
-            .current_dir(root)
-            .output()
-            .expect("cargo");
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        String::from_utf8_lossy(&output.stdout)
-            .lines()
-            .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-            .find_map(|m| {
-                (m["target"]["name"] == "dial_out_bridge")
-                    .then(|| m["executable"].as_str().map(PathBuf::from))?
-            })
-            .expect("the built program")
+        built(
+            &["--release", "--example", "dial_out_bridge"],
+            "dial_out_bridge",
+        )
     })
 }
 

@@ -1,32 +1,12 @@
 //! The phone of `sip-core`'s first example, as it stands there, answers SIPp.
 
 use interop::{
-    Direction, Ports, Process, Proto, Scratch, Sipp, SippOptions, bound, installed, wait_until,
+    Direction, Ports, Process, Proto, Scratch, Sipp, SippOptions, bound, built, installed,
+    wait_until,
 };
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
-
-/// Builds the example and gives its place.
-fn program(root: &Path) -> PathBuf {
-    let output = Command::new(env!("CARGO"))
-        .args(["build", "-p", "patchcord-sip-core", "--example", "phone"])
-        .args(["--message-format", "json"])
-        .current_dir(root)
-        .output()
-        .expect("cargo");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    String::from_utf8_lossy(&output.stdout)
-        .lines()
-        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .filter(|message| message["target"]["name"] == "phone")
-        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
-        .expect("the built program")
-}
 
 #[test]
 fn sixty_lines_without_a_runtime_answer_uac_basic() {
@@ -38,7 +18,10 @@ fn sixty_lines_without_a_runtime_answer_uac_basic() {
         std::fs::read_to_string(root.join("sip-core/examples/phone.rs")).expect("the example");
     assert!(source.lines().count() <= 60, "60 lines at most");
     let (scratch, ports) = (Scratch::new("phone"), Ports::take());
-    let mut command = Command::new(program(&root));
+    let mut command = Command::new(built(
+        &["-p", "patchcord-sip-core", "--example", "phone"],
+        "phone",
+    ));
     command.arg(format!("127.0.0.1:{}", ports.port(0)));
     let phone = Process::start(command, &scratch.path().join("log"));
     wait_until("the phone listens", Duration::from_secs(10), || {

@@ -3,7 +3,7 @@
 
 use interop::{
     Baresip, BaresipOptions, Codec, Heard, Ports, Process, Scratch, Security, Transport, absent,
-    installed, wait_until,
+    built, installed, wait_until,
 };
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -24,20 +24,16 @@ const PYTHON: &str = "opentok==3.15.0";
 fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo
-            .args(["build", "--release", "--example", "opentok_gateway"])
-            .args(["--features", "http", "--message-format", "json"])
-            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
-        let output = cargo.output().expect("cargo");
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{errors}");
-        String::from_utf8_lossy(&output.stdout)
-            .lines()
-            .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-            .filter(|message| message["target"]["name"] == "opentok_gateway")
-            .find_map(|message| message["executable"].as_str().map(PathBuf::from))
-            .expect("the built program")
+        built(
+            &[
+                "--release",
+                "--features",
+                "http",
+                "--example",
+                "opentok_gateway",
+            ],
+            "opentok_gateway",
+        )
     })
 }
 

@@ -9,7 +9,7 @@ use super::table::Key;
 use super::{EndKind, Endpoint, wire};
 use crate::auth::{Attempt, AuthError, Challenger, ClientAuth, DigestRequest};
 use crate::header::digest::Challenge;
-use crate::{HeaderName, Message};
+use crate::{HeaderName, Message, Method};
 
 impl Endpoint {
     /// Credentials for the same request once more, or why there is no point.
@@ -82,21 +82,31 @@ impl Endpoint {
             None => seq.saturating_add(1),
         };
         let via = self.via(&reply.target);
-        let mut editor = reply
-            .request
-            .edit()
-            .set(HeaderName::VIA, via)
-            .set(HeaderName::CSEQ, format!("{seq} {method}"))
-            .remove(HeaderName::AUTHORIZATION)
-            .remove(HeaderName::PROXY_AUTHORIZATION);
-        for (name, value) in attempt.headers() {
-            editor = editor.append(name, value);
-        }
-        let request = editor.build()?;
+        let request = again(reply, via, (seq, method), &attempt)?;
         let target = reply.target.clone();
         let key = self.start_client(now, request, target, call.key, purpose, attempt)?;
         Ok((key, seq))
     }
+}
+
+/// A refused request once more, as a transaction of its own, with these credentials in place of those that it had.
+pub(super) fn again(
+    reply: &Reply<'_>,
+    via: String,
+    (seq, method): (u32, Method),
+    attempt: &Attempt,
+) -> Result<Message, CommandError> {
+    let mut editor = reply
+        .request
+        .edit()
+        .set(HeaderName::VIA, via)
+        .set(HeaderName::CSEQ, format!("{seq} {method}"))
+        .remove(HeaderName::AUTHORIZATION)
+        .remove(HeaderName::PROXY_AUTHORIZATION);
+    for (name, value) in attempt.headers() {
+        editor = editor.append(name, value);
+    }
+    Ok(editor.build()?)
 }
 
 /// Runs `f` with what a digest covers of a request.

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::clients::{Failure, Purpose, Reply};
 use super::command::{CommandError, Options, Outside};
+use super::credentials::again;
 use super::event::{Event, QuestionAnswer, RequestId};
 use super::flow::{FlowError, Target};
 use super::hops::Place;
@@ -325,17 +326,7 @@ impl Endpoint {
             wire::cseq(reply.request).ok_or(CommandError::State("a request with CSeq"))?;
         let via = self.via(&reply.target);
         let seq = seq.saturating_add(1);
-        let mut editor = reply
-            .request
-            .edit()
-            .set(HeaderName::VIA, via)
-            .set(HeaderName::CSEQ, format!("{seq} {method}"))
-            .remove(HeaderName::AUTHORIZATION)
-            .remove(HeaderName::PROXY_AUTHORIZATION);
-        for (name, value) in attempt.headers() {
-            editor = editor.append(name, value);
-        }
-        let request = editor.build()?;
+        let request = again(reply, via, (seq, method), &attempt)?;
         let (target, purpose) = (reply.target.clone(), Purpose::Standalone);
         self.start_client(now, request, target, Some(key), purpose, attempt)
     }
