@@ -227,14 +227,24 @@ mod libsrtp {
 
     impl LibSrtp {
         pub(crate) fn new(key: &MasterKey, kind: Kind) -> Option<LibSrtp> {
-            let policy = || match key.suite() {
-                Suite::AesCm128HmacSha1_80 => Some(CryptoPolicy::aes_cm_128_hmac_sha1_80()),
-                Suite::AeadAes128Gcm => Some(CryptoPolicy::aes_gcm_128_16_auth()),
-                _ => None,
+            // Short tags are RTP's alone.
+            let short = kind == Kind::Rtp;
+            let policy = match key.suite() {
+                Suite::AesCm128HmacSha1_32 if short => CryptoPolicy::aes_cm_128_hmac_sha1_32(),
+                Suite::AesCm128HmacSha1_80 | Suite::AesCm128HmacSha1_32 => {
+                    CryptoPolicy::aes_cm_128_hmac_sha1_80()
+                }
+                Suite::AesCm256HmacSha1_32 if short => CryptoPolicy::aes_cm_256_hmac_sha1_32(),
+                Suite::AesCm256HmacSha1_80 | Suite::AesCm256HmacSha1_32 => {
+                    CryptoPolicy::aes_cm_256_hmac_sha1_80()
+                }
+                Suite::AeadAes128Gcm => CryptoPolicy::aes_gcm_128_16_auth(),
+                Suite::AeadAes256Gcm => CryptoPolicy::aes_gcm_256_16_auth(),
+                _ => return None,
             };
             let session = |ssrc| {
                 let key = key.key_salt().to_vec().into();
-                let policy = SrtpPolicy::new(policy()?, policy()?, key, ssrc).ok()?;
+                let policy = SrtpPolicy::new(policy, policy, key, ssrc).ok()?;
                 SrtpSession::new(vec![policy.window_size(128)]).ok()
             };
             Some(LibSrtp {

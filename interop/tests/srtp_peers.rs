@@ -2,11 +2,13 @@
 //! what the other made, over random packets, suites, rollovers and reorders.
 //!
 //! Sequence numbers go forward by up to 3000 at a time, so that every run passes several rollovers. What we
-//! receive is reordered; what the peers receive is not, because their index moves back on late packets.
+//! receive is reordered; what the Rust peers receive is not, because their index moves back on late packets.
+//! libsrtp, which knows every suite and key identifiers, sends and receives reordered too.
 
 #[path = "srtp_peers/libsrtp.rs"]
 mod libsrtp;
 
+use libsrtp::LibSrtp;
 use rtp_core::rtp::{Rtp, RtpHeader, Ssrc};
 use rtp_core::srtp::{Inbound, MasterKey, Outbound, Suite};
 
@@ -30,8 +32,10 @@ impl Random {
     }
 }
 
-/// The suites that at least one peer has.
-const SUITES: &[Suite] = Suite::ALL;
+/// Every suite, the one without encryption too.
+fn suites() -> impl Iterator<Item = Suite> {
+    Suite::ALL.iter().copied().chain([Suite::NullHmacSha1_80])
+}
 
 pub(crate) trait Peer {
     fn name(&self) -> &'static str;
@@ -135,7 +139,7 @@ impl Peer for Rtc {
 fn peers(key: &MasterKey) -> Vec<Box<dyn Peer>> {
     let webrtc = Webrtc::new(key).map(|p| Box::new(p) as Box<dyn Peer>);
     let rtc = Rtc::new(key).map(|p| Box::new(p) as Box<dyn Peer>);
-    let libsrtp = libsrtp::LibSrtp::new(key).map(|p| Box::new(p) as Box<dyn Peer>);
+    let libsrtp = LibSrtp::new(key).map(|p| Box::new(p) as Box<dyn Peer>);
     webrtc.into_iter().chain(rtc).chain(libsrtp).collect()
 }
 
@@ -159,6 +163,13 @@ fn packet(random: &mut Random, sequence: u16) -> Vec<u8> {
     out
 }
 
+fn report(random: &mut Random) -> Vec<u8> {
+    let words = 1 + random.below(60);
+    let mut bytes = vec![0x80, 201, 0, words as u8, 0xfe, 0xed, 0xbe, 0xef];
+    bytes.extend(random.bytes(4 * (words as usize - 1)));
+    bytes
+}
+
 fn ours(tx: &mut Outbound, plain: &[u8], rtcp: bool) -> Vec<u8> {
     let mut buffer = plain.to_vec();
     buffer.resize(plain.len() + 40, 0);
@@ -174,9 +185,9 @@ fn ours(tx: &mut Outbound, plain: &[u8], rtcp: bool) -> Vec<u8> {
 #[test]
 fn the_same_rtp_bytes_as_the_peers_and_both_read_each_other() {
     let mut compared = 0;
-    for (seed, suite) in (1u64..).zip(SUITES.iter().flat_map(|s| [s; 4])) {
+    for (seed, suite) in (1u64..).zip(suites().flat_map(|s| [s; 4])) {
         let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        let key = MasterKey::generate(*suite, &mut |out: &mut [u8]| {
+        let key = MasterKey::generate(suite, &mut |out: &mut [u8]| {
             out.fill_with(|| random.next() as u8);
         });
         for mut peer in peers(&key) {
@@ -228,19 +239,13 @@ fn the_same_rtp_bytes_as_the_peers_and_both_read_each_other() {
 #[test]
 fn the_same_rtcp_bytes_as_the_peers_and_both_read_each_other() {
     let mut compared = 0;
-    for (seed, suite) in (1u64..).zip(SUITES) {
+    for (seed, suite) in (1u64..).zip(suites()) {
         let mut random = Random(seed.wrapping_mul(0x2545_f491_4f6c_dd1d));
-        let key = MasterKey::generate(*suite, &mut |out: &mut [u8]| {
+        let key = MasterKey::generate(suite, &mut |out: &mut [u8]| {
             out.fill_with(|| random.next() as u8);
         });
         for mut peer in peers(&key) {
             let (mut tx, mut rx) = (Outbound::new(&key), Inbound::new(&key));
-            let report = |random: &mut Random| {
-                let words = 1 + random.below(60);
-                let mut bytes = vec![0x80, 201, 0, words as u8, 0xfe, 0xed, 0xbe, 0xef];
-                bytes.extend(random.bytes(4 * (words as usize - 1)));
-                bytes
-            };
             // RFC 3711 §3.4 begins at index 0, the peers at 1.
             let first = report(&mut random);
             let mut wire = ours(&mut tx, &first, true);
@@ -260,15 +265,98 @@ fn the_same_rtcp_bytes_as_the_peers_and_both_read_each_other() {
     assert!(compared >= 1000, "{compared}");
 }
 
+/// The same in another order: at most `reach` wait at a time.
+fn shuffled<T>(random: &mut Random, mut from: Vec<T>, reach: usize) -> Vec<T> {
+    from.reverse();
+    let mut waiting = Vec::new();
+    let mut out = Vec::with_capacity(from.len());
+    while !from.is_empty() || !waiting.is_empty() {
+        while waiting.len() < reach && !from.is_empty() {
+            waiting.extend(from.pop());
+        }
+        out.push(waiting.swap_remove(random.below(waiting.len() as u64) as usize));
+    }
+    out
+}
+
+#[test]
+fn libsrtp_agrees_on_reordered_packets_around_rollovers_with_and_without_key_identifiers() {
+    for (seed, suite) in (1u64..).zip(suites()) {
+        for mki in [&[][..], &[7], &[0, 0, 0, 9]] {
+            let mut random = Random((seed + mki.len() as u64).wrapping_mul(0xd134_2543_de82_ef95));
+            let key = MasterKey::generate(suite, &mut |out: &mut [u8]| {
+                out.fill_with(|| random.next() as u8);
+            })
+            .with_mki(mki);
+            let Some(mut peer) = LibSrtp::new(&key) else {
+                return;
+            };
+            let (mut tx, mut rx) = (Outbound::new(&key), Inbound::new(&key));
+            let what = format!("{suite:?} with an identifier of {}", mki.len());
+            // Around the first rollover, the long way to the second in order, and around that.
+            let near = |rollover: u32| (0..60).map(|n| (rollover << 16) - 30 + n).collect();
+            let way = (1..5).map(|n| (1 << 16) + n * 13_000).collect();
+            let parts: [(Vec<u32>, usize); 3] = [(near(1), 4), (way, 1), (near(2), 4)];
+            for (indices, reach) in parts {
+                let plain = indices.iter().map(|i| packet(&mut random, *i as u16));
+                let plain = plain.collect();
+                let mut wire = Vec::new();
+                for plain in shuffled(&mut random, plain, reach) {
+                    let theirs = peer.protect_rtp(&plain);
+                    assert_eq!(ours(&mut tx, &plain, false), theirs, "{what}");
+                    wire.push((plain, theirs));
+                }
+                for (plain, mut wire) in shuffled(&mut random, wire, reach) {
+                    let read = peer.unprotect_rtp(&wire);
+                    assert_eq!(read.as_ref(), Some(&plain), "{what}");
+                    assert_eq!(peer.unprotect_rtp(&wire), None, "{what}: twice");
+                    let mut again = wire.clone();
+                    assert_eq!(
+                        *rx.unprotect_rtp(&mut wire).expect("theirs"),
+                        plain,
+                        "{what}"
+                    );
+                    assert!(rx.unprotect_rtp(&mut again).is_err(), "{what}: twice");
+                }
+            }
+            assert_eq!(rx.rollover(Ssrc(0xfeed_beef)), Some(2), "{what}");
+
+            let first = report(&mut random);
+            ours(&mut tx, &first, true); // Index 0, which libsrtp leaves out.
+            let reports: Vec<_> = (0..40).map(|_| report(&mut random)).collect();
+            let mut wire = Vec::new();
+            for plain in reports {
+                let theirs = peer.protect_rtcp(&plain);
+                assert_eq!(ours(&mut tx, &plain, true), theirs, "{what}");
+                wire.push((plain, theirs));
+            }
+            // Before 2.8 it looks for a report's identifier where RTP's tag would begin.
+            let finds = mki.is_empty() || suite.rtp_tag_len() == suite.rtcp_tag_len();
+            for (plain, mut wire) in shuffled(&mut random, wire, 8) {
+                if finds {
+                    let read = peer.unprotect_rtcp(&wire);
+                    assert_eq!(read.as_ref(), Some(&plain), "{what}");
+                }
+                let read = rx.unprotect_rtcp(&mut wire).expect("theirs");
+                assert_eq!(*read, plain, "{what}");
+            }
+        }
+    }
+}
+
 #[test]
 fn what_the_peers_refuse_we_refuse() {
-    let key = MasterKey::generate(Suite::AesCm128HmacSha1_80, &mut |out: &mut [u8]| {
-        out.fill(0x3c);
-    });
     let mut random = Random(42);
-    for mut peer in peers(&key) {
+    let keys = suites().map(|suite| {
+        MasterKey::generate(suite, &mut |out: &mut [u8]| {
+            out.fill(0x3c);
+        })
+    });
+    for (key, mut peer) in
+        keys.flat_map(|key| peers(&key).into_iter().map(move |p| (key.clone(), p)))
+    {
         let mut tx = Outbound::new(&key);
-        for n in 0..200u16 {
+        for n in 0..50u16 {
             let plain = packet(&mut random, n + 1);
             let good = ours(&mut tx, &plain, false);
             let mut bad = good.clone();

@@ -1,15 +1,12 @@
-//! libsrtp, which most phones have: behind a script, as pylibsrtp brings it.
+//! libsrtp, which most phones have: the system's, behind a script that speaks its interface in C.
 
 use crate::Peer;
 use interop::{absent, installed};
-use rtp_core::srtp::{MasterKey, Suite};
+use rtp_core::srtp::MasterKey;
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::OnceLock;
-
-const PACKAGE: &str = "pylibsrtp==1.0.0";
 
 pub(crate) struct LibSrtp {
     child: Child,
@@ -18,20 +15,13 @@ pub(crate) struct LibSrtp {
 }
 
 impl LibSrtp {
-    /// `None` for a suite that it does not name, or when it is not there and need not be.
+    /// `None` when it is not there and need not be. A key identifier goes into every packet.
     pub(crate) fn new(key: &MasterKey) -> Option<LibSrtp> {
-        if !matches!(
-            key.suite(),
-            Suite::AesCm128HmacSha1_80
-                | Suite::AesCm128HmacSha1_32
-                | Suite::AeadAes128Gcm
-                | Suite::AeadAes256Gcm
-        ) {
+        if !installed(&["python3"]) {
             return None;
         }
         let mut child = Command::new("python3")
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/srtp_peers/libsrtp.py"))
-            .env("PYTHONPATH", place()?)
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -42,16 +32,28 @@ impl LibSrtp {
             from: BufReader::new(child.stdout.take().expect("its output")),
             child,
         };
+        if peer.line() != "ready" {
+            absent("libsrtp");
+            return None;
+        }
+        let mki = match key.mki() {
+            [] => "-".to_owned(),
+            mki => hex(mki),
+        };
         let suite = key.suite().name();
-        writeln!(peer.to, "{suite} {}", hex(key.key_salt())).expect("it listens");
+        writeln!(peer.to, "{suite} {} {mki}", hex(key.key_salt())).expect("it listens");
         Some(peer)
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.from.read_line(&mut line).expect("text");
+        line.trim().to_owned()
     }
 
     fn ask(&mut self, task: char, packet: &[u8]) -> Option<Vec<u8>> {
         writeln!(self.to, "{task} {}", hex(packet)).expect("it listens");
-        let mut line = String::new();
-        self.from.read_line(&mut line).expect("an answer");
-        let line = line.trim();
+        let line = self.line();
         assert!(!line.is_empty(), "libsrtp's script has died");
         (line != "-").then(|| {
             let pairs = line.as_bytes().chunks(2);
@@ -94,33 +96,4 @@ fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
-}
-
-/// A directory below the build's own that holds the package, installed there once.
-fn place() -> Option<&'static PathBuf> {
-    static PLACE: OnceLock<Option<PathBuf>> = OnceLock::new();
-    PLACE
-        .get_or_init(|| {
-            if !installed(&["python3"]) {
-                return None;
-            }
-            let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join(PACKAGE);
-            let done = place.join("installed");
-            if !done.exists() {
-                let run = Command::new("python3")
-                    .args(["-m", "pip", "install", "--quiet", "--no-input", "--target"])
-                    .arg(&place)
-                    .arg(PACKAGE)
-                    .output()
-                    .expect("python3 starts");
-                if !run.status.success() {
-                    println!("{}", String::from_utf8_lossy(&run.stderr));
-                    absent("pylibsrtp");
-                    return None;
-                }
-                std::fs::write(done, "").expect("a mark");
-            }
-            Some(place)
-        })
-        .as_ref()
 }
