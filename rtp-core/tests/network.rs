@@ -385,6 +385,112 @@ fn everything_at_once_stays_bounded() {
     });
 }
 
+/// The whole leg over eleven minutes of hold: from the first frame sent afterwards to the first one played.
+fn heard_after_hold(secure: bool, clock_stops: bool, jitter_ms: u64) -> Duration {
+    let start = Instant::now();
+    let epoch = Epoch::new(start, SystemTime::UNIX_EPOCH);
+    let key = |seed: u8| {
+        MasterKey::generate(Suite::AesCm256HmacSha1_80, &mut |out: &mut [u8]| {
+            out.fill(seed);
+        })
+    };
+    let keys = |send, receive| {
+        secure.then(|| Keys {
+            send: key(send),
+            receive: key(receive),
+        })
+    };
+    let make = |remote: &str, send, receive| {
+        let mut config = Config::new(remote.parse().unwrap(), epoch);
+        config.keys = keys(send, receive);
+        MediaPath::new(start, config, random(send))
+    };
+    let (mut a, mut b) = (make("192.0.2.2:5000", 1, 2), make(SENDER, 2, 1));
+    let (from_a, from_b) = (SENDER.parse().unwrap(), "192.0.2.2:5000".parse().unwrap());
+    let mut buffer = JitterBuffer::new(JitterConfig::new(8000));
+    let (mut dice, mut out, mut payload) = (Dice(jitter_ms), PacketBuf::new(), [0; 1500]);
+    let mut flying: Vec<(Duration, Vec<u8>)> = Vec::new();
+    let tick = Duration::from_millis(20);
+    const HOLD: std::ops::Range<u32> = 200..200 + 33_000;
+    let (mut timestamp, mut ring) = (0u32, 0i64);
+    for n in 0..HOLD.end + 100 {
+        let (at, now) = (tick * n, start + tick * n);
+        if n == HOLD.start || n == HOLD.end {
+            let on = n == HOLD.end;
+            a.set_direction(now, on, on);
+            b.set_direction(now, on, on);
+            // The re-INVITE brings the same keys again.
+            a.set_keys(now, keys(1, 2));
+            b.set_keys(now, keys(2, 1));
+        }
+        let held = HOLD.contains(&n);
+        if !held {
+            let sound = [if n < HOLD.start { 1 } else { 2 }; 160];
+            let frame = OutFrame {
+                payload_type: 0,
+                marker: n == HOLD.end,
+                timestamp,
+                payload: &sound,
+            };
+            let _to = a.send(now, frame, &mut out).unwrap();
+            let late = Duration::from_millis(20 + dice.next() % (jitter_ms + 1));
+            flying.push((at + late, out.to_vec()));
+        }
+        if !held || !clock_stops {
+            timestamp = timestamp.wrapping_add(160);
+        }
+        flying.sort();
+        while flying.first().is_some_and(|(arrives, _)| *arrives <= at) {
+            let (arrives, mut bytes) = flying.remove(0);
+            if let Received::Rtp(rtp) = b.receive(start + arrives, Path::rtp(from_a), &mut bytes) {
+                buffer.push(start + arrives, rtp);
+            }
+        }
+        // Reports go on.
+        a.handle_timeout(now);
+        b.handle_timeout(now);
+        while a.poll_transmit(&mut out).is_some() {
+            b.receive(now, Path::rtcp(from_a), out.as_mut_slice());
+        }
+        while b.poll_transmit(&mut out).is_some() {
+            a.receive(now, Path::rtcp(from_b), out.as_mut_slice());
+        }
+        while a.poll_event().is_some() {}
+        while b.poll_event().is_some() {}
+        while ring < 160 {
+            ring += match buffer.pull(now, &mut payload) {
+                Playout::Frame(frame)
+                | Playout::Stretch { frame, .. }
+                | Playout::Shrink { frame, .. } => {
+                    if payload[0] == 2 {
+                        return at - tick * HOLD.end;
+                    }
+                    i64::from(frame.samples)
+                }
+                Playout::Conceal { samples } | Playout::Comfort { samples } => i64::from(samples),
+                _ => 160,
+            };
+        }
+        ring -= 160;
+    }
+    panic!("nothing was heard after the hold");
+}
+
+#[test]
+fn eleven_minutes_of_hold_then_sound_within_200_ms() {
+    for secure in [false, true] {
+        for clock_stops in [false, true] {
+            for jitter_ms in [0, 60] {
+                let waited = heard_after_hold(secure, clock_stops, jitter_ms);
+                assert!(
+                    waited <= Duration::from_millis(200),
+                    "{waited:?}: secure {secure}, clock stops {clock_stops}, jitter {jitter_ms} ms"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn the_same_seed_gives_the_same_call() {
     let weather = Weather {

@@ -115,8 +115,7 @@ impl Negotiation {
         }
         let (srtp, dtls) = settle(&remote, offered, index)?;
         if let Some(keys) = &srtp {
-            // Our own key stays: it is in the offer that the peer has just taken.
-            line.remote_key = Some(keys.remote.clone());
+            line.keep_remote_key(&keys.remote);
         }
         let mux = offered.mux != RtcpMux::Off && remote.mux;
         if offered.mux == RtcpMux::Require && !mux {

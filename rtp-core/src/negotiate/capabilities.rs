@@ -136,8 +136,8 @@ pub enum Preference {
 pub struct Sdes {
     /// Whether to use it.
     pub policy: SdesPolicy,
-    /// Suites in order of preference: all are offered, the first that fits is answered. By default
-    /// `AES_CM_128_HMAC_SHA1_80` alone, which every implementation has (RFC 4568 §6.2.1).
+    /// Suites in order of preference: all are offered, the first that fits is answered; later in a call the one in
+    /// use comes first. By default `AES_CM_128_HMAC_SHA1_80` alone, which every implementation has (RFC 4568 §6.2.1).
     pub suites: Vec<Suite>,
 }
 

@@ -186,8 +186,8 @@ impl Negotiation {
             let secure = Profile::of(&protocol) == Some(Profile::Secure) && !dtls;
             let mut offered = Vec::new();
             if secure || (!dtls && capabilities.sdes.policy != SdesPolicy::Off) {
-                for (tag, suite) in (1..).zip(&capabilities.sdes.suites) {
-                    offered.push((tag, line.key(*suite, keys)));
+                for (tag, suite) in (1..).zip(line.suites(&capabilities)) {
+                    offered.push((tag, line.key(suite, keys)));
                 }
             }
             let mut transport = sdes_attributes(offered.iter().map(|(tag, key)| (*tag, key)));

@@ -325,7 +325,7 @@ pub(super) fn answered(
     }
     let (srtp, dtls) = settle(&remote, offered, index)?;
     if let Some(keys) = &srtp {
-        line.remote_key = Some(keys.remote.clone());
+        line.keep_remote_key(&keys.remote);
     }
     let mux = offered.mux != RtcpMux::Off && remote.mux;
     if offered.mux == RtcpMux::Require && !mux {

@@ -71,7 +71,7 @@ pub(super) fn choose(
             Ok(Chosen::Clear)
         };
     }
-    match sdes::select(&remote.crypto, &capabilities.sdes.suites) {
+    match sdes::select(&remote.crypto, &line.suites(capabilities)) {
         Some((line, remote)) => {
             let lifetime = line.keys.first().and_then(|key| key.lifetime);
             Ok(Chosen::Sdes {

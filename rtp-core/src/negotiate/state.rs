@@ -57,7 +57,9 @@ pub(super) struct Line {
     /// Our key for each suite that was ever offered or answered on this line.
     keys: Vec<MasterKey>,
     /// The peer's key of the last exchange.
-    pub(super) remote_key: Option<MasterKey>,
+    remote_key: Option<MasterKey>,
+    /// The suite in use, which leads until another order is wanted.
+    suite: Option<Suite>,
     /// What we send with.
     pub(super) current: Option<Codec>,
     /// The DTLS association of the last exchange.
@@ -82,6 +84,7 @@ impl Line {
             bindings: Bindings::default(),
             keys: Vec::new(),
             remote_key: None,
+            suite: None,
             current: None,
             dtls: None,
             ice: None,
@@ -109,7 +112,20 @@ impl Line {
         if self.remote_key.as_ref().is_some_and(|before| before != key) {
             self.keys.clear();
         }
+        self.keep_remote_key(key);
+    }
+
+    /// Takes the peer's key out of its answer: our own stays, it is in the offer that the peer has just taken.
+    pub(super) fn keep_remote_key(&mut self, key: &MasterKey) {
+        self.suite = Some(key.suite());
         self.remote_key = Some(key.clone());
+    }
+
+    /// The suites in our order, but for the one in use: who holds a call or refreshes it does not mean to change it.
+    pub(super) fn suites(&self, capabilities: &Capabilities) -> Vec<Suite> {
+        let mut suites = capabilities.sdes.suites.clone();
+        suites.sort_by_key(|suite| Some(*suite) != self.suite);
+        suites
     }
 }
 
@@ -146,8 +162,12 @@ impl Negotiation {
     /// gone is closed with port 0.
     ///
     /// As long as the list of codecs is the same, the codec in use leads in offers and, when our order
-    /// decides, in answers. Another list, or another order, lets the codec change.
+    /// decides, in answers. Another list, or another order, lets the codec change. The same goes for
+    /// [`Sdes::suites`](super::Sdes::suites).
     pub fn set_capabilities(&mut self, capabilities: Capabilities) {
+        if capabilities.sdes.suites != self.capabilities.sdes.suites {
+            self.lines.iter_mut().for_each(|line| line.suite = None);
+        }
         if capabilities.codecs != self.capabilities.codecs {
             self.lines.iter_mut().for_each(|line| line.current = None);
         }

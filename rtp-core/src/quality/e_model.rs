@@ -6,6 +6,7 @@
 //! Left out: the corrections for a sidetone that is far from its default (STMR below 9 or above 20 dB, §7.4).
 
 use super::{CodecImpairment, Conditions};
+use std::time::Duration;
 
 /// What a telephone connection is like besides codec, loss and delay: the inputs of table 2 of G.107, each with the
 /// default that stands there.
@@ -65,9 +66,11 @@ impl Line {
     #[must_use]
     pub fn r_factor(&self, codec: CodecImpairment, conditions: Conditions) -> f64 {
         let basic = self.basic();
-        let rating = basic - self.simultaneous(basic) - self.delay(basic, conditions)
-            + self.advantage
-            - loss(codec, conditions);
+        let rating = basic
+            - self.simultaneous(basic)
+            - self.delay_impairment(conditions.delay)
+            - loss(codec, conditions)
+            + self.advantage;
         rating.clamp(0.0, 100.0)
     }
 
@@ -113,8 +116,8 @@ impl Line {
     }
 
     /// Id: talker echo, listener echo, and the delay itself (§7.4). The echoes travel as the voice does.
-    fn delay(&self, basic: f64, conditions: Conditions) -> f64 {
-        let t = conditions.delay.as_secs_f64() * 1000.0;
+    pub(super) fn delay_impairment(&self, delay: Duration) -> f64 {
+        let t = delay.as_secs_f64() * 1000.0;
         let talker = if t < 1.0 {
             0.0
         } else {
@@ -125,15 +128,15 @@ impl Line {
             (half + half.hypot(10.0) - 1.0) * (1.0 - (-t).exp())
         };
         let round_trip = 2.0 * t;
-        let half =
-            (basic - 10.5 * (self.listener_echo + 7.0) * (round_trip + 1.0).powf(-0.25)) / 2.0;
+        let without = 10.5 * (self.listener_echo + 7.0) * (round_trip + 1.0).powf(-0.25);
+        let half = (self.basic() - without) / 2.0;
         let listener = half + half.hypot(13.0);
         talker + listener + pure_delay(t)
     }
 }
 
 /// Idd: a conversation suffers from delay beyond 100 ms, echo or not (§7.4). `ms` is one way.
-pub(super) fn pure_delay(ms: f64) -> f64 {
+fn pure_delay(ms: f64) -> f64 {
     if ms <= 100.0 {
         return 0.0;
     }
@@ -165,7 +168,6 @@ fn sum_db(levels: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     const G711: CodecImpairment = CodecImpairment { ie: 0.0, bpl: 25.1 };
 
@@ -188,8 +190,8 @@ mod tests {
         assert!((rating - 93.2).abs() < 0.05, "{rating}");
     }
 
-    /// Cole and Rosenbluth's line of 2001, `0.024 d + 0.11 (d − 177.3) H(d − 177.3)`, was fitted to the model where
-    /// calls take place; beyond, the model forgives more.
+    /// Cole and Rosenbluth's two lines of 2001, `0.024 d + 0.11 (d − 177.3) H(d − 177.3)`, were fitted to the model
+    /// where calls take place; beyond, the model forgives more.
     #[test]
     fn delay_costs_what_the_usual_simplification_says_up_to_300_ms() {
         for ms in (0..=300).step_by(10) {
@@ -197,16 +199,15 @@ mod tests {
             let fitted = 93.2 - 0.024 * d - 0.11 * (d - 177.3).max(0.0);
             let rating = after(Line::default(), ms as u64);
             assert!(
-                (rating - fitted).abs() < 1.5,
+                (rating - fitted).abs() < 0.8,
                 "{ms} ms: {rating}, not {fitted}"
             );
         }
         assert!(after(Line::default(), 400) > 60.0);
-        assert_eq!(after(Line::default(), 86_400_000), after(Line::default(), 90_000_000));
+        assert_eq!(after(Line::default(), 86_400_000), 0.0);
     }
 
-    /// G.131's limits: the talker's echo 25 ms away must be down by some 33 dB, and 300 ms away by some 55 dB, for
-    /// the same annoyance; without loss in its path it is unbearable.
+    /// An echo 25 ms away may be as loud as 33 dB down; 300 ms away it ends the conversation.
     #[test]
     fn echo_hurts_the_more_the_later_it_comes() {
         let echo = |talker_echo| Line {
@@ -217,7 +218,7 @@ mod tests {
             let of = |telr| after(echo(telr), ms);
             assert!(of(65.0) > of(45.0) && of(45.0) > of(25.0), "{ms}");
         }
-        assert!(after(echo(33.0), 25) > 75.0 && after(echo(33.0), 300) < 35.0);
+        assert!(after(echo(33.0), 25) > 70.0 && after(echo(33.0), 300) < 35.0);
         assert!(after(echo(10.0), 300) < 1.0);
     }
 
@@ -225,17 +226,56 @@ mod tests {
     fn noise_loudness_and_quantizing_count() {
         let best = after(Line::default(), 0);
         for (worse, line) in [
-            ("room", Line { room_noise_receive: 65.0, ..Line::default() }),
-            ("far room", Line { room_noise_send: 65.0, ..Line::default() }),
-            ("circuit", Line { circuit_noise: -50.0, ..Line::default() }),
-            ("too quiet", Line { send_loudness: 20.0, ..Line::default() }),
-            ("too loud", Line { send_loudness: -6.0, ..Line::default() }),
-            ("coded often", Line { quantizing: 14.0, ..Line::default() }),
+            (
+                "room",
+                Line {
+                    room_noise_receive: 65.0,
+                    ..Line::default()
+                },
+            ),
+            (
+                "far room",
+                Line {
+                    room_noise_send: 65.0,
+                    ..Line::default()
+                },
+            ),
+            (
+                "circuit",
+                Line {
+                    circuit_noise: -50.0,
+                    ..Line::default()
+                },
+            ),
+            (
+                "too quiet",
+                Line {
+                    send_loudness: 20.0,
+                    ..Line::default()
+                },
+            ),
+            (
+                "too loud",
+                Line {
+                    send_loudness: -6.0,
+                    ..Line::default()
+                },
+            ),
+            (
+                "coded often",
+                Line {
+                    quantizing: 14.0,
+                    ..Line::default()
+                },
+            ),
         ] {
             let rating = after(line, 0);
             assert!(rating < best - 2.0, "{worse}: {rating}");
         }
-        let forgiven = Line { advantage: 5.0, ..Line::default() };
+        let forgiven = Line {
+            advantage: 5.0,
+            ..Line::default()
+        };
         assert!((after(forgiven, 300) - after(Line::default(), 300) - 5.0).abs() < 1e-9);
     }
 }

@@ -99,30 +99,81 @@ impl fmt::Debug for Rtp<'_> {
 ///
 /// # Errors
 /// When the bytes are not an RTP header. Padding is not looked at: in an SRTP packet it is ciphertext.
+#[inline]
 pub fn header_len(packet: &[u8]) -> Result<usize, RtpError> {
-    let &[first, ..] = packet else {
-        return Err(RtpError::TooShort);
-    };
-    if packet.len() < HEADER_LEN {
-        return Err(RtpError::TooShort);
+    match packet.split_first_chunk::<HEADER_LEN>() {
+        Some((&[PLAIN, ..], _)) => Ok(HEADER_LEN),
+        Some((&[first, ..], rest)) => {
+            let (csrcs, extension) = optional(first, rest)?;
+            Ok(HEADER_LEN + csrcs + extension)
+        }
+        None => Err(RtpError::TooShort),
     }
+}
+
+/// The first byte of nearly every packet: version 2, without padding, extension and CSRCs.
+const PLAIN: u8 = 0x80;
+
+/// Bytes of the CSRC list, and of the extension with its header of 4 bytes (0 without), of what follows the first 12
+/// bytes of a header that begins with `first`.
+fn optional(first: u8, rest: &[u8]) -> Result<(usize, usize), RtpError> {
     if first >> 6 != 2 {
         return Err(RtpError::Version(first >> 6));
     }
-    let mut len = HEADER_LEN + 4 * usize::from(first & 0x0f);
-    if len > packet.len() {
+    let csrcs = 4 * usize::from(first & 0x0f);
+    let Some(rest) = rest.get(csrcs..) else {
         return Err(RtpError::Csrcs);
+    };
+    if first & 0x10 == 0 {
+        return Ok((csrcs, 0));
     }
-    if first & 0x10 != 0 {
-        let Some(&[_, _, high, low]) = packet.get(len..len + 4) else {
-            return Err(RtpError::Extension);
+    let Some(&[_, _, high, low]) = rest.get(..4) else {
+        return Err(RtpError::Extension);
+    };
+    let extension = 4 + 4 * usize::from(u16::from_be_bytes([high, low]));
+    if extension > rest.len() {
+        return Err(RtpError::Extension);
+    }
+    Ok((csrcs, extension))
+}
+
+/// What a packet holds after the first 12 bytes of its header.
+#[derive(Default)]
+struct Rest<'p> {
+    csrcs: &'p [u8],
+    extension: Option<(u16, &'p [u8])>,
+    payload: &'p [u8],
+    padding: u8,
+}
+
+impl<'p> Rest<'p> {
+    fn parse(first: u8, rest: &'p [u8]) -> Result<Rest<'p>, RtpError> {
+        let (csrcs, extension) = optional(first, rest)?;
+        let (csrcs, rest) = rest.split_at(csrcs);
+        let (extension, mut payload) = rest.split_at(extension);
+        let extension = match *extension {
+            [high, low, _, _, ..] => Some((u16::from_be_bytes([high, low]), &extension[4..])),
+            _ => None,
         };
-        len += 4 + 4 * usize::from(u16::from_be_bytes([high, low]));
-        if len > packet.len() {
-            return Err(RtpError::Extension);
+        let mut padding = 0;
+        if first & 0x20 != 0 {
+            // RFC 3550 A.1: the last byte of the packet says how many, itself included.
+            padding = payload.last().copied().unwrap_or(0);
+            let Some(len) = payload.len().checked_sub(usize::from(padding)) else {
+                return Err(RtpError::Padding(padding));
+            };
+            if padding == 0 {
+                return Err(RtpError::Padding(0));
+            }
+            payload = &payload[..len];
         }
+        Ok(Rest {
+            csrcs,
+            extension,
+            payload,
+            padding,
+        })
     }
-    Ok(len)
 }
 
 impl<'p> Rtp<'p> {
@@ -130,33 +181,31 @@ impl<'p> Rtp<'p> {
     ///
     /// # Errors
     /// When the bytes are not an RTP packet (RFC 3550 §5.1, and the checks of appendix A.1).
+    // Inlined, what a caller does not look at is not read either.
+    #[inline]
     pub fn parse(packet: &'p [u8]) -> Result<Rtp<'p>, RtpError> {
-        let start = header_len(packet)?;
-        let first = packet[0];
-        let csrc_end = HEADER_LEN + 4 * usize::from(first & 0x0f);
-        let extension = (first & 0x10 != 0).then(|| {
-            let profile = u16::from_be_bytes([packet[csrc_end], packet[csrc_end + 1]]);
-            (profile, &packet[csrc_end + 4..start])
-        });
-        let mut end = packet.len();
-        let mut padding = 0;
-        if first & 0x20 != 0 {
-            padding = packet[end - 1];
-            if padding == 0 || usize::from(padding) > end - start {
-                return Err(RtpError::Padding(padding));
+        let Some((head, rest)) = packet.split_first_chunk::<HEADER_LEN>() else {
+            return Err(RtpError::TooShort);
+        };
+        let &[first, second, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3] = head;
+        let rest = if first == PLAIN {
+            Rest {
+                payload: rest,
+                ..Rest::default()
             }
-            end -= usize::from(padding);
-        }
+        } else {
+            Rest::parse(first, rest)?
+        };
         Ok(Rtp {
-            marker: packet[1] & 0x80 != 0,
-            payload_type: packet[1] & 0x7f,
-            sequence: u16::from_be_bytes([packet[2], packet[3]]),
-            timestamp: be32(&packet[4..8]),
-            ssrc: Ssrc(be32(&packet[8..12])),
-            payload: &packet[start..end],
-            csrcs: &packet[HEADER_LEN..csrc_end],
-            extension,
-            padding,
+            marker: second & 0x80 != 0,
+            payload_type: second & 0x7f,
+            sequence: u16::from_be_bytes([s0, s1]),
+            timestamp: u32::from_be_bytes([t0, t1, t2, t3]),
+            ssrc: Ssrc(u32::from_be_bytes([c0, c1, c2, c3])),
+            payload: rest.payload,
+            csrcs: rest.csrcs,
+            extension: rest.extension,
+            padding: rest.padding,
         })
     }
 

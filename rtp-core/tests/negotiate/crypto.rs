@@ -2,7 +2,9 @@
 
 use crate::support::{all, answer, exchange, offered, side, stream};
 use rtp_core::negotiate::SdesPolicy::{self, Allow, Off, Require};
-use rtp_core::negotiate::{NegotiationError, PeerIncompatible, PeerMisbehaved, Refusal, Sdes};
+use rtp_core::negotiate::{
+    AudioStream, Hold, NegotiationError, PeerIncompatible, PeerMisbehaved, Refusal, Sdes,
+};
 use rtp_core::sdes::{Crypto, Unusable};
 use rtp_core::sdp::Protocol;
 use rtp_core::srtp::Suite;
@@ -110,6 +112,18 @@ fn our_order_of_suites_decides() {
         theirs.srtp.map(|keys| keys.local.suite()),
         Some(Suite::AesCm128HmacSha1_80)
     );
+    // The answerer's order has decided; whoever offers next changes nothing by it, unless somebody wants to.
+    let agreed = |ours: &AudioStream| ours.srtp.clone().map(|keys| keys.local.suite());
+    let hold = b.offer_hold(Hold::SendOnly).unwrap();
+    let (held, _) = exchange(&hold, &mut b, &mut a).unwrap();
+    assert_eq!(agreed(&held), Some(Suite::AesCm128HmacSha1_80));
+    drop(hold);
+    let mut can = a.capabilities().clone();
+    can.sdes.suites = vec![Suite::AesCm128HmacSha1_32, Suite::AesCm256HmacSha1_80];
+    a.set_capabilities(can);
+    let resume = b.offer_resume().unwrap();
+    let (resumed, _) = exchange(&resume, &mut b, &mut a).unwrap();
+    assert_eq!(agreed(&resumed), Some(Suite::AesCm128HmacSha1_32));
 }
 
 #[test]

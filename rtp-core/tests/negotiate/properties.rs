@@ -48,11 +48,7 @@ fn video(host: u8) -> Relay {
 }
 
 fn capabilities(host: u8) -> impl Strategy<Value = Capabilities> {
-    let suites = vec![
-        Suite::AesCm128HmacSha1_80,
-        Suite::AesCm128HmacSha1_32,
-        Suite::AesCm256HmacSha1_80,
-    ];
+    let suites = Suite::ALL.to_vec();
     (
         prop::collection::vec((codec(), prop::option::of(90u8..=130)), 1..7),
         1usize..3,
@@ -63,7 +59,7 @@ fn capabilities(host: u8) -> impl Strategy<Value = Capabilities> {
             SdesPolicy::Allow,
             SdesPolicy::Require,
         ]),
-        prop::sample::subsequence(suites, 1..=3),
+        prop::sample::subsequence(suites, 1..=Suite::ALL.len()).prop_shuffle(),
         prop::sample::select(vec![RtcpMux::Off, RtcpMux::Allow, RtcpMux::Require]),
         prop::option::weighted(0.3, 10u32..80),
         (
