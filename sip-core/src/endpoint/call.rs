@@ -129,6 +129,8 @@ pub(crate) struct Call {
     pub(crate) target: Option<Target>,
     pub(crate) host: String,
     pub(crate) contact_user: String,
+    /// Whether our Contact must be a SIPS URI.
+    pub(crate) sips: bool,
     /// Our whole Contact, where a registration made it.
     pub(crate) contact: Option<Box<str>>,
     pub(crate) auth: Option<Box<ClientAuth>>,
@@ -182,6 +184,7 @@ impl Call {
             target: None,
             host: String::new(),
             contact_user: String::new(),
+            sips: false,
             contact: None,
             auth: None,
             outgoing: None,

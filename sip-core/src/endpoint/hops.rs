@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 use super::command::CommandError;
 use super::flow::{Flow, Target, Transport};
 use super::{Endpoint, wire};
+use crate::header::NameAddr;
 use crate::resolve::{Next, Resolution};
-use crate::{HeaderName, RequestBuilder, Uri};
+use crate::{HeaderName, RequestBuilder, Scheme, Uri};
 
 impl Endpoint {
     /// Where a URI leads, as far as that needs no name service.
@@ -77,14 +78,24 @@ impl Endpoint {
         wire::via(target.transport(), &self.sent_by(target), &branch)
     }
 
-    /// Our Contact as a peer behind `target` reaches us.
-    pub(crate) fn contact(&self, target: &Target, user: &str) -> String {
+    /// Our Contact as a peer behind `target` reaches us. A SIPS URI only where `sips` asks for one (8.1.1.8, 12.1.1):
+    /// not every phone that speaks TLS knows that scheme, and TLS on this hop promises nothing about the others.
+    pub(crate) fn contact(&self, target: &Target, user: &str, sips: bool) -> String {
         let sent_by = self.sent_by(target);
         let at = if user.is_empty() { "" } else { "@" };
-        match target.transport() {
-            Transport::Udp => format!("<sip:{user}{at}{sent_by}>"),
-            Transport::Tls => format!("<sips:{user}{at}{sent_by}>"),
-            transport => format!("<sip:{user}{at}{sent_by};transport={}>", transport.param()),
+        let transport = target.transport();
+        let scheme = match sips && transport.is_secure() {
+            true => "sips",
+            false => "sip",
+        };
+        match transport {
+            Transport::Udp => format!("<{scheme}:{user}{at}{sent_by}>"),
+            // The `tls` of RFC 3261 is deprecated under `sips:` (26.2.2), which says it already.
+            Transport::Tls if sips => format!("<{scheme}:{user}{at}{sent_by}>"),
+            _ => format!(
+                "<{scheme}:{user}{at}{sent_by};transport={}>",
+                transport.param()
+            ),
         }
     }
 
@@ -108,6 +119,14 @@ impl Endpoint {
             Err(CommandError::Transport(target.transport().to_string()))
         }
     }
+}
+
+/// Whether a request of ours to this URI, over this first route, asks for TLS on every hop, so that its Contact must be
+/// a SIPS URI too (8.1.1.8).
+pub(crate) fn is_sips(uri: &Uri, route: Option<&NameAddr>) -> bool {
+    let secure = |scheme| scheme == Scheme::Sips;
+    secure(uri.scheme())
+        || route.is_some_and(|route| route.uri().is_ok_and(|uri| secure(uri.scheme())))
 }
 
 /// Where a URI leads.

@@ -243,6 +243,7 @@ impl Endpoint {
         };
         let mut call = Call::new(false, dialog.call_id().into(), tag);
         call.flow = Some(flow);
+        call.sips = wire::is_sips(request);
         call.contact_user = match &self.config.contact_user {
             Some(user) => user.clone(),
             None => request
@@ -419,7 +420,7 @@ impl Endpoint {
             (None, Some(target)) => target.clone(),
             (None, None) => return String::new(),
         };
-        self.contact(&towards, &call.contact_user)
+        self.contact(&towards, &call.contact_user, call.sips)
     }
 
     /// Answers an INVITE, the first or a later one, with 200.

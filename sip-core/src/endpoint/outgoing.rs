@@ -10,7 +10,7 @@ use super::command::{CommandError, Invite};
 use super::config::LaterSdp;
 use super::event::{CallId, Event};
 use super::flow::Target;
-use super::hops::Place;
+use super::hops::{Place, is_sips};
 use super::reliable::Provisional;
 use super::table::Key;
 use super::{EndCause, EndKind, EndedBy, Endpoint, wire};
@@ -44,6 +44,7 @@ impl Endpoint {
             Arc::from(self.draw.tag()),
         );
         call.contact = contact.map(String::into_boxed_str);
+        call.sips = is_sips(&invite.uri, invite.route.first());
         call.host = hop.host_str().unwrap_or_default().to_owned();
         call.contact_user = match (&self.config.contact_user, invite.from.uri()) {
             (Some(user), _) => user.clone(),
@@ -97,7 +98,7 @@ impl Endpoint {
         let via = self.via(&target);
         let contact = match &call.contact {
             Some(contact) => contact.to_string(),
-            None => self.contact(&target, &call.contact_user),
+            None => self.contact(&target, &call.contact_user, call.sips),
         };
         let Some(outgoing) = call.outgoing.as_deref_mut() else {
             return Ok(());

@@ -9,7 +9,7 @@ use super::command::{CommandError, Gone, Invite};
 use super::deadlines::Waiter;
 use super::event::{Event, QuestionAnswer};
 use super::flow::{Flow, FlowError, Target, Transport};
-use super::hops::Place;
+use super::hops::{Place, is_sips};
 use super::table::Key;
 use super::{EndCause, EndKind, EndedBy, Endpoint, questions, route};
 use crate::auth::{Account, Attempt, ClientAuth};
@@ -361,7 +361,11 @@ impl Endpoint {
                 .unwrap_or_default()
                 .to_owned(),
         };
-        let contact = self.contact(target, &user);
+        // RFC 5630 section 5.1.1: an address-of-record under `sips:` has no other contacts.
+        let route = registered.flows[at].proxy.route.as_ref();
+        let aor = plan.aor.uri().map_err(BuildError::Uri)?;
+        let sips = is_sips(&plan.registrar, route) || is_sips(&aor, None);
+        let contact = self.contact(target, &user, sips);
         let contact = contact.trim_start_matches('<').trim_end_matches('>');
         let contact = match registered.outbound {
             true => format!("{contact};ob"),

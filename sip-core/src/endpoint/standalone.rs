@@ -9,7 +9,7 @@ use super::command::{CommandError, Options, Outside};
 use super::credentials::again;
 use super::event::{Event, QuestionAnswer, RequestId};
 use super::flow::{FlowError, Target};
-use super::hops::Place;
+use super::hops::{Place, is_sips};
 use super::outgoing::check_headers;
 use super::table::Key;
 use super::{EndCause, EndKind, EndedBy, Endpoint, questions, route, wire};
@@ -195,7 +195,10 @@ impl Endpoint {
         if outside.method != Method::Message {
             let contact = match &name.contact {
                 Some(contact) => contact.to_string(),
-                None => self.contact(target, &self.contact_user(&outside.from)),
+                None => {
+                    let sips = is_sips(&outside.uri, outside.route.first());
+                    self.contact(target, &self.contact_user(&outside.from), sips)
+                }
             };
             builder = builder.header(HeaderName::CONTACT, contact);
         }

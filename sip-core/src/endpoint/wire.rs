@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 
-use crate::header::{CSeq, CallId, From, To, Via};
-use crate::{HeaderName, Message, Method, ParseError, RequestBuilder, ResponseBuilder};
+use crate::header::{CSeq, CallId, From, NameAddrRef, To, Via};
+use crate::{
+    HeaderName, Message, Method, ParseError, RequestBuilder, ResponseBuilder, Scheme, UriRef,
+};
 
 use super::body::Body;
 use super::config::Config;
@@ -68,6 +70,20 @@ pub(crate) fn body(message: &Message) -> Option<Body> {
 /// The session description of a message, wherever in its body it stands.
 pub(crate) fn session(message: &Message) -> Option<Body> {
     body(message)?.session()
+}
+
+/// Whether a request that makes a dialog wants a SIPS URI in our Contact (12.1.1).
+pub(crate) fn is_sips(request: &Message) -> bool {
+    let secure = |uri: UriRef<'_>| uri.scheme() == Scheme::Sips;
+    let named = |value: &[u8]| {
+        let uri = NameAddrRef::parse(value).ok()?.uri().ok()?;
+        Some(secure(uri))
+    };
+    let way = request
+        .values(HeaderName::RECORD_ROUTE)
+        .chain(request.values(HeaderName::CONTACT))
+        .next();
+    request.uri().is_ok_and(secure) || way.and_then(named).unwrap_or(false)
 }
 
 pub(crate) fn to_tag(message: &Message) -> Option<String> {

@@ -11,7 +11,7 @@ use crate::endpoint::clients::Purpose;
 use crate::endpoint::command::{CommandError, Outside};
 use crate::endpoint::event::QuestionAnswer;
 use crate::endpoint::flow::Target;
-use crate::endpoint::hops::Place;
+use crate::endpoint::hops::{Place, is_sips};
 use crate::endpoint::standalone::Name;
 use crate::endpoint::table::Key;
 use crate::endpoint::{EndCause, EndKind, EndedBy, Endpoint, Gone, questions, route};
@@ -119,6 +119,7 @@ impl Endpoint {
         call.host = outside.uri.host_str().unwrap_or_default().to_owned();
         call.contact_user = self.contact_user(&outside.from);
         call.contact = contact.clone();
+        call.sips = is_sips(&outside.uri, outside.route.first());
         let account = outside.account.clone();
         call.auth = account.map(|account| Box::new(ClientAuth::new(account)));
         let name = Name {

@@ -42,6 +42,7 @@ impl Endpoint {
         let mut call = Call::new(false, dialog.call_id().into(), tag);
         call.state = CallState::Ended;
         call.flow = Some(flow);
+        call.sips = wire::is_sips(request);
         call.contact_user = match &self.config.contact_user {
             Some(user) => user.clone(),
             None => request
