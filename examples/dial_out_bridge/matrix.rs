@@ -1,4 +1,4 @@
-//! Every codec with every key exchange over every transport, and every SRTP suite, many calls at once, one table.
+//! Every codec with every key exchange over every transport and with every SRTP suite, many calls at once, one table.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -112,12 +112,12 @@ fn combinations(cli: &crate::args::Cli, setup: &Setup) -> Vec<(String, Setup)> {
             }
         }
     }
-    // Above each codec met what every phone has; each other suite meets one codec.
+    // Above, each codec met the suite that every phone has, which is the first; the others over one transport each.
     if let Some(&sdes) = keys.iter().find(|keys| **keys == Some(Keys::Sdes)) {
-        let suites = Suite::ALL.iter().filter(|suite| **suite != Suite::ALL[0]);
-        let ways = codecs.iter().cycle().zip(transports.iter().cycle());
-        for (&suite, (&codec, &transport)) in suites.zip(ways) {
-            add(codec, sdes, Some(suite), transport);
+        for (turn, &suite) in Suite::ALL.iter().enumerate().skip(1) {
+            for (codec, way) in codecs.iter().zip(transports.iter().cycle().skip(turn)) {
+                add(*codec, sdes, Some(suite), *way);
+            }
         }
     }
     setups

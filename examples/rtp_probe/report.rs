@@ -2,9 +2,9 @@
 
 use std::io::{self, Write};
 
-use crate::stream::Report;
+use crate::stream::{Interval, Report};
 
-/// Rows that are printed of one stream; a longer one is thinned out.
+/// Rows that are printed of one stream; of a longer one several intervals share a row.
 const MAX_ROWS: usize = 30;
 
 pub(crate) fn print(reports: &[Report], json: bool, out: &mut dyn Write) -> io::Result<()> {
@@ -71,18 +71,34 @@ fn people(number: usize, r: &Report, out: &mut dyn Write) -> io::Result<()> {
     if !r.intervals.is_empty() {
         writeln!(out, "      time   loss   jitter    delay   MOS")?;
     }
-    for interval in r.intervals.iter().step_by(step) {
-        let mos = interval
-            .mos
-            .map_or("-".to_owned(), |mos| format!("{mos:.2}"));
+    for row in r.intervals.chunks(step).filter_map(joined) {
+        let mos = row.mos.map_or("-".to_owned(), |mos| format!("{mos:.2}"));
         writeln!(
             out,
             "  {:>6.1} s {:>4.1} % {:>5.1} ms {:>5.0} ms  {mos}",
-            interval.at,
-            interval.loss * 100.0,
-            interval.jitter_ms,
-            interval.delay_ms
+            row.at,
+            row.loss * 100.0,
+            row.jitter_ms,
+            row.delay_ms
         )?;
     }
     Ok(())
+}
+
+/// Several intervals as one, so that a long stream's few rows hide nothing: the loss of all, the worst of the rest.
+fn joined(intervals: &[Interval]) -> Option<Interval> {
+    let last = intervals.last()?;
+    let received: f64 = intervals.iter().map(|i| i.packets as f64).sum();
+    // Of what was expected, this share did not come.
+    let sent = |i: &Interval| i.packets as f64 / (1.0 - i.loss).max(0.001);
+    let expected: f64 = intervals.iter().map(sent).sum();
+    let worst = |of: fn(&Interval) -> f64| intervals.iter().map(of).fold(0.0, f64::max);
+    Some(Interval {
+        at: last.at,
+        packets: received as u64,
+        loss: 1.0 - received / expected.max(1.0),
+        jitter_ms: worst(|i| i.jitter_ms),
+        delay_ms: worst(|i| i.delay_ms),
+        mos: intervals.iter().filter_map(|i| i.mos).reduce(f64::min),
+    })
 }

@@ -302,10 +302,14 @@ fn a_capture_without_sip_shows_streams_of_static_types_loss_and_keys() {
     let drawing = std::fs::read_to_string(svg).unwrap();
     assert!(drawing.starts_with("<svg") && drawing.ends_with("</svg>\n"));
     assert_eq!(
-        drawing.matches("stroke-width").count(),
+        drawing.matches("stroke-width=\"1.5\"").count(),
         6,
         "three panels, two streams"
     );
+    // The axes' ends, and the key that was pressed.
+    for text in ["loss, %", "6 s", "5</text>", "PCMU", "MOS 4"] {
+        assert!(drawing.contains(text), "{text} in {drawing}");
+    }
     // For people.
     let shown = String::from_utf8(run(&[&file]).stdout).unwrap();
     for part in [

@@ -1,7 +1,7 @@
 //! The ground floor against baresip: `sip-core`, `rtp-core` and `media-mix` joined by hand, without `signaling`.
 //!
-//! Sound goes both ways for each codec, in the clear and with SDES; keys go both ways; both ends hold and resume; both
-//! ends hang up; and a caller must know our password.
+//! Sound goes both ways for each codec, in the clear and with SDES demanded and offered; either side calls; keys go both
+//! ways; both ends hold and resume; both ends hang up; and each suite that baresip has is used, whose SRTP is its own.
 
 mod ground;
 
@@ -9,6 +9,7 @@ use ground::{OURS, Phone, SOON, THEIRS};
 use interop::{Baresip, BaresipOptions, Codec, Security, Transport, installed};
 use rtp_core::dtmf::Digit;
 use rtp_core::negotiate::Hold;
+use rtp_core::srtp::Suite;
 use sip_core::{EndKind, EndedBy};
 use std::time::Duration;
 
@@ -170,6 +171,92 @@ fn g722_sdes() {
 #[test]
 fn opus_sdes_over_tcp() {
     call(Codec::Opus, Security::Sdes, Transport::Tcp, true);
+}
+
+/// baresip calls us: sound and keys both ways, a hold, and its BYE.
+fn called(codec: Codec, security: Security) {
+    if !installed(&["baresip"]) {
+        return;
+    }
+    let mut options = BaresipOptions::new(codec);
+    options.security = security;
+    options.hz = THEIRS;
+    let mut baresip = Baresip::start(&options);
+    let mut phone = Phone::new(codec, security);
+    let uri = format!("sip:room7@127.0.0.1:{}", phone.ua.port());
+    baresip.control.command("dial", &uri);
+    phone.run_until("a stream", |p| p.media.is_some());
+    phone.run_for(Duration::from_millis(1500));
+
+    let stream = phone.media().stream.clone();
+    assert!(stream.send.codec.name.eq_ignore_ascii_case(codec.name()));
+    assert!(stream.srtp.is_some());
+    let (we, it) = (phone.media().heard(), baresip.heard());
+    assert!(we.seconds_of(THEIRS) >= 0.9, "{}", we.seconds_of(THEIRS));
+    assert!(it.seconds_of(OURS) >= 0.7, "{}", it.seconds_of(OURS));
+
+    phone.media().dtmf_out.queue("9").expect("a key");
+    baresip.control.command("sndcode", "6");
+    phone.run_for(Duration::from_millis(600));
+    assert_eq!(baresip.control.params_of("CALL_DTMF_START"), ["9"]);
+    assert_eq!(phone.media().keys, "6");
+    phone.hold(Some(Hold::Inactive));
+    phone.run_for(Duration::from_millis(200));
+    assert_eq!(flow(&mut phone, &mut baresip), (0, 0), "while held");
+    phone.hold(None);
+    phone.run_for(Duration::from_millis(300));
+    assert!(flows(flow(&mut phone, &mut baresip)), "after the hold");
+
+    baresip.control.command("hangup", "");
+    phone.run_until("baresip's BYE", |p| p.over.is_some());
+    assert_eq!(phone.over, Some((EndedBy::Remote, EndKind::HungUp)));
+}
+
+#[test]
+fn pcmu_sdes_demanded_of_us() {
+    called(Codec::Pcmu, Security::Sdes);
+}
+
+#[test]
+fn g722_sdes_offered_to_us() {
+    called(Codec::G722, Security::SdesOffered);
+}
+
+#[test]
+fn opus_sdes_offered_to_us() {
+    called(Codec::Opus, Security::SdesOffered);
+}
+
+#[test]
+fn each_suite() {
+    if !installed(&["baresip"]) {
+        return;
+    }
+    let mut options = BaresipOptions::new(Codec::Pcmu);
+    (options.security, options.hz) = (Security::Sdes, THEIRS);
+    let mut baresip = Baresip::start(&options);
+    // To an offer of AES-CM with 256 bits alone it answers with a suite that was not offered, which we refuse.
+    for suite in [
+        Suite::AesCm128HmacSha1_80,
+        Suite::AesCm128HmacSha1_32,
+        Suite::AeadAes128Gcm,
+        Suite::AeadAes256Gcm,
+    ] {
+        let mut phone = Phone::new(Codec::Pcmu, Security::Sdes);
+        phone.only(suite);
+        phone.dial(&baresip.uri(Transport::Udp));
+        phone.run_until("a stream", |p| p.media.is_some());
+        let keys = phone.media().stream.srtp.clone().expect("keys");
+        assert_eq!((keys.local.suite(), keys.remote.suite()), (suite, suite));
+        phone.run_for(Duration::from_millis(200));
+        // It counts what its SRTP has let through.
+        let flow = flow(&mut phone, &mut baresip);
+        assert!(flows(flow), "{suite:?}: {flow:?}");
+        let heard = phone.media().heard().seconds_of(THEIRS);
+        assert!(heard >= 0.3, "{suite:?}: {heard}");
+        phone.hang_up();
+        baresip.control.wait_for("CALL_CLOSED", SOON);
+    }
 }
 
 #[test]

@@ -297,13 +297,42 @@ fn each_codec_alone_and_into_each_other() {
     assert!(low.is_empty(), "{low:?}");
 }
 
+/// The E-model's Bpl that explains best how the scores fall at 1, 3 and 5 % of loss (after ITU-T P.834): scores become
+/// ratings, and what a loss of P percent takes away is `(95 − Ie) P / (P + Bpl)`.
+fn robustness(name: &str, row: &[f64]) -> f64 {
+    let described = codec(name);
+    let described = described.description();
+    let ie = f64::from(described.ie_wideband.unwrap_or(described.ie));
+    let scale = if described.ie_wideband.is_some() {
+        1.29
+    } else {
+        1.0
+    };
+    let rating = |score: f64| {
+        let (mut low, mut high) = (6.5, 100.0);
+        for _ in 0..50 {
+            let middle = (low + high) / 2.0;
+            match rtp_core::quality::mos(middle) < score {
+                true => low = middle,
+                false => high = middle,
+            }
+        }
+        low * scale
+    };
+    let fits = [1.0, 3.0, 5.0]
+        .iter()
+        .zip(&row[1..])
+        .map(|(loss, score)| (95.0 - ie) * loss / (rating(row[0]) - rating(*score)) - loss);
+    fits.sum::<f64>() / 3.0
+}
+
 #[test]
 fn each_codec_with_packets_lost() {
     let (Some(speech), Some(_)) = (speech(), scorer()) else {
         return;
     };
-    println!("| codec | 0 % | 1 % | 3 % | 5 % | 10 % |");
-    println!("|---|---|---|---|---|---|");
+    println!("| codec | 0 % | 1 % | 3 % | 5 % | 10 % | Bpl |");
+    println!("|---|---|---|---|---|---|---|");
     let mut low = Vec::new();
     for name in NAMES {
         let rate = codec(name).description().rate;
@@ -315,7 +344,12 @@ fn each_codec_with_packets_lost() {
             })
             .collect();
         let shown: Vec<_> = row.iter().map(|s| format!("{s:.2}")).collect();
-        println!("| {name} | {} |", shown.join(" | "));
+        let (fitted, stated) = (robustness(name, &row), codec(name).description().bpl);
+        println!("| {name} | {} | {fitted:.1} |", shown.join(" | "));
+        // G.711's is G.113's, which knows nothing of PESQ: the fit comes to 21 of 25.1.
+        if !(0.7..=1.4).contains(&(fitted / f64::from(stated))) {
+            low.push(format!("{name}: Bpl {fitted:.1}, not {stated}"));
+        }
         let floors = FLOORS[usize::from(!narrow(name)) + usize::from(name == "opus")];
         low.extend(
             row.iter()

@@ -37,7 +37,8 @@ pub struct Description {
     pub ie: f32,
     /// The same on the wideband scale (ITU-T G.107.1; G.113 appendix IV), `None` for a codec of narrow band.
     pub ie_wideband: Option<f32>,
-    /// Packet-loss robustness Bpl with this crate's concealment (ITU-T G.113 appendix I in kind).
+    /// Packet-loss robustness Bpl with this crate's concealment, on the scale of [`Self::ie_wideband`] where there is
+    /// one. G.113 appendix I has G.711's; the others' are fitted to scores of speech, see the codec's module.
     pub bpl: f32,
 }
 
