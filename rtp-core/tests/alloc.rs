@@ -1,4 +1,4 @@
-//! The packet path allocates nothing: counted, not believed.
+//! The packet path allocates nothing, and no memory that is given back holds a key: counted, not believed.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)]
 
 use rtp_core::jitter::{JitterBuffer, JitterConfig};
@@ -11,7 +11,12 @@ use std::time::{Duration, Instant, SystemTime};
 
 struct Counting;
 
-thread_local!(static COUNT: Cell<u64> = const { Cell::new(0) });
+thread_local! {
+    static COUNT: Cell<u64> = const { Cell::new(0) };
+    /// Bytes that no memory given back may hold, while there are any; and how often it did.
+    static SECRETS: Cell<&'static [&'static [u8]]> = const { Cell::new(&[]) };
+    static FOUND: Cell<u64> = const { Cell::new(0) };
+}
 
 // SAFETY: every call is passed on to the system's allocator as it came.
 unsafe impl GlobalAlloc for Counting {
@@ -26,6 +31,15 @@ unsafe impl GlobalAlloc for Counting {
         unsafe { System.realloc(at, layout, size) }
     }
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        for secret in SECRETS.get() {
+            for n in 0..(layout.size() + 1).saturating_sub(secret.len()) {
+                // Volatile, because what is about to be freed may be left unwritten as far as anybody else can tell.
+                // SAFETY: it lies within the block, which is still ours.
+                let same = (0..secret.len())
+                    .all(|i| unsafe { at.add(n + i).read_volatile() } == secret[i]);
+                FOUND.set(FOUND.get() + u64::from(same));
+            }
+        }
         // SAFETY: as above.
         unsafe { System.dealloc(at, layout) }
     }
@@ -99,4 +113,69 @@ fn a_packet_costs_no_allocation_from_frame_to_frame() {
         assert!(reports > 5);
         assert!(jitter.stats().played > 2900);
     }
+}
+
+/// RFC 3711 appendix B.3: a master key and what it comes to.
+const MASTER: [u8; 16] = 0xE1F9_7A0D_3E01_8BE0_D64F_A32C_06DE_4139_u128.to_be_bytes();
+const SALT: [u8; 14] = [
+    0x0E, 0xC6, 0x75, 0xAD, 0x49, 0x8A, 0xFE, 0xEB, 0xB6, 0x96, 0x0B, 0x3A, 0xAB, 0xE6,
+];
+const CIPHER_KEY: [u8; 16] = 0xC61E_7A93_744F_39EE_1073_4AFE_3FF7_A087_u128.to_be_bytes();
+/// The session salt as a number of this machine, less its two bytes of zeros.
+const SESSION_SALT: [u8; 14] = {
+    let all = 0x30CB_BC08_863D_8C85_D49D_B34A_9AE1_0000_u128.to_ne_bytes();
+    let mut some = [0; 14];
+    let mut n = 0;
+    while n < 14 {
+        some[n] = all[n + if cfg!(target_endian = "little") { 2 } else { 0 }];
+        n += 1;
+    }
+    some
+};
+
+#[test]
+fn memory_that_is_given_back_holds_no_key() {
+    let now = Instant::now();
+    let watch = |work: &dyn Fn()| {
+        FOUND.set(0);
+        SECRETS.set(&[&MASTER, &SALT, &CIPHER_KEY, &SESSION_SALT]);
+        work();
+        SECRETS.set(&[]);
+        FOUND.get()
+    };
+    // The watch sees what is not wiped.
+    assert_eq!(watch(&|| drop(std::hint::black_box(MASTER.to_vec()))), 1);
+    let master = || MasterKey::new(Suite::AesCm128HmacSha1_80, &MASTER, &SALT).unwrap();
+    assert_eq!(watch(&|| drop(Box::new(master()))), 0);
+    let whole_path = || {
+        let epoch = Epoch::new(now, SystemTime::UNIX_EPOCH);
+        let mut config = Config::new("192.0.2.2:4000".parse().unwrap(), epoch);
+        let keys = Keys {
+            send: master(),
+            receive: master(),
+        };
+        config.keys = Some(keys.clone());
+        let mut path = Box::new(MediaPath::new(now, config, Box::new(|out| out.fill(7))));
+        let frame = OutFrame {
+            payload_type: 0,
+            marker: false,
+            timestamp: 0,
+            payload: &[7; 160],
+        };
+        let _to = path.send(now, frame, &mut PacketBuf::new()).unwrap();
+        // Another key, then none: what was before goes.
+        let other = |byte: u8| {
+            MasterKey::generate(Suite::AeadAes256Gcm, &mut |out: &mut [u8]| out.fill(byte))
+        };
+        path.set_keys(
+            now,
+            Some(Keys {
+                send: other(1),
+                receive: other(2),
+            }),
+        );
+        path.set_keys(now, Some(keys));
+        drop(path);
+    };
+    assert_eq!(watch(&whole_path), 0);
 }

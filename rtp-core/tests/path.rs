@@ -318,6 +318,43 @@ fn keys_change_in_mid_call_and_across_a_rollover() {
 }
 
 #[test]
+fn a_change_of_codec_keeps_source_and_sequence_and_is_no_jitter() {
+    for secure in [false, true] {
+        let mut pair = Pair::new(secure, |config| config.clock_rates.push((111, 48_000)));
+        let (ssrc, first) = (pair.a.ssrc(), pair.a.next_sequence());
+        let mut out = PacketBuf::new();
+        // G.711, Opus, G.711 again; each counts the time on its own clock, and none begins anew.
+        for n in 0..300u32 {
+            let (payload_type, ticks) = if (100..200).contains(&n) {
+                (111, 960)
+            } else {
+                (0, 160)
+            };
+            let frame = OutFrame {
+                payload_type,
+                marker: false,
+                timestamp: n * ticks,
+                payload: &[n as u8; 80],
+            };
+            let _to = pair.a.send(pair.now, frame, &mut out).unwrap();
+            let got = pair
+                .b
+                .receive(pair.now, Path::rtp(addr(A)), out.as_mut_slice());
+            let Received::Rtp(rtp) = got else {
+                panic!("{got:?}")
+            };
+            assert_eq!((rtp.ssrc, rtp.payload_type), (ssrc, payload_type));
+            assert_eq!(rtp.sequence, first.wrapping_add(n as u16));
+            pair.rest();
+        }
+        let stats = pair.b.stats();
+        assert_eq!((stats.packets_received, stats.packets_lost), (300, 0));
+        assert!(stats.highest_jitter_ms < 1.0, "{}", stats.highest_jitter_ms);
+        assert!(events(&mut pair.b).len() <= 1, "the first packet, at most");
+    }
+}
+
+#[test]
 fn a_stranger_can_neither_speak_nor_listen() {
     for secure in [false, true] {
         let mut pair = Pair::new(secure, |_| ());
@@ -504,6 +541,30 @@ fn our_own_packets_are_a_collision_once_and_a_loop_afterwards() {
     let new = pair.a.ssrc();
     assert_ne!(old, new);
     assert_eq!(events(&mut pair.a), [Event::Collision { old, new }]);
+    // The old source says goodbye, and the new one counts from zero.
+    let mut out = PacketBuf::new();
+    let _to = pair.a.poll_transmit(&mut out).unwrap();
+    let compound = Compound::parse(&out).unwrap();
+    let left = compound.packets().find_map(|packet| match packet {
+        Packet::Goodbye(bye) => bye.sources().next(),
+        _ => None,
+    });
+    assert_eq!(left, Some(old));
+    assert!(matches!(
+        compound.packets().next(),
+        Some(Packet::ReceiverReport(report)) if report.ssrc == old
+    ));
+    let mut packet = pair.frame(&[0; 160]).unwrap();
+    assert_eq!(Rtp::parse(&packet).unwrap().ssrc, new);
+    pair.b.receive(pair.now, Path::rtp(addr(A)), &mut packet);
+    let next = pair.a.poll_timeout().unwrap();
+    pair.a.handle_timeout(next);
+    let _to = pair.a.poll_transmit(&mut out).unwrap();
+    let compound = Compound::parse(&out).unwrap();
+    assert!(matches!(
+        compound.packets().next(),
+        Some(Packet::SenderReport(report)) if report.ssrc == new && report.info.packets == 1
+    ));
     for _ in 0..100 {
         pair.ticks += 1;
         let mut mirrored = pair.frame(&[0; 160]).unwrap();

@@ -10,7 +10,8 @@
 //! - **Replays** fall into a window of 128 for SRTP and for SRTCP. It cannot be turned off.
 //! - **Late packets** never move the index back, so that one reordered packet around a rollover cannot
 //!   silence the stream.
-//! - **Keys** are wiped when dropped and appear in no `Debug` output.
+//! - **Keys** are wiped when dropped and appear in no `Debug` output. (The key that `ring` expands for GCM is its
+//!   own, and it has no way to wipe it.)
 //!
 //! Left out: a key derivation rate other than 0 and AES-f8, which nobody offers.
 

@@ -105,6 +105,10 @@ pub struct MediaPath {
     alive_at: Instant,
     inactive: bool,
     collisions: Vec<SocketAddr>,
+    /// The source that we were before a collision, until its goodbye is said.
+    abandoned: Option<Ssrc>,
+    /// Packets and bytes sent under earlier SSRCs: reports count each source for itself (RFC 3550 §6.4.1).
+    sent_before: (u64, u64),
     events: VecDeque<Event>,
     pub(super) stun: bool,
     pub(super) dtls: bool,
@@ -177,6 +181,8 @@ impl MediaPath {
             alive_at: now,
             inactive: false,
             collisions: Vec::new(),
+            abandoned: None,
+            sent_before: (0, 0),
             events: VecDeque::with_capacity(MAX_EVENTS),
             stun: config.stun,
             dtls: config.dtls,
@@ -345,11 +351,14 @@ impl MediaPath {
 
     /// The next RTCP packet to send, written into `out`.
     pub fn poll_transmit(&mut self, out: &mut PacketBuf) -> Option<Transmit> {
-        let bye = self.bye.take();
         if self.awaits_keys() {
-            self.report_due = false;
+            (self.bye, self.report_due) = (None, false);
             return None;
         }
+        if let Some(old) = self.abandoned.take() {
+            return self.leave(old, out);
+        }
+        let bye = self.bye.take();
         if !std::mem::take(&mut self.report_due) && bye.is_none() {
             return None;
         }
@@ -359,6 +368,17 @@ impl MediaPath {
         if let Some(reason) = bye {
             writer.goodbye(self.ssrc, &reason).ok()?;
         }
+        let len = writer.len();
+        self.finish_rtcp(to, len, out).ok()
+    }
+
+    /// The goodbye of a source that we no longer are (RFC 3550 §8.2).
+    fn leave(&mut self, old: Ssrc, out: &mut PacketBuf) -> Option<Transmit> {
+        let to = self.rtcp_destination()?;
+        let mut writer = Writer::new(&mut out.bytes);
+        writer.receiver_report(old, &[]).ok()?;
+        writer.cname(old, &self.cname).ok()?;
+        writer.goodbye(old, "SSRC collision").ok()?;
         let len = writer.len();
         self.finish_rtcp(to, len, out).ok()
     }
@@ -378,7 +398,10 @@ impl MediaPath {
             self.now,
             &self.epoch,
             self.ssrc,
-            (self.counters.packets_sent, self.counters.bytes_sent),
+            (
+                self.counters.packets_sent - self.sent_before.0,
+                self.counters.bytes_sent - self.sent_before.1,
+            ),
             &self.cname,
             writer,
         )
@@ -506,8 +529,10 @@ impl MediaPath {
         let old = self.ssrc;
         self.ssrc = Ssrc(self.draw());
         let new = self.ssrc;
+        self.sent_before = (self.counters.packets_sent, self.counters.bytes_sent);
         self.push_event(Event::Collision { old, new });
         if self.rtcp != RtcpMode::Off {
+            self.abandoned = Some(old);
             let random = self.draw();
             self.reports.schedule(now, random);
         }

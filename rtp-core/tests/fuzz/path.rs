@@ -2,7 +2,7 @@
 #![allow(clippy::disallowed_methods)]
 
 use rtp_core::rtcp::Epoch;
-use rtp_core::srtp::{MasterKey, Suite};
+use rtp_core::srtp::{MasterKey, Outbound, Suite};
 use rtp_core::transport::{Config, Keys, MediaPath, OutFrame, PacketBuf, Path, RtcpMode};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
@@ -31,6 +31,10 @@ pub(crate) fn fuzz(data: &[u8]) {
     }
     (config.stun, config.dtls) = (settings & 4 == 4, settings & 8 == 8);
     let secure = config.keys.is_some() || config.dtls;
+    let key = MasterKey::generate(Suite::AesCm128HmacSha1_80, &mut |out: &mut [u8]| {
+        out.fill(2)
+    });
+    let (mut peers, mut genuine) = (Outbound::new(&key), false);
     let mut path = MediaPath::new(now, config, Box::new(|out| out.fill(7)));
     let mut out = PacketBuf::new();
     while let [what, wait, len, after @ ..] = rest {
@@ -46,6 +50,15 @@ pub(crate) fn fuzz(data: &[u8]) {
                 path.receive(now, Path::rtcp(from), &mut bytes.to_vec());
             }
             12 => path.set_direction(now, what & 1 == 1, what & 2 == 2),
+            14 if settings & 2 == 2 => {
+                // What the peer itself protects, and whoever repeats it.
+                let mut packet = [bytes, &[0; 16]].concat();
+                if let Ok(len) = peers.protect_rtp(&mut packet, bytes.len()) {
+                    genuine = true;
+                    path.receive(now, Path::rtp(from), &mut packet[..len].to_vec());
+                    path.receive(now, Path::rtp(peer), &mut packet[..len]);
+                }
+            }
             13 => path.set_remote(now, from, None),
             _ => {
                 let frame = OutFrame {
@@ -66,7 +79,7 @@ pub(crate) fn fuzz(data: &[u8]) {
     }
     let stats = path.stats();
     assert!(
-        !secure || stats.packets_received == 0,
+        !secure || genuine || stats.packets_received == 0,
         "without the key nothing is believed"
     );
     assert!(stats.handed_on == 0 || settings & 12 != 0);
