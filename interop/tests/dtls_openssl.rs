@@ -1,7 +1,8 @@
-//! DTLS-SRTP handshakes with OpenSSL, in both roles: the keys that we draw are those that it exports.
+//! DTLS-SRTP handshakes with OpenSSL's own programs, in both roles, by each backend: the keys that we draw are those that
+//! they export.
 
 use interop::{Ports, Process, Scratch, installed, wait_until};
-use rtp_core::dtls::{Certificate, DtlsError, Event, Handshake, HandshakeConfig, Role};
+use rtp_core::dtls::{Backend, Certificate, DtlsError, Event, Handshake, HandshakeConfig, Role};
 use rtp_core::sdp::Fingerprint;
 use rtp_core::transport::Keys;
 use std::net::{SocketAddr, UdpSocket};
@@ -64,12 +65,18 @@ struct Ours {
 }
 
 impl Ours {
-    fn new(role: Role, certificate: &Certificate, peer: Option<SocketAddr>) -> Self {
+    fn new(
+        backend: Backend,
+        role: Role,
+        certificate: &Certificate,
+        peer: Option<SocketAddr>,
+    ) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
         socket
             .set_read_timeout(Some(Duration::from_millis(20)))
             .expect("a time limit");
-        let config = HandshakeConfig::default();
+        let mut config = HandshakeConfig::default();
+        config.backend = backend;
         let handshake = Handshake::new(Instant::now(), certificate, role, config).expect("ours");
         Self {
             socket,
@@ -84,14 +91,20 @@ impl Ours {
 
     /// Runs until there is something to tell.
     fn run(&mut self) -> Event {
-        let (end, mut buffer) = (Instant::now() + SOON, [0; 2048]);
+        self.run_until(Instant::now() + SOON)
+            .unwrap_or_else(|| panic!("nothing came of the handshake within {SOON:?}"))
+    }
+
+    /// The same, but for no longer than until `end`.
+    fn run_until(&mut self, end: Instant) -> Option<Event> {
+        let mut buffer = [0; 2048];
         while Instant::now() < end {
             while let (Some(datagram), Some(peer)) = (self.handshake.poll_transmit(), self.peer) {
                 // Refused while the peer is not up yet; it is sent again.
                 let _ = self.socket.send_to(&datagram, peer);
             }
             if let Some(event) = self.handshake.poll_event() {
-                return event;
+                return Some(event);
             }
             if let Ok((len, from)) = self.socket.recv_from(&mut buffer) {
                 self.peer = Some(from);
@@ -102,7 +115,7 @@ impl Ours {
                 self.handshake.handle_timeout(now);
             }
         }
-        panic!("nothing came of the handshake within {SOON:?}");
+        None
     }
 }
 
@@ -128,36 +141,63 @@ fn drawn(keys: &Keys, role: Role) -> String {
         .collect()
 }
 
-const PROFILES: [(&str, usize); 3] = [
-    ("SRTP_AES128_CM_SHA1_80", 60),
-    ("SRTP_AEAD_AES_128_GCM", 56),
-    ("SRTP_AEAD_AES_256_GCM", 88),
+/// A profile as OpenSSL names it, and the length of its keying material, bytes.
+type Profile = (&'static str, usize);
+
+const CM: Profile = ("SRTP_AES128_CM_SHA1_80", 60);
+const GCM_128: Profile = ("SRTP_AEAD_AES_128_GCM", 56);
+const GCM_256: Profile = ("SRTP_AEAD_AES_256_GCM", 88);
+
+/// What is tried in each role: pure Rust knows no RSA.
+const CASES: [(Backend, &[&str], Profile); 6] = [
+    (Backend::Rust, P256, CM),
+    (Backend::Rust, P256, GCM_128),
+    (Backend::Rust, P256, GCM_256),
+    (Backend::OpenSsl, P256, GCM_128),
+    (Backend::OpenSsl, RSA, CM),
+    (Backend::OpenSsl, RSA, GCM_256),
 ];
+
+/// OpenSSL's server; it asks for our certificate, as a SIP peer does.
+fn server(dir: &Path, ports: &Ports, (profile, length): Profile) -> (Process, SocketAddr) {
+    let peer: SocketAddr = ([127, 0, 0, 1], ports.port(0)).into();
+    let accept = peer.to_string();
+    let role = ["s_server", "-verify", "1", "-accept", &accept];
+    let server = openssl(dir, &dir.join("log"), &role, profile, length);
+    wait_until("OpenSSL listens", SOON, || {
+        server.log().contains("ACCEPT").then_some(())
+    });
+    (server, peer)
+}
+
+/// OpenSSL's client, which calls `ours`.
+fn client(dir: &Path, ours: &Ours, (profile, length): Profile) -> Process {
+    let connect = format!("127.0.0.1:{}", ours.port());
+    let role = ["s_client", "-connect", &connect];
+    openssl(dir, &dir.join("log"), &role, profile, length)
+}
 
 #[test]
 fn we_call_openssl() {
     if !installed(&["openssl"]) {
         return;
     }
-    for (profile, length) in PROFILES {
+    for (backend, key, profile) in CASES {
         let (scratch, ports) = (Scratch::new("dtls-server"), Ports::take());
-        let dir = scratch.path();
-        let theirs = credentials(dir, P256);
-        let peer: SocketAddr = ([127, 0, 0, 1], ports.port(0)).into();
-        let accept = peer.to_string();
-        // -verify: it asks for our certificate, as a SIP peer does.
-        let role = ["s_server", "-verify", "1", "-accept", &accept];
-        let server = openssl(dir, &dir.join("log"), &role, profile, length);
-        wait_until("OpenSSL listens", SOON, || {
-            server.log().contains("ACCEPT").then_some(())
-        });
+        let theirs = credentials(scratch.path(), key);
+        let (server, peer) = server(scratch.path(), &ports, profile);
         let certificate = Certificate::generate().expect("a certificate");
-        let mut ours = Ours::new(Role::Client, &certificate, Some(peer));
+        let mut ours = Ours::new(backend, Role::Client, &certificate, Some(peer));
         ours.handshake.expect(&[theirs]);
-        let Event::Keys(keys) = ours.run() else {
-            panic!("{profile}: no keys: {}", server.log());
+        let event = ours.run();
+        let Event::Keys(keys) = event else {
+            panic!("{backend:?}, {profile:?}: {event:?}: {}", server.log());
         };
-        assert_eq!(drawn(&keys, Role::Client), exported(&server), "{profile}");
+        assert_eq!(
+            drawn(&keys, Role::Client),
+            exported(&server),
+            "{backend:?}, {profile:?}"
+        );
     }
 }
 
@@ -166,24 +206,26 @@ fn openssl_calls_us() {
     if !installed(&["openssl"]) {
         return;
     }
-    for (profile, length) in PROFILES {
+    for (backend, key, profile) in CASES {
         let scratch = Scratch::new("dtls-client");
-        let dir = scratch.path();
-        let theirs = credentials(dir, P256);
+        let theirs = credentials(scratch.path(), key);
         let certificate = Certificate::generate().expect("a certificate");
-        let mut ours = Ours::new(Role::Server, &certificate, None);
-        let connect = format!("127.0.0.1:{}", ours.port());
-        let role = ["s_client", "-connect", &connect];
-        let client = openssl(dir, &dir.join("log"), &role, profile, length);
+        let mut ours = Ours::new(backend, Role::Server, &certificate, None);
+        let client = client(scratch.path(), &ours, profile);
         ours.handshake.expect(&[theirs]);
-        let Event::Keys(keys) = ours.run() else {
-            panic!("{profile}: no keys: {}", client.log());
+        let event = ours.run();
+        let Event::Keys(keys) = event else {
+            panic!("{backend:?}, {profile:?}: {event:?}: {}", client.log());
         };
         // Our last flight is still to be sent.
         while let (Some(datagram), Some(peer)) = (ours.handshake.poll_transmit(), ours.peer) {
             ours.socket.send_to(&datagram, peer).expect("sent");
         }
-        assert_eq!(drawn(&keys, Role::Server), exported(&client), "{profile}");
+        assert_eq!(
+            drawn(&keys, Role::Server),
+            exported(&client),
+            "{backend:?}, {profile:?}"
+        );
     }
 }
 
@@ -192,50 +234,71 @@ fn another_certificate_gets_no_keys() {
     if !installed(&["openssl"]) {
         return;
     }
-    let scratch = Scratch::new("dtls-stranger");
-    let dir = scratch.path();
-    credentials(dir, P256);
-    let certificate = Certificate::generate().expect("a certificate");
-    let mut ours = Ours::new(Role::Server, &certificate, None);
-    let connect = format!("127.0.0.1:{}", ours.port());
-    let _client = openssl(
-        dir,
-        &dir.join("log"),
-        &["s_client", "-connect", &connect],
-        "SRTP_AES128_CM_SHA1_80",
-        60,
-    );
-    // The description named somebody else.
-    ours.handshake.expect(&[certificate.fingerprint()]);
-    assert_eq!(ours.run(), Event::Failed(DtlsError::WrongFingerprint));
+    for (backend, key) in [(Backend::Rust, P256), (Backend::OpenSsl, RSA)] {
+        let scratch = Scratch::new("dtls-stranger");
+        credentials(scratch.path(), key);
+        let certificate = Certificate::generate().expect("a certificate");
+        let mut ours = Ours::new(backend, Role::Server, &certificate, None);
+        let _client = client(scratch.path(), &ours, CM);
+        // The description named somebody else.
+        ours.handshake.expect(&[certificate.fingerprint()]);
+        assert_eq!(
+            ours.run(),
+            Event::Failed(DtlsError::WrongFingerprint),
+            "{backend:?}"
+        );
+    }
 }
 
 #[test]
-fn a_certificate_on_rsa_is_a_clear_end() {
+fn a_certificate_on_rsa_is_a_clear_end_in_pure_rust() {
     if !installed(&["openssl"]) {
         return;
     }
     let (scratch, ports) = (Scratch::new("dtls-rsa"), Ports::take());
-    let dir = scratch.path();
-    let theirs = credentials(dir, RSA);
-    let peer: SocketAddr = ([127, 0, 0, 1], ports.port(0)).into();
-    let accept = peer.to_string();
-    let server = openssl(
-        dir,
-        &dir.join("log"),
-        &["s_server", "-verify", "1", "-accept", &accept],
-        "SRTP_AES128_CM_SHA1_80",
-        60,
-    );
-    wait_until("OpenSSL listens", SOON, || {
-        server.log().contains("ACCEPT").then_some(())
-    });
+    let theirs = credentials(scratch.path(), RSA);
+    let (_server, peer) = server(scratch.path(), &ports, CM);
     let certificate = Certificate::generate().expect("a certificate");
-    let mut ours = Ours::new(Role::Client, &certificate, Some(peer));
+    let mut ours = Ours::new(Backend::Rust, Role::Client, &certificate, Some(peer));
     ours.handshake.expect(&[theirs]);
     let event = ours.run();
     assert!(
         matches!(event, Event::Failed(DtlsError::Handshake(_))),
         "{event:?}"
     );
+}
+
+/// OpenSSL asks for a second handshake in the first: refused, and the keys stay.
+#[test]
+fn who_renegotiates_is_refused() {
+    if !installed(&["openssl"]) {
+        return;
+    }
+    for backend in [Backend::Rust, Backend::OpenSsl] {
+        let scratch = Scratch::new("dtls-again");
+        let dir = scratch.path();
+        let theirs = credentials(dir, P256);
+        let certificate = Certificate::generate().expect("a certificate");
+        let mut ours = Ours::new(backend, Role::Server, &certificate, None);
+        let line = format!(
+            "(sleep 1; echo R; sleep 30) | exec openssl s_client -connect 127.0.0.1:{} -dtls1_2 -use_srtp {} \
+             -cert crt.pem -key key.pem",
+            ours.port(),
+            CM.0,
+        );
+        let mut command = Command::new("sh");
+        command.args(["-c", &line]).current_dir(dir);
+        let client = Process::start(command, &dir.join("log"));
+        ours.handshake.expect(&[theirs]);
+        let event = ours.run();
+        assert!(matches!(event, Event::Keys(_)), "{event:?}");
+        let until = Instant::now() + Duration::from_millis(2500);
+        let more = ours.run_until(until);
+        assert!(client.log().contains("RENEGOTIATING"), "{}", client.log());
+        // It may give up over that, which is its end of the association and nothing else.
+        assert!(
+            matches!(more, None | Some(Event::Closed)),
+            "{backend:?}: {more:?}"
+        );
+    }
 }

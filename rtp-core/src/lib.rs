@@ -90,6 +90,8 @@
 //! # Features and versions
 //!
 //! - `dtls`: SRTP keys by a DTLS handshake; brings `ring`. Off by default.
+//! - `dtls-openssl`: those handshakes by the system's OpenSSL, for peers with RSA certificates; building wants its headers
+//!   and pkg-config. Off by default.
 //! - `net`: non-blocking UDP socket pairs and a port allocator. Off by default.
 //! - `ring`: AES-GCM from `ring` instead of RustCrypto: faster, and needs a C compiler. Off by default.
 //!

@@ -18,6 +18,9 @@ struct Inner {
     certificate: Vec<u8>,
     private_key: Zeroizing<Vec<u8>>,
     fingerprint: Fingerprint,
+    /// What OpenSSL made of it, once: it costs more than a handshake's own part.
+    #[cfg(feature = "dtls-openssl")]
+    openssl: std::sync::OnceLock<Result<openssl::ssl::SslContext, String>>,
 }
 
 impl Certificate {
@@ -40,8 +43,9 @@ impl Certificate {
         ))
     }
 
-    /// Takes a certificate (X.509, DER) and its private key (PKCS #8, DER). The key must be on the curve P-256 or P-384;
-    /// [`Handshake::new`](super::Handshake::new) says when it is not.
+    /// Takes a certificate (X.509, DER) and its private key (PKCS #8, DER). The key must be on the curve P-256 or P-384
+    /// (or on RSA for OpenSSL's [`Backend`](super::Backend)); [`Handshake::new`](super::Handshake::new) says when it is
+    /// not.
     pub fn from_der(certificate: Vec<u8>, private_key: Vec<u8>) -> Certificate {
         let fingerprint = fingerprint::sha256(&certificate);
         Certificate {
@@ -49,6 +53,8 @@ impl Certificate {
                 certificate,
                 private_key: Zeroizing::new(private_key),
                 fingerprint,
+                #[cfg(feature = "dtls-openssl")]
+                openssl: std::sync::OnceLock::new(),
             }),
         }
     }
@@ -61,6 +67,15 @@ impl Certificate {
     /// The certificate, X.509 in DER.
     pub fn der(&self) -> &[u8] {
         &self.inner.certificate
+    }
+
+    #[cfg(feature = "dtls-openssl")]
+    pub(super) fn openssl(
+        &self,
+        make: impl FnOnce(&Self) -> Result<openssl::ssl::SslContext, String>,
+    ) -> Result<&openssl::ssl::SslContext, &str> {
+        let made = self.inner.openssl.get_or_init(|| make(self));
+        made.as_ref().map_err(String::as_str)
     }
 
     /// The private key, PKCS #8 in DER.

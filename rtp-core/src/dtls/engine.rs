@@ -1,11 +1,51 @@
-//! What a handshake needs of a DTLS implementation, and the one that stands behind it.
+//! What a handshake needs of a DTLS implementation, and which of them stands behind it.
 
 use super::certificate::Certificate;
+use super::dimpl_engine::Dimpl;
 use super::error::DtlsError;
 use super::handshake::{HandshakeConfig, Role};
-use std::sync::Arc;
+#[cfg(feature = "dtls-openssl")]
+use super::openssl_engine::OpenSsl;
 use std::time::Instant;
 use zeroize::Zeroizing;
+
+/// Whose DTLS a handshake speaks. Keys, fingerprints and time limits are the same with each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Backend {
+    /// Pure Rust: DTLS 1.2 and 1.3, certificates on P-256 and P-384 at both ends. Its timers are the machine's, so a
+    /// simulation may run it.
+    Rust,
+    /// The system's OpenSSL: DTLS 1.2, and peers whose certificate is on RSA. Its timers for what is sent again (1 s,
+    /// then twice as long each time) read the system's clock, whatever `now` says; [`HandshakeConfig::timeout`] does not.
+    #[cfg(feature = "dtls-openssl")]
+    OpenSsl,
+}
+
+impl Default for Backend {
+    /// [`Rust`](Self::Rust), and with the feature `dtls-openssl` OpenSSL: who builds it in has peers that need it.
+    fn default() -> Self {
+        #[cfg(feature = "dtls-openssl")]
+        return Backend::OpenSsl;
+        #[cfg(not(feature = "dtls-openssl"))]
+        Backend::Rust
+    }
+}
+
+impl Backend {
+    pub(super) fn start(
+        now: Instant,
+        certificate: &Certificate,
+        role: Role,
+        config: &HandshakeConfig,
+    ) -> Result<Box<dyn Engine>, DtlsError> {
+        Ok(match config.backend {
+            Backend::Rust => Box::new(Dimpl::new(now, certificate, role, config)?),
+            #[cfg(feature = "dtls-openssl")]
+            Backend::OpenSsl => Box::new(OpenSsl::new(now, certificate, role, config)?),
+        })
+    }
+}
 
 /// What an implementation has to say; [`Said::Wait`] is always the last until something goes in.
 pub(super) enum Said<'b> {
@@ -20,92 +60,15 @@ pub(super) enum Said<'b> {
     /// Something that a call has no use for.
     Nothing,
     /// Nothing more until a datagram comes or this moment has passed.
-    Wait(Instant),
+    Wait(Option<Instant>),
 }
 
 /// A DTLS association of either role. Every error is final.
 pub(super) trait Engine: Send {
-    fn receive(&mut self, datagram: &[u8]) -> Result<(), DtlsError>;
+    fn receive(&mut self, now: Instant, datagram: &[u8]) -> Result<(), DtlsError>;
     fn handle_timeout(&mut self, now: Instant) -> Result<(), DtlsError>;
     /// `buffer` is as large as a datagram may be.
     fn poll<'b>(&mut self, buffer: &'b mut [u8]) -> Said<'b>;
     /// Says goodbye, as the last datagram.
     fn close(&mut self);
-}
-
-pub(super) struct Dimpl(dimpl::Dtls);
-
-impl Dimpl {
-    pub(super) fn new(
-        now: Instant,
-        certificate: &Certificate,
-        role: Role,
-        config: &HandshakeConfig,
-    ) -> Result<Dimpl, DtlsError> {
-        let built = dimpl::Config::builder()
-            .mtu(config.mtu)
-            .handshake_timeout(config.timeout)
-            .build()
-            .map_err(failed)?;
-        // The association would panic over a key that it cannot read.
-        built
-            .crypto_provider()
-            .key_provider
-            .load_private_key(certificate.private_key())
-            .map_err(|error| DtlsError::Certificate(error.to_string()))?;
-        let pair = dimpl::DtlsCertificate {
-            certificate: certificate.der().to_vec(),
-            private_key: certificate.private_key().to_vec(),
-        };
-        let mut dtls = dimpl::Dtls::new_auto(Arc::new(built), pair, now);
-        if role == Role::Client {
-            dtls.set_active(true);
-            // The first flight is made by the passing of time.
-            dtls.handle_timeout(now).map_err(failed)?;
-        }
-        Ok(Dimpl(dtls))
-    }
-}
-
-impl Engine for Dimpl {
-    fn receive(&mut self, datagram: &[u8]) -> Result<(), DtlsError> {
-        self.0.handle_packet(datagram).map_err(failed)
-    }
-
-    fn handle_timeout(&mut self, now: Instant) -> Result<(), DtlsError> {
-        self.0.handle_timeout(now).map_err(failed)
-    }
-
-    fn poll<'b>(&mut self, buffer: &'b mut [u8]) -> Said<'b> {
-        use dimpl::Output;
-        match self.0.poll_output(buffer) {
-            Output::Packet(datagram) => Said::Datagram(datagram),
-            Output::PeerCert(der) => Said::Certificate(der),
-            Output::KeyingMaterial(material, profile) => {
-                // Registered by RFC 5764 §4.1.2 and RFC 7714 §14.2.
-                let profile = match profile {
-                    dimpl::SrtpProfile::AES128_CM_SHA1_80 => 0x0001,
-                    dimpl::SrtpProfile::AEAD_AES_128_GCM => 0x0007,
-                    dimpl::SrtpProfile::AEAD_AES_256_GCM => 0x0008,
-                    _ => 0,
-                };
-                Said::Keys(Zeroizing::new(material.to_vec()), profile)
-            }
-            Output::CloseNotify => Said::Closed,
-            Output::Timeout(at) => Said::Wait(at),
-            _ => Said::Nothing,
-        }
-    }
-
-    fn close(&mut self) {
-        // Refused only when it is closed already.
-        let _ = self.0.close();
-    }
-}
-
-fn failed(error: dimpl::Error) -> DtlsError {
-    match error {
-        dimpl::Error::CertificateError(error) => DtlsError::PeerCertificate(error.to_string()),
-        other => DtlsError::Handshake(other.to_string()),
-    }
 }

@@ -21,14 +21,14 @@ impl CertificateError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DtlsError {
-    /// The certificate or its key cannot be used: not on P-256 or P-384, or no certificate at all.
+    /// Our certificate or its key cannot be used: of a kind that the backend does not know, or no certificate at all.
     #[error("this certificate cannot be used for DTLS: {0}")]
     Certificate(String),
     /// The peer's certificate is not the one that its SDP names: somebody else answers on the path.
     #[error("the DTLS peer shows another certificate than its session description names")]
     WrongFingerprint,
-    /// The peer shows no certificate, or none that can be read: RSA, for instance.
-    #[error("the DTLS peer shows no certificate on P-256 or P-384: {0}")]
+    /// The peer shows no certificate, or none that the backend can read.
+    #[error("the DTLS peer shows no certificate that can be read: {0}")]
     PeerCertificate(String),
     /// The handshake took too long.
     #[error("no DTLS handshake within {} s", .0.as_secs_f32())]

@@ -1,7 +1,7 @@
 //! One DTLS association, from its first datagram to SRTP keys.
 
 use super::certificate::Certificate;
-use super::engine::{Dimpl, Engine, Said};
+use super::engine::{Backend, Engine, Said};
 use super::error::DtlsError;
 use super::fingerprint;
 use crate::sdp::{Fingerprint, Setup};
@@ -55,6 +55,8 @@ pub struct HandshakeConfig {
     pub mtu: usize,
     /// The SRTP suites that may come of it. Default: all that have a DTLS profile.
     pub suites: Vec<Suite>,
+    /// Whose DTLS it is. Default: [`Backend::default`].
+    pub backend: Backend,
 }
 
 impl Default for HandshakeConfig {
@@ -67,6 +69,7 @@ impl Default for HandshakeConfig {
                 .copied()
                 .filter(|suite| suite.profile().is_some() && suite.key_len() > 0)
                 .collect(),
+            backend: Backend::default(),
         }
     }
 }
@@ -128,14 +131,14 @@ impl Handshake {
     /// Begins. A client has its first datagram to send at once.
     ///
     /// # Errors
-    /// When the certificate's key is not on P-256 or P-384, or the MTU or the time limit is of no use.
+    /// When the [`Backend`] cannot use the certificate's key, or the MTU or the time limit is of no use.
     pub fn new(
         now: Instant,
         certificate: &Certificate,
         role: Role,
         config: HandshakeConfig,
     ) -> Result<Handshake, DtlsError> {
-        let engine = Box::new(Dimpl::new(now, certificate, role, &config)?);
+        let engine = Backend::start(now, certificate, role, &config)?;
         let mut handshake = Handshake {
             engine,
             role,
@@ -178,10 +181,7 @@ impl Handshake {
         }
         // The server's time begins with the peer's first datagram.
         self.deadline.get_or_insert(now + self.config.timeout);
-        let taken = self
-            .engine
-            .handle_timeout(now)
-            .and_then(|()| self.engine.receive(datagram));
+        let taken = self.engine.receive(now, datagram);
         self.after(now, taken);
     }
 
@@ -247,13 +247,13 @@ impl Handshake {
         let Err(error) = result else { return };
         let unproved = self.stage == Stage::Shaking && self.certificate.is_none();
         // Nothing else will be shown next time.
-        let settled = matches!(error, DtlsError::PeerCertificate(_));
+        let settled = matches!(error, DtlsError::PeerCertificate(_) | DtlsError::NoProfile);
         if unproved && !settled && self.restarts < MAX_RESTARTS {
             self.restarts += 1;
             self.greeted = false;
-            match Dimpl::new(now, &self.ours, self.role, &self.config) {
+            match Backend::start(now, &self.ours, self.role, &self.config) {
                 Ok(engine) => {
-                    self.engine = Box::new(engine);
+                    self.engine = engine;
                     self.drain();
                 }
                 Err(error) => self.fail(error),
@@ -290,7 +290,7 @@ impl Handshake {
                 }
                 Said::Certificate(_) | Said::Nothing => {}
                 Said::Wait(at) => {
-                    self.wake = Some(at);
+                    self.wake = at;
                     break;
                 }
             }

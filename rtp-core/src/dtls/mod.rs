@@ -38,16 +38,22 @@
 //!
 //! # What stands behind it
 //!
-//! The handshake itself is the crate `dimpl`'s: DTLS 1.2 and 1.3, certificates and keys on the curve P-256 (no RSA), no
-//! renegotiation, no resumption. Its random numbers come from the operating system, so a run cannot be replayed byte
-//! for byte. The time limit, the check of the fingerprint and the keys' way to SRTP are here.
+//! A [`Backend`]: the crate `dimpl`, pure Rust, DTLS 1.2 and 1.3, certificates on the curves P-256 and P-384. Peers that
+//! show an RSA certificate (baresip, Linphone, FreeSWITCH as they come) want the system's OpenSSL, behind the feature
+//! `dtls-openssl`; it speaks DTLS 1.2 and keeps its own time. Neither renegotiates or resumes. Random numbers come from
+//! the operating system, so a run cannot be replayed byte for byte. The time limit, the check of the fingerprint and the
+//! keys' way to SRTP are here, the same for both.
 
 mod certificate;
+mod dimpl_engine;
 mod engine;
 mod error;
 mod fingerprint;
 mod handshake;
+#[cfg(feature = "dtls-openssl")]
+mod openssl_engine;
 
 pub use certificate::Certificate;
+pub use engine::Backend;
 pub use error::{CertificateError, DtlsError};
 pub use handshake::{Event, Handshake, HandshakeConfig, Role};

@@ -1,0 +1,88 @@
+//! DTLS by the crate `dimpl`.
+
+use super::certificate::Certificate;
+use super::engine::{Engine, Said};
+use super::error::DtlsError;
+use super::handshake::{HandshakeConfig, Role};
+use std::sync::Arc;
+use std::time::Instant;
+use zeroize::Zeroizing;
+
+pub(super) struct Dimpl(dimpl::Dtls);
+
+impl Dimpl {
+    pub(super) fn new(
+        now: Instant,
+        certificate: &Certificate,
+        role: Role,
+        config: &HandshakeConfig,
+    ) -> Result<Dimpl, DtlsError> {
+        let built = dimpl::Config::builder()
+            .mtu(config.mtu)
+            .handshake_timeout(config.timeout)
+            .build()
+            .map_err(failed)?;
+        // The association would panic over a key that it cannot read.
+        built
+            .crypto_provider()
+            .key_provider
+            .load_private_key(certificate.private_key())
+            .map_err(|error| DtlsError::Certificate(error.to_string()))?;
+        let pair = dimpl::DtlsCertificate {
+            certificate: certificate.der().to_vec(),
+            private_key: certificate.private_key().to_vec(),
+        };
+        let mut dtls = dimpl::Dtls::new_auto(Arc::new(built), pair, now);
+        if role == Role::Client {
+            dtls.set_active(true);
+            // The first flight is made by the passing of time.
+            dtls.handle_timeout(now).map_err(failed)?;
+        }
+        Ok(Dimpl(dtls))
+    }
+}
+
+impl Engine for Dimpl {
+    fn receive(&mut self, now: Instant, datagram: &[u8]) -> Result<(), DtlsError> {
+        // It has no clock of its own.
+        self.0.handle_timeout(now).map_err(failed)?;
+        self.0.handle_packet(datagram).map_err(failed)
+    }
+
+    fn handle_timeout(&mut self, now: Instant) -> Result<(), DtlsError> {
+        self.0.handle_timeout(now).map_err(failed)
+    }
+
+    fn poll<'b>(&mut self, buffer: &'b mut [u8]) -> Said<'b> {
+        use dimpl::Output;
+        match self.0.poll_output(buffer) {
+            Output::Packet(datagram) => Said::Datagram(datagram),
+            Output::PeerCert(der) => Said::Certificate(der),
+            Output::KeyingMaterial(material, profile) => {
+                // Registered by RFC 5764 §4.1.2 and RFC 7714 §14.2.
+                let profile = match profile {
+                    dimpl::SrtpProfile::AES128_CM_SHA1_80 => 0x0001,
+                    dimpl::SrtpProfile::AEAD_AES_128_GCM => 0x0007,
+                    dimpl::SrtpProfile::AEAD_AES_256_GCM => 0x0008,
+                    _ => 0,
+                };
+                Said::Keys(Zeroizing::new(material.to_vec()), profile)
+            }
+            Output::CloseNotify => Said::Closed,
+            Output::Timeout(at) => Said::Wait(Some(at)),
+            _ => Said::Nothing,
+        }
+    }
+
+    fn close(&mut self) {
+        // Refused only when it is closed already.
+        let _ = self.0.close();
+    }
+}
+
+fn failed(error: dimpl::Error) -> DtlsError {
+    match error {
+        dimpl::Error::CertificateError(error) => DtlsError::PeerCertificate(error.to_string()),
+        other => DtlsError::Handshake(other.to_string()),
+    }
+}
