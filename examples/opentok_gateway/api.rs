@@ -1,7 +1,7 @@
 //! The REST interface: one table of routes, and what each does.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use ::http::{Method, StatusCode};
 use examples::opentok::{
@@ -10,14 +10,13 @@ use examples::opentok::{
 use serde::Serialize;
 use serde_json::json;
 use signaling::http::{ApiError, Reply, Request, Route, RouteError, Router, RouterConfig, reply};
-use signaling::{metrics, session};
-use token::{
-    Algorithm, AnyClaims, KeyError, OpenTokConnect, OpenTokProject, StaticSecret, T1Secret,
-    Verifier, VerifierOptions,
-};
+use signaling::metrics;
+use signaling::session::Action;
 
-use crate::desk::{DeskHandle, Done};
+use crate::access::Access;
+use crate::desk::DeskHandle;
 use crate::dials::{DialView, Stage};
+use crate::download;
 use crate::operator;
 
 /// The longest that a dial waits for a phone.
@@ -26,73 +25,20 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// What the handlers share.
 pub(crate) struct Api {
     pub(crate) desk: DeskHandle,
-    api_key: String,
-    verifier: Verifier,
+    pub(crate) access: Access,
     pub(crate) operator: token::ApiKeyHash,
 }
 
 type Shared = Arc<Api>;
 type Answer = Result<Reply, ApiError>;
 
-impl Api {
-    /// # Errors
-    /// When the key or the secret cannot be used.
-    pub(crate) fn new(
-        desk: DeskHandle,
-        api_key: &str,
-        secret: &str,
-        operator: token::ApiKeyHash,
-    ) -> Result<Self, KeyError> {
-        let mut options = VerifierOptions::default();
-        options.issuers = vec![api_key.to_owned()];
-        let key = StaticSecret::new(Algorithm::Hs256, secret.as_bytes())?;
-        let verifier = Verifier::with_options(key, options)
-            .with_t1(T1Secret::new(api_key, secret.as_bytes())?);
-        Ok(Self {
-            desk,
-            api_key: api_key.to_owned(),
-            verifier,
-            operator,
-        })
-    }
-
-    /// Lets in who holds the project's secret, to the project's own paths.
-    fn admit(&self, request: &Request) -> Done<()> {
-        let forbidden = |why: &dyn std::fmt::Display| ApiError::new(StatusCode::FORBIDDEN, why);
-        let token = request
-            .header("x-opentok-auth")
-            .ok_or_else(|| forbidden(&"the header X-OPENTOK-AUTH is missing"))?;
-        self.verifier
-            .verify::<OpenTokProject>(token, SystemTime::now())
-            .map_err(|error| forbidden(&format!("X-OPENTOK-AUTH: {error}")))?;
-        let key = request.param("key");
-        if !key.is_empty() && key != self.api_key {
-            return Err(forbidden(&"the token is not one of this project"));
-        }
-        Ok(())
-    }
-
-    /// Whether a connect token lets its holder dial into a session.
-    fn may_dial(&self, token: &str, session_id: &str) -> Done<OpenTokConnect> {
-        let forbidden = |why: &dyn std::fmt::Display| {
-            ApiError::new(StatusCode::FORBIDDEN, format!("token: {why}"))
-        };
-        let claims = self.verifier.verify_any(token, SystemTime::now());
-        let claims = match claims.map_err(|error| forbidden(&error))?.claims {
-            AnyClaims::OpenTokConnect(claims) => claims,
-            other => {
-                let family = other.family();
-                return Err(forbidden(&format!(
-                    "a connect token is needed, this is {family}"
-                )));
-            }
-        };
-        if claims.session_id != session_id {
-            return Err(forbidden(&"it is for another session"));
-        }
-        session::check(claims.role, session::Action::Dial).map_err(|error| forbidden(&error))?;
-        Ok(claims)
-    }
+/// Who may use a route.
+#[derive(Clone, Copy)]
+enum For {
+    Everybody,
+    Project,
+    /// The project, and those in the session whose role allows this.
+    Role(Action),
 }
 
 fn json_of(status: StatusCode, value: &impl Serialize) -> Answer {
@@ -108,7 +54,7 @@ fn ok(value: &impl Serialize) -> Answer {
 /// Adds what the handler shares, and the check of who asks.
 fn with<F, W>(
     api: &Shared,
-    secured: bool,
+    whom: For,
     handler: F,
 ) -> impl Fn(Request) -> std::pin::Pin<Box<dyn Future<Output = Answer> + Send>> + Send + Sync + 'static
 where
@@ -117,9 +63,10 @@ where
 {
     let api = api.clone();
     move |request| {
-        let admitted = match secured {
-            true => api.admit(&request),
-            false => Ok(()),
+        let admitted = match whom {
+            For::Everybody => Ok(()),
+            For::Project => api.access.project(&request).map(drop),
+            For::Role(action) => api.access.moderator(&request, action),
         };
         match admitted {
             Ok(()) => Box::pin(handler(api.clone(), request)),
@@ -165,6 +112,7 @@ fn table(api: &Shared) -> Vec<Route> {
         method,
         path,
         summary: summary.to_owned(),
+        whom: For::Project,
     };
     let (get, post, delete) = (Method::GET, Method::POST, Method::DELETE);
     let no_content = StatusCode::NO_CONTENT;
@@ -236,8 +184,9 @@ fn table(api: &Shared) -> Vec<Route> {
         route(
             delete.clone(),
             format!("{session}/connection/{{connection}}"),
-            "Sends somebody away; a phone is hung up",
+            "Sends somebody away; a phone is hung up. A moderator's connect token opens it as well",
         )
+        .or_who_may(Action::ForceDisconnect)
         .to(disconnect)
         .answers(no_content, "Gone")
         .answers(StatusCode::BAD_REQUEST, "The session id is none")
@@ -266,8 +215,9 @@ fn table(api: &Shared) -> Vec<Route> {
         route(
             post.clone(),
             format!("{session}/stream/{{stream}}/mute"),
-            "Mutes one voice",
+            "Mutes one voice. A moderator's connect token opens it as well",
         )
+        .or_who_may(Action::ForceMute)
         .to(mute_stream)
         .answers(StatusCode::OK, "Muted")
         .answers(StatusCode::BAD_REQUEST, "The session id is none")
@@ -275,8 +225,10 @@ fn table(api: &Shared) -> Vec<Route> {
         route(
             post.clone(),
             format!("{session}/mute"),
-            "Mutes a session but for some, newcomers included; or lifts every mute",
+            "Mutes a session but for some, newcomers included; or lifts every mute. A moderator's connect token opens it \
+             as well",
         )
+        .or_who_may(Action::ForceMute)
         .to(mute_all)
         .takes(JSON, r#"{"active": true, "excludedStreams": []}"#)
         .answers(StatusCode::OK, "Done")
@@ -355,13 +307,14 @@ fn table(api: &Shared) -> Vec<Route> {
         .to(one_archive)
         .answers(StatusCode::OK, "The archive")
         .answers(StatusCode::NOT_FOUND, "There is no such archive"),
+        download::route(api),
     ]);
     routes.extend(operator::routes(api));
     routes.push(
         Route::get(
             "/metrics",
             "Figures for Prometheus",
-            with(api, false, figures),
+            with(api, For::Everybody, figures),
         )
         .answers(StatusCode::OK, "Text")
         .answers(StatusCode::SERVICE_UNAVAILABLE, "Too many requests wait"),
@@ -370,7 +323,7 @@ fn table(api: &Shared) -> Vec<Route> {
         Route::get(
             "/health",
             "Whether calls are taken",
-            with(api, false, health),
+            with(api, For::Everybody, health),
         )
         .answers(StatusCode::OK, "They are")
         .answers(
@@ -387,9 +340,16 @@ struct Row<'a> {
     method: Method,
     path: String,
     summary: String,
+    whom: For,
 }
 
 impl Row<'_> {
+    /// Lets those in the session ask as well whose role allows this.
+    fn or_who_may(mut self, action: Action) -> Self {
+        self.whom = For::Role(action);
+        self
+    }
+
     fn to<F, W>(self, handler: F) -> Route
     where
         F: Fn(Shared, Request) -> W + Send + Sync + 'static,
@@ -399,12 +359,12 @@ impl Row<'_> {
             self.method,
             self.path,
             self.summary,
-            with(self.api, true, handler),
+            with(self.api, self.whom, handler),
         )
         .secured()
         .answers(
             StatusCode::FORBIDDEN,
-            "X-OPENTOK-AUTH is missing, wrong or expired",
+            "X-OPENTOK-AUTH, or Authorization with a Bearer token, is missing, wrong or expired",
         )
         .answers(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -415,12 +375,14 @@ impl Row<'_> {
 
 async fn create_session(api: Shared, request: Request) -> Answer {
     let order = SessionOrder::parse(request.body()).map_err(ApiError::bad_request)?;
+    let project = api.access.project(&request)?.to_owned();
+    let of = project.clone();
     let (ms, name) = api
         .desk
-        .with(move |desk| Ok((crate::desk::unix_ms(), desk.create_session(&order)?)))
+        .with(move |desk| Ok((crate::desk::unix_ms(), desk.create_session(&order, &of)?)))
         .await?;
     ok(&json!([{
-        "session_id": name, "project_id": api.api_key, "partner_id": api.api_key, "create_dt": ms,
+        "session_id": name, "project_id": project, "partner_id": project, "create_dt": ms,
         "media_server_url": "",
     }]))
 }
@@ -441,8 +403,7 @@ async fn dial(api: Shared, request: Request) -> Answer {
     api.desk
         .with(move |desk| desk.room(&name).map(drop))
         .await?;
-    let claims = api.may_dial(&order.token, &order.session_id)?;
-    let data = claims.connection_data.filter(|data| !data.is_empty());
+    let data = api.access.may_dial(&order.token, &order.session_id)?;
     let mut dial = api.desk.with(move |desk| desk.dial(order, data)).await?;
     // The sender goes with the last who remembers the dial, long after this.
     let reached =
@@ -530,7 +491,8 @@ async fn one_stream(api: Shared, request: Request) -> Answer {
 
 async fn mute_stream(api: Shared, request: Request) -> Answer {
     let ((room, _), stream) = (place(&request), request.param("stream").to_owned());
-    let view = json!({"id": api.api_key, "sessionId": room, "streamId": stream, "muted": true});
+    let view =
+        json!({"id": request.param("key"), "sessionId": room, "streamId": stream, "muted": true});
     api.desk
         .with(move |desk| desk.mute_stream(&room, &stream))
         .await?;
@@ -540,7 +502,7 @@ async fn mute_stream(api: Shared, request: Request) -> Answer {
 async fn mute_all(api: Shared, request: Request) -> Answer {
     let order = MuteOrder::parse(request.body()).map_err(ApiError::bad_request)?;
     let (room, _) = place(&request);
-    let view = json!({"id": api.api_key, "sessionId": room, "muted": order.active});
+    let view = json!({"id": request.param("key"), "sessionId": room, "muted": order.active});
     api.desk
         .with(move |desk| desk.mute_all(&room, &order))
         .await?;
@@ -613,6 +575,18 @@ fn place(request: &Request) -> (String, Option<String>) {
     (request.param("session").to_owned(), connection)
 }
 
+/// For routes of others that the project alone may use.
+pub(crate) fn for_project<F, W>(
+    api: &Shared,
+    handler: F,
+) -> impl Fn(Request) -> std::pin::Pin<Box<dyn Future<Output = Answer> + Send>> + Send + Sync + 'static
+where
+    F: Fn(Arc<Api>, Request) -> W + Send + Sync + 'static,
+    W: Future<Output = Answer> + Send + 'static,
+{
+    with(api, For::Project, handler)
+}
+
 /// For routes of others.
 pub(crate) fn open<F, W>(
     api: &Shared,
@@ -622,5 +596,5 @@ where
     F: Fn(Arc<Api>, Request) -> W + Send + Sync + 'static,
     W: Future<Output = Answer> + Send + 'static,
 {
-    with(api, false, handler)
+    with(api, For::Everybody, handler)
 }

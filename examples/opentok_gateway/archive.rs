@@ -34,13 +34,15 @@ pub(crate) struct Archive {
 }
 
 impl Archive {
-    fn view(&self, api_key: &str) -> Value {
+    fn view(&self, project: &str, base: &str) -> Value {
+        let (id, available) = (&self.id, self.status == "available");
+        let url = available.then(|| format!("{base}/v2/project/{project}/archive/{id}/file"));
         json!({
             "id": self.id, "sessionId": self.room, "name": self.name, "createdAt": self.created_ms,
             "status": self.status, "reason": self.reason.as_deref().unwrap_or_default(),
             "duration": self.frames / 48_000, "size": 44 + 2 * self.frames,
-            "partnerId": api_key, "hasAudio": true, "hasVideo": false, "outputMode": "composed",
-            "streamMode": "auto", "url": null, "file": self.path.display().to_string(),
+            "partnerId": project, "hasAudio": true, "hasVideo": false, "outputMode": "composed",
+            "streamMode": "auto", "url": url, "file": self.path.display().to_string(),
         })
     }
 }
@@ -139,19 +141,35 @@ impl Desk {
     /// One recording.
     pub(crate) fn archive(&self, id: &str) -> Done<Value> {
         let archive = self.archives.get(id).ok_or_else(|| unknown(id))?;
-        Ok(archive.view(&self.rules.api_key))
+        Ok(self.view_of(archive))
+    }
+
+    /// The file of a recording that is whole.
+    pub(crate) fn archive_file(&self, id: &str) -> Done<PathBuf> {
+        let archive = self.archives.get(id).ok_or_else(|| unknown(id))?;
+        match archive.status {
+            "available" => Ok(archive.path.clone()),
+            status => Err(ApiError::new(
+                ::http::StatusCode::CONFLICT,
+                format!("the recording is {status}, not available"),
+            )),
+        }
+    }
+
+    fn view_of(&self, archive: &Archive) -> Value {
+        archive.view(self.project_of(&archive.room), &self.rules.base)
     }
 
     /// Every recording that is remembered, newest first.
     pub(crate) fn archives(&self) -> Vec<Value> {
         let ids = self.old_archives.iter().rev();
         let archives = ids.filter_map(|id| self.archives.get(id));
-        archives.map(|one| one.view(&self.rules.api_key)).collect()
+        archives.map(|one| self.view_of(one)).collect()
     }
 
     fn tell_archive(&self, id: &str) {
         if let Some(archive) = self.archives.get(id) {
-            let body = json!({"archive": archive.view(&self.rules.api_key)});
+            let body = json!({"archive": self.view_of(archive)});
             self.tell("archive", "status", &archive.room, body);
         }
     }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
-use examples::args::{Codec, caller, duration, one_line, port_range};
+use examples::args::{Codec, Keys, caller, duration, one_line, port_range};
 use examples::settings;
 use sip_core::header::NameAddr;
 
@@ -29,9 +29,33 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "TEXT", requires = "api_key")]
     pub(crate) api_secret: Option<String>,
 
+    /// The project's id for SDKs of the Vonage form, whose tokens come as Authorization: Bearer
+    #[arg(long, value_name = "ID", requires = "application_key")]
+    pub(crate) application: Option<String>,
+
+    /// The public key (PEM, RSA) that checks those tokens
+    #[arg(long, value_name = "FILE", requires = "application")]
+    pub(crate) application_key: Option<PathBuf>,
+
+    /// What the addresses that the gateway tells begin with, where a proxy stands before it
+    #[arg(long, value_name = "URL")]
+    pub(crate) public_url: Option<String>,
+
     /// Where SIP listens, on UDP and TCP; port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     pub(crate) sip: SocketAddr,
+
+    /// Where SIP listens on TLS as well; port 0 takes a free one
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) sip_tls: Option<SocketAddr>,
+
+    /// Trust these certificates (PEM) of phones that are called over TLS; without it, those that the system trusts
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+
+    /// How a dial with "secure": true gets its keys
+    #[arg(long, value_name = "KEYS", default_value = "sdes")]
+    pub(crate) secure: Keys,
 
     /// The address to tell phones, where it differs from the one bound (NAT)
     #[arg(long, value_name = "IP")]
@@ -81,7 +105,7 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "TEXT")]
     pub(crate) callback_secret: Option<String>,
 
-    /// Serve REST over TLS with this chain of certificates (PEM)
+    /// Serve REST over TLS, and SIP at --sip-tls, with this chain of certificates (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub(crate) tls_cert: Option<PathBuf>,
 

@@ -3,7 +3,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use examples::opentok::DialOrder;
+use examples::args::Keys;
+use examples::opentok::{DialOrder, Secured};
 use serde::Serialize;
 use serde_json::json;
 use signaling::call::CallEnd;
@@ -135,8 +136,8 @@ impl Desk {
                 .map(|one| one.connection_id.clone())
                 .unwrap_or_default(),
             stream_id: person.map(|one| one.stream_id.clone()).unwrap_or_default(),
+            project_id: self.project_of(&room).to_owned(),
             session_id: room,
-            project_id: self.rules.api_key.clone(),
             to,
             created_at: now,
             updated_at: now,
@@ -169,10 +170,10 @@ impl Desk {
             .auth
             .map(|(user, password)| Account::with_password(&user, &password));
         // The transport comes from the URI; this is about the sound.
-        request.secure = if order.secure {
-            Secure::Require
-        } else {
-            Secure::Off
+        request.secure = match (order.secure, rules.keys) {
+            (Secured::No, _) => Secure::Off,
+            (Secured::Sdes, _) | (Secured::Yes, Keys::Sdes) => Secure::Require,
+            (Secured::Dtls, _) | (Secured::Yes, Keys::Dtls) => Secure::Dtls,
         };
         request.early_media = rules.early_media;
         request.ring_timeout = rules.ring;

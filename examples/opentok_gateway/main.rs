@@ -4,17 +4,20 @@
 //! `cargo run --release --example opentok_gateway --features http` needs nothing else; `--help` lists the rest.
 #![allow(clippy::disallowed_methods)] // An application owns its clocks, sockets and threads.
 
+mod access;
 mod api;
 mod archive;
 mod args;
 mod builtin;
 mod desk;
 mod dials;
+mod download;
 mod moderate;
 mod operator;
 mod people;
 mod rooms;
 mod rules;
+mod secure;
 mod serve;
 mod tell;
 
@@ -30,7 +33,9 @@ use sip_core::header::NameAddr;
 use token::ApiKey;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
+use tokio_rustls::TlsAcceptor;
 
+use crate::access::{Access, Application};
 use crate::api::{Api, router};
 use crate::args::Cli;
 use crate::desk::Desk;
@@ -81,8 +86,13 @@ async fn run(cli: Cli) -> Result<(), String> {
     };
     let generated = cli.api_key.is_none();
     let operator = ApiKey::generate(&mut *chance().boxed());
-    let (gateway, rules) = gateway(&cli, &api_key).await?;
+    let application = application(&cli)?;
+    let access = Access::new(&api_key, &secret, application)
+        .map_err(|error| format!("--api-secret: {error}"))?;
+    let identity = secure::identity(&cli)?;
+    let (mut gateway, mut rules) = gateway(&cli, &api_key).await?;
     let sip = gateway.sip_addr();
+    let sips = secure::sip_over_tls(&cli, &mut gateway, &identity).await?;
     let (hooks, mut deliveries) = hook_queue(HookClient::new(hook_config(&cli)?));
     let telling = tokio::spawn(async move {
         while let Some(delivery) = deliveries.next().await {
@@ -93,28 +103,34 @@ async fn run(cli: Cli) -> Result<(), String> {
     });
 
     let (handle, jobs) = desk::queue();
-    let api = Api::new(handle.clone(), &api_key, &secret, operator.hash().clone())
-        .map_err(|error| format!("--api-secret: {error}"))?;
+    let api = Api {
+        desk: handle.clone(),
+        access,
+        operator: operator.hash().clone(),
+    };
     let router = router(api).map_err(|error| error.to_string())?;
     let listener = TcpListener::bind(cli.http).await;
     let listener = listener.map_err(|error| format!("cannot listen at {}: {error}", cli.http))?;
     let http = listener.local_addr().map_err(|error| error.to_string())?;
-    let tls = match (&cli.tls_cert, &cli.tls_key) {
-        (Some(cert), Some(key)) => Some(serve::tls_from(cert, key)?),
-        _ if cli.tls => Some(serve::tls_made_up()?),
-        _ => None,
-    };
-    let scheme = if tls.is_some() { "https" } else { "http" };
+    let over_tls = cli.tls || cli.tls_cert.is_some();
+    let tls = identity
+        .filter(|_| over_tls)
+        .map(|identity| TlsAcceptor::from(identity.server));
+    let scheme = if over_tls { "https" } else { "http" };
+    let url = format!("{scheme}://{http}");
+    rules.base = cli.public_url.clone().unwrap_or_else(|| url.clone());
     let stop = stop_signal();
     let desk = Desk::new(gateway, rules, hooks, handle);
     let desk = tokio::spawn(desk.run(jobs, stop));
     let serving = tokio::spawn(serve::serve(listener, tls, router));
 
-    let url = format!("{scheme}://{http}");
     say(&format!(
         "REST      {url}   (what it can do: {url}/openapi.json)"
     ));
     say(&format!("SIP       {sip} (UDP and TCP)"));
+    if let Some(sips) = sips {
+        say(&format!("SIP, TLS  {sips}"));
+    }
     say(&format!("operator  {url}/operator#{}", operator.expose()));
     if generated {
         say(&format!("api key   {api_key}\napi secret {secret}"));
@@ -146,6 +162,17 @@ fn made_up_project() -> (String, String) {
     (key.to_string(), secret)
 }
 
+/// The same project for SDKs of the Vonage form.
+fn application(cli: &Cli) -> Result<Option<Application>, String> {
+    let (Some(id), Some(file)) = (&cli.application, &cli.application_key) else {
+        return Ok(None);
+    };
+    let wrong = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
+    let pem = std::fs::read_to_string(file).map_err(|error| wrong(&error))?;
+    let application = Application::new(id, &pem).map_err(|error| wrong(&error))?;
+    Ok(Some(application))
+}
+
 async fn gateway(cli: &Cli, api_key: &str) -> Result<(Gateway, Rules), String> {
     let mut config = GatewayConfig::new(cli.sip, chance());
     config.advertise = cli.advertise;
@@ -170,6 +197,9 @@ async fn gateway(cli: &Cli, api_key: &str) -> Result<(Gateway, Rules), String> {
     };
     let rules = Rules {
         api_key: api_key.to_owned(),
+        application: cli.application.clone(),
+        base: String::new(),
+        keys: cli.secure,
         from,
         codecs: cli
             .codec

@@ -124,8 +124,11 @@ impl Desk {
         }
     }
 
-    fn state(&self) -> Value {
+    fn state(&mut self) -> Value {
         let lateness = self.gateway.lateness();
+        let endpoint = self.gateway.driver().endpoint();
+        let sip =
+            json!({"calls": endpoint.calls().count(), "refused": endpoint.counters().uninvited});
         let calls: Vec<_> = self
             .dials
             .running()
@@ -161,7 +164,7 @@ impl Desk {
         sessions.sort_by(|a, b| a["id"].as_str().cmp(&b["id"].as_str()));
         json!({
             "now": unix_ms(), "started": self.started_ms, "draining": self.draining,
-            "sip": self.gateway.sip_addr().to_string(), "known": self.rooms.len(),
+            "address": self.gateway.sip_addr().to_string(), "sip": sip, "known": self.rooms.len(),
             "sessions": sessions, "calls": calls, "ends": self.dials.reasons,
             "callbacks": {"registered": self.subscriptions.len(), "waiting": self.hooks.len()},
             "ticks": {
@@ -187,8 +190,11 @@ impl Desk {
             let media = info.media.as_ref();
             call["seconds"] = info.setup.map(|_| info.duration.as_secs()).into();
             call["codec"] = info.codec.as_str().into();
+            let exchange = if info.dtls { "DTLS" } else { "SDES" };
             call["keys"] = match info.suite {
-                Some(suite) => format!("SDES, {}", suite.name()).into(),
+                Some(suite) => format!("{exchange}, {}", suite.name()).into(),
+                // A handshake that has brought no keys yet lets nothing through.
+                None if info.dtls => exchange.into(),
                 None => "none".into(),
             };
             call["held"] = match (info.held_by_us, info.held_by_peer) {

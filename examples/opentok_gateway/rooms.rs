@@ -16,6 +16,8 @@ use crate::rules::MOST_SESSIONS;
 /// A session.
 #[derive(Debug, Clone)]
 pub(crate) struct Room {
+    /// The name by which the project made it.
+    pub(crate) project: String,
     /// Whether media passes through us.
     pub(crate) routed: bool,
     pub(crate) archive_always: bool,
@@ -42,15 +44,16 @@ pub(crate) fn refused(error: GatewayError) -> ApiError {
 
 impl Desk {
     /// Makes a session that nobody is in yet.
-    pub(crate) fn create_session(&mut self, order: &SessionOrder) -> Done<String> {
+    pub(crate) fn create_session(&mut self, order: &SessionOrder, project: &str) -> Done<String> {
         self.accept_new()?;
         if self.rooms.len() >= MOST_SESSIONS {
             self.forget_oldest()?;
         }
         let location = order.location.map(|ip| ip.to_string()).unwrap_or_default();
         let now = unix_ms();
-        let name = SessionName::new(&self.rules.api_key, &location, now, random());
+        let name = SessionName::new(project, &location, now, random());
         let room = Room {
+            project: project.to_owned(),
             routed: order.routed,
             archive_always: order.archive_always,
             created_ms: now,
@@ -74,9 +77,20 @@ impl Desk {
 
     /// A session by the name that a request gives.
     pub(crate) fn room(&self, name: &str) -> Done<&Room> {
-        SessionName::parse(name, &self.rules.api_key).map_err(ApiError::bad_request)?;
+        let ours = SessionName::parse(name, &self.rules.api_key);
+        match (&ours, &self.rules.application) {
+            (Err(_), Some(application)) => SessionName::parse(name, application),
+            _ => ours,
+        }
+        .map_err(ApiError::bad_request)?;
         let room = self.rooms.get(name);
         room.ok_or_else(|| ApiError::not_found("there is no such session"))
+    }
+
+    /// The name by which the project made a session.
+    pub(crate) fn project_of(&self, room: &str) -> &str {
+        let room = self.rooms.get(room);
+        room.map_or(&self.rules.api_key, |room| &room.project)
     }
 
     /// The session behind a room that somebody is in.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use examples::args::Keys;
 use sip_core::header::NameAddr;
 
 /// The rules of a desk.
@@ -10,6 +11,12 @@ use sip_core::header::NameAddr;
 pub(crate) struct Rules {
     /// The project's API key.
     pub(crate) api_key: String,
+    /// The same project's name in the Vonage form.
+    pub(crate) application: Option<String>,
+    /// What the addresses that we tell begin with.
+    pub(crate) base: String,
+    /// How keys are exchanged where a request wants encryption and says no more.
+    pub(crate) keys: Keys,
     /// Who calls where a request does not say.
     pub(crate) from: NameAddr,
     /// The codecs to offer; empty offers all.

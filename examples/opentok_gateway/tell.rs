@@ -3,7 +3,7 @@
 use examples::opentok::CallbackOrder;
 use serde_json::{Value, json};
 use signaling::http::ApiError;
-use signaling::http::hooks::Hook;
+use signaling::http::hooks::{Hook, HookUrl};
 
 use crate::desk::{Desk, Done, unix_ms};
 use crate::rules::MOST_CALLBACKS;
@@ -13,6 +13,7 @@ use crate::rules::MOST_CALLBACKS;
 pub(crate) struct Subscription {
     pub(crate) id: String,
     order: CallbackOrder,
+    url: HookUrl,
     created_ms: u64,
 }
 
@@ -20,7 +21,7 @@ impl Subscription {
     pub(crate) fn view(&self) -> Value {
         json!({
             "id": self.id, "group": self.order.group, "event": self.order.event,
-            "url": self.order.url.to_string(), "createdAt": self.created_ms,
+            "url": self.url.to_string(), "createdAt": self.created_ms,
         })
     }
 }
@@ -34,8 +35,11 @@ impl Desk {
                 format!("{MOST_CALLBACKS} callbacks are registered already"),
             ));
         }
+        let url = order.url.parse();
+        let url = url.map_err(|error| ApiError::bad_request(format!("url: {error}")))?;
         let subscription = Subscription {
             id: self.random.uuid(),
+            url,
             order,
             created_ms: unix_ms(),
         };
@@ -70,14 +74,12 @@ impl Desk {
         }
         body["event"] = format!("{group}{name}").into();
         body["sessionId"] = room.into();
-        body["projectId"] = self.rules.api_key.as_str().into();
+        body["projectId"] = self.project_of(room).into();
         body["timestamp"] = unix_ms().into();
         let body = bytes::Bytes::from(body.to_string());
         for one in wanted {
             // A receiver that takes nothing loses what does not fit; the operator's page shows how many wait.
-            let _ = self
-                .hooks
-                .push(Hook::json(one.order.url.clone(), body.clone()));
+            let _ = self.hooks.push(Hook::json(one.url.clone(), body.clone()));
         }
     }
 }

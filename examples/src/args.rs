@@ -11,6 +11,8 @@ use clap::{Args, ValueEnum};
 use sip_core::header::NameAddr;
 use sip_core::{Scheme, Uri};
 
+pub use crate::written::{Header, caller, header};
+
 /// How a phone is called.
 #[derive(Debug, Clone, Args)]
 pub struct CallArgs {
@@ -138,15 +140,6 @@ impl fmt::Display for Transport {
     }
 }
 
-/// A header line that a call carries.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Header {
-    /// Its name.
-    pub name: String,
-    /// Its value, without white space around it.
-    pub value: String,
-}
-
 /// A phone that can be dialled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
@@ -209,20 +202,6 @@ pub fn target(text: &str, chosen: Option<Transport>) -> Result<Target, String> {
     }
 }
 
-/// Reads a caller: a sip, sips or tel URI, bare or as `Name <URI>`.
-///
-/// # Errors
-/// Why it is none.
-pub fn caller(text: &str) -> Result<NameAddr, String> {
-    let address = NameAddr::parse(text.to_owned())
-        .map_err(|error| format!("{} at byte {}", error.reason, error.at))?;
-    let uri = address.uri().map_err(|error| error.to_string())?;
-    match uri.scheme() {
-        Scheme::Sip | Scheme::Sips | Scheme::Tel => Ok(address),
-        _ => Err("unknown scheme; use sip, sips or tel".into()),
-    }
-}
-
 /// Reads `90`, `1.5s`, `250ms`, `5m` or `6h`; a bare number counts seconds.
 ///
 /// # Errors
@@ -277,55 +256,6 @@ pub fn port_range(text: &str) -> Result<RangeInclusive<u16>, String> {
         return Err("holds no even port with the odd one after it".into());
     }
     Ok(from..=to)
-}
-
-/// Headers that make the call what it is, so that nobody may add another.
-const OWN: [&str; 20] = [
-    "Via",
-    "v",
-    "From",
-    "f",
-    "To",
-    "t",
-    "Call-ID",
-    "i",
-    "CSeq",
-    "Contact",
-    "m",
-    "Max-Forwards",
-    "Content-Length",
-    "l",
-    "Content-Type",
-    "c",
-    "Authorization",
-    "Proxy-Authorization",
-    "Route",
-    "Record-Route",
-];
-
-/// Reads `Name: value`.
-///
-/// # Errors
-/// When it is no header line, or one that the call writes itself.
-pub fn header(text: &str) -> Result<Header, String> {
-    let (name, value) = text
-        .split_once(':')
-        .ok_or("not a header; write 'X-Name: value'")?;
-    let (name, value) = (name.trim_end(), value.trim());
-    let token = |b: u8| b.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&b);
-    if name.is_empty() || !name.bytes().all(token) {
-        return Err(format!("{name:?} is no header name"));
-    }
-    if OWN.iter().any(|own| own.eq_ignore_ascii_case(name)) {
-        return Err(format!("the call writes {name} itself"));
-    }
-    if value.chars().any(char::is_control) {
-        return Err("the value holds a control character".into());
-    }
-    Ok(Header {
-        name: name.to_owned(),
-        value: value.to_owned(),
-    })
 }
 
 /// What `error` says, as one line without the usage that follows.
@@ -401,29 +331,6 @@ mod tests {
             "65535-65535",
         ] {
             assert!(port_range(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn headers_cannot_break_the_message() {
-        assert_eq!(
-            header("X-A: 1 "),
-            Ok(Header {
-                name: "X-A".into(),
-                value: "1".into()
-            })
-        );
-        for text in [
-            "X-A",
-            ": 1",
-            "X A: 1",
-            "X-A: 1\r\nVia: x",
-            "Via: x",
-            "content-length: 0",
-            "X-\u{e4}: 1",
-            "v: x",
-        ] {
-            assert!(header(text).is_err(), "{text:?}");
         }
     }
 

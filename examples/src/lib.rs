@@ -18,6 +18,7 @@ pub mod settings;
 pub mod spectrum;
 pub mod tls;
 pub mod verdict;
+pub mod written;
 
 /// The code in the README of the repository compiles and runs.
 #[cfg(doctest)]

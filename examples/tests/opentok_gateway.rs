@@ -3,12 +3,16 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+#[path = "opentok_gateway/access.rs"]
+mod access;
 #[path = "opentok_gateway/gate.rs"]
 mod gate;
 #[path = "opentok_gateway/phone.rs"]
 mod phone;
 #[path = "support/program.rs"]
 mod program;
+#[path = "opentok_gateway/secure.rs"]
+mod secure;
 
 use std::time::{Duration, SystemTime};
 
@@ -22,6 +26,17 @@ use token::{
 
 const HOUR: Duration = Duration::from_secs(3600);
 const STATUS: &[(&str, &str)] = &[("call", "status")];
+const EVENTS: [(&str, &str); 9] = [
+    ("session", "created"),
+    ("session", "destroyed"),
+    ("connection", "created"),
+    ("connection", "destroyed"),
+    ("stream", "created"),
+    ("stream", "destroyed"),
+    ("signal", "sent"),
+    ("archive", "status"),
+    ("call", "status"),
+];
 
 fn dial_path() -> String {
     format!("/v2/project/{KEY}/dial")
@@ -73,6 +88,7 @@ fn what_cannot_be_dialled() {
     let gate = Gate::start(&[]);
     let routed = gate.session("p2p.preference=disabled");
     let relayed = gate.session("p2p.preference=enabled");
+    let told = Told::of(&gate, &EVENTS);
     let uri = gate.phone.as_str();
     gate.dial(&relayed, uri).failed(409, "not routed");
     gate.dial("1_bogus!", uri).failed(400, "session id");
@@ -152,6 +168,7 @@ fn what_cannot_be_dialled() {
         "nothing was dialled"
     );
     gate.nothing_left();
+    told.nothing();
 }
 
 /// A call from the first request to the last, with a phone that proves what it saw.
@@ -159,18 +176,7 @@ fn what_cannot_be_dialled() {
 fn a_call_and_all_that_is_done_to_it() {
     let gate = Gate::start(&["--talker", "--callback-secret", "of the receiver"]);
     let phone = Phone::start(Some("secret"));
-    let events = [
-        ("session", "created"),
-        ("session", "destroyed"),
-        ("connection", "created"),
-        ("connection", "destroyed"),
-        ("stream", "created"),
-        ("stream", "destroyed"),
-        ("signal", "sent"),
-        ("archive", "status"),
-        ("call", "status"),
-    ];
-    let told = Told::of(&gate, &events);
+    let told = Told::of(&gate, &EVENTS);
     let session = gate.session("");
     let at = format!("/v2/project/{KEY}/session/{session}");
     assert_eq!(gate.get(&format!("{at}/stream")).ok()["count"], 0);
@@ -283,8 +289,16 @@ fn a_call_and_all_that_is_done_to_it() {
         let one = gate.get(&format!("{archives}/{archive_id}")).ok();
         (one["status"] == "available").then_some(one)
     });
+    let url = done["url"].as_str().unwrap();
+    let path = url.strip_prefix(&format!("http://{}", gate.http)).unwrap();
+    gate.raw("GET", path, &[], b"").failed(403, "missing");
+    let sent = gate.get(path);
+    assert!(sent.head.contains("audio/wav"), "{}", sent.head);
     let recorded = std::fs::read(gate.scratch.join(file)).unwrap();
     assert_eq!(done["size"], recorded.len());
+    assert!(sent.bytes == recorded, "{} bytes came", sent.bytes.len());
+    let other = path.replace(&archive_id, "other");
+    gate.get(&other).failed(404, "no archive");
     let mut file = WavReader::new(std::io::Cursor::new(&recorded[..])).unwrap();
     let mut sound = vec![0; 96_000];
     let read = file.read_mono(&mut sound).unwrap();
@@ -563,6 +577,13 @@ fn arguments_that_cannot_be() {
         ),
         (&["--config", "none.conf"], "none.conf"),
         (&["--config", config], "not a time"),
+        (&["--application", "a"], "--application-key"),
+        (
+            &["--application", "a", "--application-key", config],
+            "opentok_gateway-conf",
+        ),
+        (&["--secure", "zrtp"], "--secure"),
+        (&["--ca", config], "holds no certificate"),
     ] {
         let (code, error) = run(args);
         assert_eq!(code, Some(2), "{args:?}: {error}");

@@ -4,6 +4,9 @@
 
 use std::path::Path;
 
+// The bodies find them at the root of whatever they are built into.
+use examples::{opentok, settings};
+
 #[path = "fuzz/rest_bodies.rs"]
 mod rest_bodies;
 #[path = "fuzz/settings_file.rs"]

@@ -102,12 +102,13 @@ function show(state) {
     figure("Answered", String(up)),
     figure("Late ticks", `${late.toFixed(2)} %`, late > 1),
     figure("Latest tick ever, late by", `${state.ticks.worstMs.toFixed(1)} ms`, state.ticks.worstMs > 20),
+    figure("Refused, uninvited", String(state.sip.refused)),
     figure("Callbacks waiting", String(state.callbacks.waiting), state.callbacks.waiting > 50),
   ]);
   fill(byId("calls"), state.calls.length ? state.calls.map(callRow) : [none("No calls.", 10)]);
   fill(byId("sessions"), state.sessions.length ? state.sessions.map(sessionBox) : [element("p", "Nobody is in a session.")]);
   fill(byId("ends"), state.ends.length ? state.ends.map(endRow) : [none("No call has ended.", 5)]);
-  say(state.draining ? "Stopping: no new calls" : `Running, SIP at ${state.sip}`);
+  say(state.draining ? "Stopping: no new calls" : `Running, SIP at ${state.address}`);
 }
 
 // Readers of screens hear this when it changes, not once a second.

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserialize;
-use sip_core::Uri;
 use sip_core::header::NameAddr;
+use sip_core::{Scheme, Uri};
 
 use super::body::json;
-use crate::args;
+use crate::written;
 
 /// The most headers that a dial adds, and the longest of them, bytes.
 const MOST_HEADERS: usize = 32;
@@ -32,8 +32,48 @@ pub struct DialOrder {
     pub headers: Vec<(String, String)>,
     /// User and password for a challenge.
     pub auth: Option<(String, String)>,
-    /// SRTP or no call.
-    pub secure: bool,
+    /// Whether the sound must be encrypted.
+    pub secure: Secured,
+}
+
+/// What `sip.secure` asks for. `true` and `false` are the API's own; the names of key exchanges are ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(from = "Wish")]
+pub enum Secured {
+    /// Nothing.
+    #[default]
+    No,
+    /// SRTP or no call, with keys exchanged as the gateway does by default.
+    Yes,
+    /// SRTP or no call, with keys in the SDP (RFC 4568).
+    Sdes,
+    /// SRTP or no call, with keys by a DTLS handshake (RFC 5763).
+    Dtls,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Wish {
+    Truth(bool),
+    Keys(Keys),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Keys {
+    Sdes,
+    Dtls,
+}
+
+impl From<Wish> for Secured {
+    fn from(wish: Wish) -> Self {
+        match wish {
+            Wish::Truth(false) => Self::No,
+            Wish::Truth(true) => Self::Yes,
+            Wish::Keys(Keys::Sdes) => Self::Sdes,
+            Wish::Keys(Keys::Dtls) => Self::Dtls,
+        }
+    }
 }
 
 impl fmt::Debug for DialOrder {
@@ -60,7 +100,7 @@ struct Sip {
     from: Option<String>,
     headers: Option<BTreeMap<String, Value>>,
     auth: Option<Auth>,
-    secure: Option<bool>,
+    secure: Option<Secured>,
     // `video` and `observeForceMute` are left alone: sound is what is carried, and a mute always holds.
     streams: Option<Vec<String>>,
 }
@@ -97,7 +137,7 @@ impl DialOrder {
         if sip.streams.is_some_and(|streams| !streams.is_empty()) {
             return Err("sip.streams cannot be chosen: a phone hears everybody".into());
         }
-        let target = args::target(&sip.uri, None).map_err(|why| format!("sip.uri: {why}"))?;
+        let uri = callee(&sip.uri)?;
         let auth = match sip.auth {
             Some(auth) if auth.username.is_empty() => {
                 return Err("sip.auth.username is empty".into());
@@ -110,13 +150,35 @@ impl DialOrder {
         Ok(Self {
             session_id,
             token,
-            uri: target.uri,
+            uri,
             from: sip.from.as_deref().map(caller).transpose()?,
             headers: headers(sip.headers.unwrap_or_default())?,
             auth,
             secure: sip.secure.unwrap_or_default(),
         })
     }
+}
+
+/// A URI that can be dialled: sip over UDP, TCP or TLS, or sips, which is TLS all the way.
+fn callee(text: &str) -> Result<Uri, String> {
+    let wrong = |why: &dyn fmt::Display| format!("sip.uri: {text:?} cannot be dialled: {why}");
+    let uri: Uri = text.parse().map_err(|error| wrong(&error))?;
+    if !matches!(uri.scheme(), Scheme::Sip | Scheme::Sips) {
+        return Err(wrong(&"unknown scheme; use sip or sips"));
+    }
+    if uri.port() == Some(0) {
+        return Err(wrong(&"port 0 is nobody's"));
+    }
+    if let Some(transport) = uri.param("transport") {
+        let transport = transport.value().unwrap_or_default();
+        let known = ["udp", "tcp", "tls"]
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(transport));
+        if !known {
+            return Err(wrong(&"unknown transport; use udp, tcp or tls"));
+        }
+    }
+    Ok(uri)
 }
 
 /// `user@host`, as the API has it, or a whole URI.
@@ -129,7 +191,7 @@ fn caller(text: &str) -> Result<NameAddr, String> {
     let sip = format!("sip:{text}").parse::<Uri>();
     match sip {
         Ok(uri) if !has_scheme(text) && uri.user().is_some() => Ok(NameAddr::new(&uri)),
-        _ if has_scheme(text) || text.contains('<') => args::caller(text).map_err(wrong),
+        _ if has_scheme(text) || text.contains('<') => written::caller(text).map_err(wrong),
         Ok(_) => Err(wrong("write user@host".into())),
         Err(error) => Err(wrong(error.to_string())),
     }
@@ -162,7 +224,7 @@ fn headers(headers: BTreeMap<String, Value>) -> Result<Vec<(String, String)>, St
         if name.len() + value.len() > LONGEST_HEADER || name.contains(':') {
             return Err(format!("sip.headers: {name:?} is too long or no name"));
         }
-        let header = args::header(&format!("{name}: {value}"));
+        let header = written::header(&format!("{name}: {value}"));
         let header = header.map_err(|why| format!("sip.headers: {why}"))?;
         out.push((header.name, header.value));
     }
@@ -206,9 +268,19 @@ mod tests {
             .collect();
         assert_eq!(names, ["X-Flag=true", "X-Room=42", "x-count=7"]);
         assert_eq!(order.auth, Some(("u".into(), "p".into())));
-        assert!(order.secure);
+        assert_eq!(order.secure, Secured::Yes);
         let least = parse(json!({"uri": "sip:a@h"})).unwrap();
-        assert!(!least.secure && least.from.is_none() && least.auth.is_none());
+        assert!(least.secure == Secured::No && least.from.is_none() && least.auth.is_none());
+        for (secure, wanted) in [
+            (json!(false), Secured::No),
+            (json!(true), Secured::Yes),
+            (json!("sdes"), Secured::Sdes),
+            (json!("dtls"), Secured::Dtls),
+        ] {
+            let order = parse(json!({"uri": "sip:a@h;transport=tls", "secure": secure}));
+            assert_eq!(order.unwrap().secure, wanted);
+        }
+        assert!(parse(json!({"uri": "sips:a@h"})).is_ok());
     }
 
     #[test]
@@ -217,6 +289,9 @@ mod tests {
             (json!({}), "uri"),
             (json!({"uri": "desk"}), "sip.uri"),
             (json!({"uri": "http://a"}), "unknown scheme"),
+            (json!({"uri": "tel:+123"}), "unknown scheme"),
+            (json!({"uri": "sip:a@h:0"}), "port 0"),
+            (json!({"uri": "sip:a@h;transport=ws"}), "unknown transport"),
             (
                 json!({"uri": "sip:a@h", "headers": {"Room": "1"}}),
                 "must begin with X-",

@@ -8,5 +8,5 @@ mod call;
 mod session_id;
 
 pub use body::{ArchiveOrder, CallbackOrder, MuteOrder, SessionOrder, SignalOrder, keys};
-pub use call::DialOrder;
+pub use call::{DialOrder, Secured};
 pub use session_id::SessionName;

@@ -1,6 +1,6 @@
 //! Any text as a file of settings: arguments of one form, or the line that is wrong.
 
-use examples::settings::arguments;
+use crate::settings::arguments;
 
 /// The whole input as a file.
 pub fn run(data: &[u8]) {

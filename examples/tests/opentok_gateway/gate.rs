@@ -21,6 +21,8 @@ pub(crate) struct Gate {
     pub(crate) http: SocketAddr,
     operator: String,
     pub(crate) phone: String,
+    /// Where SIP listens on TLS.
+    pub(crate) sip_tls: Option<SocketAddr>,
     described: Value,
     lines: Arc<Mutex<Vec<String>>>,
     pub(crate) scratch: std::path::PathBuf,
@@ -32,6 +34,8 @@ pub(crate) struct Got {
     pub(crate) status: u16,
     pub(crate) head: String,
     pub(crate) text: String,
+    /// As it came.
+    pub(crate) bytes: Vec<u8>,
     pub(crate) body: Value,
 }
 
@@ -104,7 +108,8 @@ impl Gate {
             .unwrap();
         let lines = Arc::new(Mutex::new(Vec::new()));
         let mut out = BufReader::new(child.stdout.take().unwrap());
-        let (mut http, mut operator, mut phone) = (None, String::new(), String::new());
+        let (mut http, mut sip_tls) = (None, None);
+        let (mut operator, mut phone) = (String::new(), String::new());
         while phone.is_empty() {
             let mut line = String::new();
             assert!(out.read_line(&mut line).unwrap() > 0, "it ended at once");
@@ -112,6 +117,9 @@ impl Gate {
             match (words.next(), words.next()) {
                 (Some("REST"), Some(url)) => {
                     http = url.strip_prefix(scheme).map(|addr| addr.parse().unwrap());
+                }
+                (Some("SIP,"), Some("TLS")) => {
+                    sip_tls = words.next().map(|addr| addr.parse().unwrap());
                 }
                 (Some("operator"), Some(url)) => {
                     operator = url.split('#').nth(1).unwrap().to_owned();
@@ -131,6 +139,7 @@ impl Gate {
             http: http.unwrap(),
             operator,
             phone,
+            sip_tls,
             described: Value::Null,
             lines,
             scratch,
@@ -166,15 +175,20 @@ impl Gate {
         let _ = stream.write_all(body);
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).unwrap();
-        let answer = String::from_utf8(bytes).unwrap();
-        let (head, text) = answer.split_once("\r\n\r\n").expect("a whole answer");
+        let end = bytes.windows(4).position(|end| end == b"\r\n\r\n");
+        let body = bytes.split_off(end.expect("a whole answer") + 4);
+        let (head, text) = (
+            String::from_utf8(bytes).unwrap(),
+            String::from_utf8_lossy(&body),
+        );
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         self.is_described(method, path, status);
         Got {
             status,
-            head: head.to_owned(),
-            text: text.to_owned(),
-            body: serde_json::from_str(text).unwrap_or_default(),
+            head,
+            text: text.to_string(),
+            body: serde_json::from_str(&text).unwrap_or_default(),
+            bytes: body,
         }
     }
 
@@ -311,8 +325,9 @@ impl Gate {
         });
         let state = self.state();
         assert_eq!(
-            (&state["calls"], &state["sessions"]),
-            (&json!([]), &json!([]))
+            (&state["calls"], &state["sessions"], &state["sip"]["calls"]),
+            (&json!([]), &json!([]), &json!(0)),
+            "no call, no session, no dialog"
         );
     }
 
@@ -411,6 +426,14 @@ impl Told {
         self.came
             .recv_timeout(Duration::from_secs(45))
             .expect("a callback")
+    }
+
+    /// Nobody was told anything.
+    #[track_caller]
+    pub(crate) fn nothing(&self) {
+        if let Ok(callback) = self.came.try_recv() {
+            panic!("told: {}", callback.text);
+        }
     }
 
     /// The callbacks up to the one of a dial that is over.

@@ -1,6 +1,7 @@
 //! A phone on a thread of its own: another gateway, which knows nothing of the first.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -9,7 +10,8 @@ use media_mix::{Rate, Tone};
 use signaling::engine::Voice;
 use signaling::net::{Event, Gateway, GatewayConfig};
 use signaling::session::{Join, SessionOptions};
-use sip_core::{DigestPolicy, Uninvited};
+use sip_core::net::Listen;
+use sip_core::{DigestPolicy, Transport, Uninvited};
 use token::Role;
 use tokio::sync::oneshot;
 
@@ -24,6 +26,15 @@ pub(crate) struct Phone {
 impl Phone {
     /// Answers at once; `password` is what the user `desk` must know.
     pub(crate) fn start(password: Option<&'static str>) -> Self {
+        Self::begin(password, None)
+    }
+
+    /// Answers at once, and is reached over TLS alone.
+    pub(crate) fn over_tls(shown: Arc<rustls::ServerConfig>) -> Self {
+        Self::begin(None, Some(shown))
+    }
+
+    fn begin(password: Option<&'static str>, tls: Option<Arc<rustls::ServerConfig>>) -> Self {
         let (tell, events) = channel();
         let (ready, address) = channel();
         let (stop, stopped) = oneshot::channel();
@@ -47,7 +58,13 @@ impl Phone {
                 gateway
                     .join(home, Join::new(Role::Publisher), voice)
                     .unwrap();
-                ready.send(gateway.sip_addr()).unwrap();
+                let mut address = gateway.sip_addr();
+                if let Some(shown) = tls {
+                    gateway.driver().set_tls_server(shown);
+                    let any = Listen::new(Transport::Tls, "127.0.0.1:0".parse().unwrap());
+                    address = gateway.driver().listen(any).await.unwrap();
+                }
+                ready.send(address).unwrap();
                 let work = async {
                     loop {
                         let event = gateway.next_event().await;
