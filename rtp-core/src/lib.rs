@@ -84,14 +84,14 @@
 //!
 //! # What is left out
 //!
-//! Sound itself (codecs, mixing, concealment: `media-mix`), SIP (`sip-core`). ICE is negotiated as values; its checks
-//! are not here yet.
+//! Sound itself (codecs, mixing, concealment: `media-mix`), SIP (`sip-core`).
 //!
 //! # Features and versions
 //!
 //! - `dtls`: SRTP keys by a DTLS handshake; brings `ring`. Off by default.
 //! - `dtls-openssl`: those handshakes by the system's OpenSSL, for peers with RSA certificates; building wants its headers
 //!   and pkg-config. Off by default.
+//! - `ice`: connectivity checks and consent, and STUN messages. Off by default.
 //! - `net`: non-blocking UDP socket pairs and a port allocator. Off by default.
 //! - `ring`: AES-GCM from `ring` instead of RustCrypto: faster, and needs a C compiler. Off by default.
 //!
@@ -101,6 +101,8 @@
 #[cfg(feature = "dtls")]
 pub mod dtls;
 pub mod dtmf;
+#[cfg(feature = "ice")]
+pub mod ice;
 pub mod jitter;
 pub mod negotiate;
 #[cfg(feature = "net")]
@@ -111,6 +113,8 @@ pub mod rtp;
 pub mod sdes;
 pub mod sdp;
 pub mod srtp;
+#[cfg(feature = "ice")]
+pub mod stun;
 pub mod transport;
 
 /// A source of random bytes, handed in so that a test can replay a run exactly. In production it must be

@@ -1,0 +1,302 @@
+//! A network on virtual time: hosts, NATs of each kind, a STUN server, and lines that may be cut.
+
+use rtp_core::Random;
+use rtp_core::ice::{Agent, Config, Event, Role, Transmit};
+use rtp_core::stun::{self, Builder, Class, Message};
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+pub(crate) const MS: Duration = Duration::from_millis(1);
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+
+/// How long every datagram takes.
+const LATENCY: Duration = Duration::from_millis(15);
+
+pub(crate) fn addr(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+pub(crate) fn stun_server() -> SocketAddr {
+    addr("203.0.113.1:3478")
+}
+
+/// RFC 4787's words for what RFC 3489 called the four kinds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Nat {
+    /// None: a public address.
+    Open,
+    /// One mapping for all destinations, and everybody may use it.
+    FullCone,
+    /// Only addresses that were sent to may use it.
+    Restricted,
+    /// Only addresses and ports that were sent to may use it.
+    PortRestricted,
+    /// A mapping of its own for each destination, for nobody else.
+    Symmetric,
+}
+
+pub(crate) const NATS: [Nat; 5] = [
+    Nat::Open,
+    Nat::FullCone,
+    Nat::Restricted,
+    Nat::PortRestricted,
+    Nat::Symmetric,
+];
+
+struct Mapping {
+    inside: SocketAddr,
+    /// For one destination only.
+    of: Option<SocketAddr>,
+    outside: SocketAddr,
+    sent_to: Vec<SocketAddr>,
+}
+
+pub(crate) struct Node {
+    pub(crate) agent: Agent,
+    pub(crate) hosts: Vec<SocketAddr>,
+    pub(crate) events: Vec<(Instant, Event)>,
+    /// What arrived and was not ICE: when, where, from whom.
+    pub(crate) media: Vec<(Instant, SocketAddr, SocketAddr)>,
+    nat: Nat,
+    outside: IpAddr,
+    mappings: Vec<Mapping>,
+}
+
+impl Node {
+    pub(crate) fn saw(&self, wanted: impl Fn(&Event) -> bool) -> Option<Instant> {
+        let mut events = self.events.iter();
+        events.find_map(|(at, event)| wanted(event).then_some(*at))
+    }
+}
+
+struct Packet {
+    at: Instant,
+    from: SocketAddr,
+    to: SocketAddr,
+    bytes: Vec<u8>,
+}
+
+pub(crate) type Rule = Box<dyn FnMut(SocketAddr, SocketAddr, &[u8]) -> bool>;
+
+pub(crate) struct World {
+    pub(crate) now: Instant,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) carried: usize,
+    flying: Vec<Packet>,
+    /// What is lost: by the addresses on the public side.
+    pub(crate) lost: Rule,
+}
+
+pub(crate) fn random(seed: u64) -> Random {
+    let mut state = seed;
+    Box::new(move |out| {
+        for byte in out {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            *byte = (state >> 56) as u8;
+        }
+    })
+}
+
+impl World {
+    pub(crate) fn new() -> World {
+        World {
+            now: Instant::now(),
+            nodes: Vec::new(),
+            carried: 0,
+            flying: Vec::new(),
+            lost: Box::new(|_, _, _| false),
+        }
+    }
+
+    /// A host at these addresses; behind a NAT its public address is 198.51.100.n.
+    pub(crate) fn add(&mut self, config: Config, nat: Nat, hosts: &[&str]) -> usize {
+        let n = self.nodes.len();
+        let hosts: Vec<_> = hosts.iter().map(|host| addr(host)).collect();
+        let mut agent = Agent::new(self.now, config, random(n as u64 + 1));
+        for host in &hosts {
+            agent.add_host(self.now, *host).unwrap();
+        }
+        agent.finish_gathering(self.now);
+        self.nodes.push(Node {
+            agent,
+            hosts,
+            events: Vec::new(),
+            media: Vec::new(),
+            nat,
+            outside: IpAddr::from([198, 51, 100, n as u8 + 1]),
+            mappings: Vec::new(),
+        });
+        n
+    }
+
+    pub(crate) fn agent(&mut self, n: usize) -> &mut Agent {
+        &mut self.nodes[n].agent
+    }
+
+    /// Both tell each other everything; `a` offered.
+    pub(crate) fn exchange(&mut self, roles: (Role, Role)) {
+        let now = self.now;
+        let (ours, theirs) = (
+            self.nodes[0].agent.description(),
+            self.nodes[1].agent.description(),
+        );
+        self.agent(1).set_remote(now, &ours, roles.1).unwrap();
+        self.agent(0).set_remote(now, &theirs, roles.0).unwrap();
+    }
+
+    pub(crate) fn send(&mut self, n: usize, transmit: Transmit) {
+        let Transmit { local, to, bytes } = transmit;
+        let node = &mut self.nodes[n];
+        assert!(node.hosts.contains(&local), "{local} is no socket of {n}");
+        let from = if node.nat == Nat::Open {
+            local
+        } else {
+            let of = (node.nat == Nat::Symmetric).then_some(to);
+            let mut mappings = node.mappings.iter().enumerate();
+            let known = mappings.find(|(_, m)| m.inside == local && m.of == of);
+            let at = known.map(|(at, _)| at).unwrap_or_else(|| {
+                let port = 20_000 + 7 * node.mappings.len() as u16;
+                node.mappings.push(Mapping {
+                    inside: local,
+                    of,
+                    outside: SocketAddr::new(node.outside, port),
+                    sent_to: Vec::new(),
+                });
+                node.mappings.len() - 1
+            });
+            if !node.mappings[at].sent_to.contains(&to) {
+                node.mappings[at].sent_to.push(to);
+            }
+            node.mappings[at].outside
+        };
+        if !(self.lost)(from, to, &bytes) {
+            self.carried += 1;
+            let at = self.now + LATENCY;
+            self.flying.push(Packet {
+                at,
+                from,
+                to,
+                bytes,
+            });
+        }
+    }
+
+    /// Sends a datagram of media where the agent says.
+    pub(crate) fn speak(&mut self, n: usize) -> bool {
+        let Some(pair) = self.nodes[n].agent.selected() else {
+            return false;
+        };
+        let transmit = Transmit {
+            local: pair.local,
+            to: pair.remote,
+            bytes: vec![0x80; 172],
+        };
+        self.send(n, transmit);
+        true
+    }
+
+    fn deliver(&mut self, packet: Packet) {
+        let Packet {
+            from, to, bytes, ..
+        } = packet;
+        if to == stun_server() {
+            let question = Message::parse(&bytes).unwrap();
+            let bytes = Builder::new(Class::Success, stun::BINDING, question.transaction())
+                .address(stun::XOR_MAPPED_ADDRESS, from)
+                .finish(None);
+            if !(self.lost)(to, from, &bytes) {
+                self.flying.push(Packet {
+                    at: self.now + LATENCY,
+                    from: to,
+                    to: from,
+                    bytes,
+                });
+            }
+            return;
+        }
+        for node in &mut self.nodes {
+            let local = match node.nat {
+                Nat::Open => Some(to),
+                nat => {
+                    let mapping = node.mappings.iter().find(|m| m.outside == to);
+                    let open = mapping.filter(|m| match nat {
+                        Nat::Open | Nat::FullCone => true,
+                        Nat::Restricted => m.sent_to.iter().any(|to| to.ip() == from.ip()),
+                        Nat::PortRestricted | Nat::Symmetric => m.sent_to.contains(&from),
+                    });
+                    open.map(|m| m.inside)
+                }
+            };
+            let Some(local) = local.filter(|local| node.hosts.contains(local)) else {
+                continue;
+            };
+            if !node.agent.receive(self.now, local, from, &bytes) && bytes[0] >= 128 {
+                node.media.push((self.now, local, from));
+            }
+        }
+    }
+
+    /// Lets time pass until `done`, or for `limit`. Whether it was done.
+    pub(crate) fn run(&mut self, limit: Duration, done: impl Fn(&World) -> bool) -> bool {
+        let end = self.now + limit;
+        loop {
+            for n in 0..self.nodes.len() {
+                while let Some(transmit) = self.nodes[n].agent.poll_transmit() {
+                    self.send(n, transmit);
+                }
+                while let Some(event) = self.nodes[n].agent.poll_event() {
+                    self.nodes[n].events.push((self.now, event));
+                }
+            }
+            if done(self) {
+                return true;
+            }
+            let timers = self.nodes.iter().filter_map(|n| n.agent.poll_timeout());
+            let next = timers.chain(self.flying.iter().map(|p| p.at)).min();
+            let Some(next) = next.filter(|next| *next <= end) else {
+                self.now = end;
+                return false;
+            };
+            self.now = self.now.max(next);
+            let (now, flying) = (self.now, std::mem::take(&mut self.flying));
+            let (due, later) = flying.into_iter().partition(|p| p.at <= now);
+            self.flying = later;
+            let due: Vec<Packet> = due;
+            due.into_iter().for_each(|packet| self.deliver(packet));
+            for node in &mut self.nodes {
+                if node.agent.poll_timeout().is_some_and(|at| at <= now) {
+                    node.agent.handle_timeout(now);
+                }
+                let next = node.agent.poll_timeout();
+                assert!(next.is_none_or(|at| at > now), "a timer that never ends");
+            }
+        }
+    }
+
+    pub(crate) fn pass(&mut self, time: Duration) {
+        self.run(time, |_| false);
+    }
+
+    /// Until both may send.
+    pub(crate) fn connect(&mut self, limit: Duration) -> bool {
+        self.run(limit, |world| {
+            let mut nodes = world.nodes.iter();
+            nodes.all(|node| node.agent.selected().is_some())
+        })
+    }
+
+    /// Both send, and hear each other from where they send to.
+    pub(crate) fn assert_media(&mut self) {
+        for (n, other) in [(0, 1), (1, 0)] {
+            let before = self.nodes[other].media.len();
+            assert!(self.speak(n), "{n} may not send");
+            self.pass(LATENCY);
+            let heard = &self.nodes[other].media[before..];
+            assert_eq!(heard.len(), 1, "{other} hears {n}");
+            let pair = self.nodes[other].agent.selected().unwrap();
+            assert_eq!((heard[0].1, heard[0].2), (pair.local, pair.remote));
+        }
+    }
+}
