@@ -5,17 +5,38 @@
 use crate::codec::g711::{a_law_encode, mu_law_encode};
 pub(crate) use crate::codec::g722::band::{decode as g722_decode, encode as g722_encode};
 
-/// The sum of squares.
+/// What a look at each sample of a frame tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Measure {
+    /// The sum of squares.
+    pub(crate) energy: u64,
+    /// No sample is further from zero: 0 to 32,768.
+    pub(crate) peak: u16,
+}
+
+/// Measure a frame.
 #[inline(always)]
-pub(crate) fn energy(pcm: &[i16]) -> u64 {
+pub(crate) fn measure(pcm: &[i16]) -> Measure {
     let (pairs, rest) = pcm.as_chunks::<2>();
     // Two squares fit 32 unsigned bits: 2 · 2^30.
     let square = |x: i16| i32::from(x) * i32::from(x);
-    let sum: u64 = pairs
+    let energy: u64 = pairs
         .iter()
         .map(|&[x, y]| u64::from(square(x).wrapping_add(square(y)) as u32))
         .sum();
-    sum + rest.iter().map(|&x| square(x) as u64).sum::<u64>()
+    Measure {
+        energy: energy + rest.iter().map(|&x| square(x) as u64).sum::<u64>(),
+        peak: pcm.iter().fold(0, |most, x| most.max(x.unsigned_abs())),
+    }
+}
+
+/// Whether all samples are zero.
+#[inline(always)]
+pub(crate) fn is_silent(pcm: &[i16]) -> bool {
+    // A voice is known by its first samples.
+    pcm.first_chunk::<16>()
+        .is_none_or(|first| *first == [0; 16])
+        && pcm.iter().fold(0, |any, &x| any | x) == 0
 }
 
 /// `mix += frame`.
@@ -80,6 +101,22 @@ pub(crate) fn add_narrow(sum: &mut [i16], frame: &[i16]) -> bool {
         }
     }
     lost == 0
+}
+
+/// `sum += frame`, where all of it is known to fit.
+#[inline(always)]
+pub(crate) fn add_fitting(sum: &mut [i16], frame: &[i16]) {
+    for (sum, &x) in sum.iter_mut().zip(frame) {
+        *sum = sum.wrapping_add(x);
+    }
+}
+
+/// `out = mix - own`, where all of it is known to fit.
+#[inline(always)]
+pub(crate) fn without_fitting(mix: &[i16], own: &[i16], out: &mut [i16]) {
+    for ((out, &x), &own) in out.iter_mut().zip(mix).zip(own) {
+        *out = x.wrapping_sub(own);
+    }
 }
 
 /// `out = mix - own`, if all of it fits; whether it did. If not, `out` is of no use.

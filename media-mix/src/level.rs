@@ -27,7 +27,7 @@ impl Level {
     /// The level of one frame: its root mean square against that of a square wave at full scale.
     /// An empty frame is silent.
     pub fn of(pcm: &[i16]) -> Level {
-        Self::of_energy(simd::energy(pcm), pcm.len())
+        Self::of_energy(simd::measure(pcm).energy, pcm.len())
     }
 
     /// From a sum of `len` squares.
@@ -36,10 +36,11 @@ impl Level {
             return Level::SILENCE;
         }
         let mean = energy as f64 / len as f64;
-        // 3.01 dB for each power of two below full scale, then a few steps to the very level: no logarithm, which
-        // differs from one machine's library to another's.
-        let doublings = 1023 + 30 - (mean.to_bits() >> 52).min(1023 + 30) as usize;
-        let mut level = (doublings * 301 / 100).saturating_sub(3).min(127);
+        // 0.376 dB for each eighth of a power of two below full scale, then a step or two to the very level: no
+        // logarithm, which differs from one machine's library to another's.
+        let full = (1023 + 30) * 8;
+        let eighths = full - ((mean.to_bits() >> 49) as usize).min(full);
+        let mut level = ((eighths * 3763).saturating_sub(1400) / 10_000).min(127);
         while level < 127 && mean <= LEAST[level] {
             level += 1;
         }

@@ -57,14 +57,32 @@ impl Rate {
 
     /// Position in [`Rate::ALL`].
     pub(crate) const fn index(self) -> usize {
-        match self {
-            Rate::Khz8 => 0,
-            Rate::Khz12 => 1,
-            Rate::Khz16 => 2,
-            Rate::Khz24 => 3,
-            Rate::Khz32 => 4,
-            Rate::Khz48 => 5,
-        }
+        self as usize
+    }
+}
+
+/// A set of rates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Rates(u8);
+
+impl Rates {
+    pub(crate) fn insert(&mut self, rate: Rate) {
+        self.0 |= 1 << rate.index();
+    }
+
+    /// Whether it is this one rate and no other.
+    pub(crate) fn is_only(self, rate: Rate) -> bool {
+        self.0 == 1 << rate.index()
+    }
+
+    /// Their positions in [`Rate::ALL`].
+    pub(crate) fn indices(self) -> impl Iterator<Item = usize> {
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            let index = rest.trailing_zeros() as usize;
+            rest &= rest.wrapping_sub(1);
+            (index < 8).then_some(index)
+        })
     }
 }
 
@@ -83,5 +101,27 @@ impl TryFrom<u32> for Rate {
 impl std::fmt::Display for Rate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} kHz", self.khz())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_of_rates_names_each_once() {
+        let mut set = Rates::default();
+        assert_eq!(set.indices().count(), 0);
+        for rate in [Rate::Khz48, Rate::Khz8, Rate::Khz48] {
+            set.insert(rate);
+        }
+        assert!(set.indices().eq([Rate::Khz8.index(), Rate::Khz48.index()]));
+        assert!(!set.is_only(Rate::Khz8));
+        let mut one = Rates::default();
+        one.insert(Rate::Khz16);
+        assert!(one.is_only(Rate::Khz16) && !one.is_only(Rate::Khz8));
+        for (index, rate) in Rate::ALL.into_iter().enumerate() {
+            assert_eq!(rate.index(), index);
+        }
     }
 }

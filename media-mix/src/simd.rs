@@ -1,7 +1,8 @@
 //! The kernels, in the widest vectors of the machine at hand, chosen at run time.
 //!
-//! Each is the very loop of [`crate::kernels`], compiled once more with AVX2 allowed. On other machines, NEON ones
-//! among them, the target's own baseline is what the plain form is compiled for.
+//! Each is the very loop of [`crate::kernels`], compiled once more with AVX2 allowed, but for [`measure`], which has a
+//! form of its own there. On other machines, NEON ones among them, the target's own baseline is what the plain form is
+//! compiled for.
 #![allow(
     unsafe_code,
     reason = "calling code compiled for AVX2, after asking whether the machine has it"
@@ -9,17 +10,19 @@
 
 use crate::codec::g722::Mode;
 use crate::codec::g722::band::Band;
-use crate::kernels;
+use crate::kernels::{self, Measure};
 
 macro_rules! dispatch {
-    ($($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),*) $(-> $result:ty)?;)*) => {$(
+    (@wide $plain:path) => { $plain };
+    (@wide $plain:path, $own:path) => { $own };
+    ($($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),*) $(-> $result:ty)? $(, wide: $own:path)?;)*) => {$(
         #[inline]
         pub(crate) fn $name($($arg: $type),*) $(-> $result)? {
             #[cfg(target_arch = "x86_64")]
             {
                 #[target_feature(enable = "avx2")]
                 fn wide($($arg: $type),*) $(-> $result)? {
-                    kernels::$name($($arg),*)
+                    dispatch!(@wide kernels::$name $(, $own)?)($($arg),*)
                 }
                 if std::arch::is_x86_feature_detected!("avx2") {
                     // SAFETY: the machine has what `wide` was compiled for; it asks nothing else of its caller.
@@ -32,7 +35,10 @@ macro_rules! dispatch {
 }
 
 dispatch! {
-    energy(pcm: &[i16]) -> u64;
+    measure(pcm: &[i16]) -> Measure, wide: avx2::measure;
+    is_silent(pcm: &[i16]) -> bool;
+    add_fitting(sum: &mut [i16], frame: &[i16]);
+    without_fitting(mix: &[i16], own: &[i16], out: &mut [i16]);
     add(mix: &mut [i32], frame: &[i16]);
     subtract(mix: &mut [i32], frame: &[i16]);
     assign(mix: &mut [i32], frame: &[i16]);
@@ -48,6 +54,101 @@ dispatch! {
     g722_encode(lower: &mut Band, higher: &mut Band, low: &[i32], high: &[i32], codes: &mut [u8]);
     g722_decode(lower: &mut Band, higher: &mut Band, codes: &[u8], mode: Mode, low: &mut [i32], high: &mut [i32]);
     mirror(evens: &[i32], odds: &[i32], c: &[i32; 12], even: &mut [i32], odd: &mut [i32]);
+}
+
+/// What compilers do not find by themselves.
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
+    use std::arch::x86_64::*;
+
+    use super::{Measure, kernels};
+
+    /// Samples of a vector.
+    const STEP: usize = 16;
+
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn vector(s: &[i16; STEP]) -> __m256i {
+        // One load: the compiler sees that they are neighbours.
+        _mm256_setr_epi16(
+            s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7], s[8], s[9], s[10], s[11], s[12], s[13],
+            s[14], s[15],
+        )
+    }
+
+    /// Measures in the making.
+    struct Lanes {
+        /// Sums of the squares of pairs, modulo 2^32, and of their upper halves.
+        all: __m256i,
+        high: __m256i,
+        peak: __m256i,
+    }
+
+    impl Lanes {
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn add(&mut self, x: __m256i) {
+            // Two squares fit 32 unsigned bits: 2 · 2^30.
+            let squares = _mm256_madd_epi16(x, x);
+            self.all = _mm256_add_epi32(self.all, squares);
+            self.high = _mm256_add_epi32(self.high, _mm256_srli_epi32::<16>(squares));
+            self.peak = _mm256_max_epu16(self.peak, _mm256_abs_epi16(x));
+        }
+
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn done(self) -> Measure {
+            // The sum of the lower halves is less than 2^32, so what its modulus says of it is all of it.
+            let low = _mm256_sub_epi32(self.all, _mm256_slli_epi32::<16>(self.high));
+            let zero = _mm256_setzero_si256();
+            let total = |x| {
+                _mm256_add_epi64(
+                    _mm256_unpacklo_epi32(x, zero),
+                    _mm256_unpackhi_epi32(x, zero),
+                )
+            };
+            let sums = _mm256_add_epi64(total(low), _mm256_slli_epi64::<16>(total(self.high)));
+            let halves = |x| (_mm256_castsi256_si128(x), _mm256_extracti128_si256::<1>(x));
+            let (one, two) = halves(sums);
+            let sums = _mm_add_epi64(one, two);
+            let sums = _mm_add_epi64(sums, _mm_unpackhi_epi64(sums, sums));
+            let (one, two) = halves(self.peak);
+            // The least of the complements.
+            let least =
+                _mm_minpos_epu16(_mm_xor_si128(_mm_max_epu16(one, two), _mm_set1_epi16(-1)));
+            Measure {
+                energy: _mm_cvtsi128_si64(sums) as u64,
+                peak: !(_mm_cvtsi128_si32(least) as u16),
+            }
+        }
+    }
+
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    pub(super) fn measure(pcm: &[i16]) -> Measure {
+        let (twos, rest) = pcm.as_chunks::<{ 2 * STEP }>();
+        if twos.len() > 32_768 || !rest.is_empty() {
+            return kernels::measure(pcm);
+        }
+        let zero = _mm256_setzero_si256();
+        let mut lanes = Lanes {
+            all: zero,
+            high: zero,
+            peak: zero,
+        };
+        for two in twos {
+            let (steps, _) = two.as_chunks::<STEP>();
+            for step in steps {
+                lanes.add(vector(step));
+            }
+        }
+        lanes.done()
+    }
+}
+
+/// The sum of squares.
+pub(crate) fn energy(pcm: &[i16]) -> u64 {
+    measure(pcm).energy
 }
 
 #[cfg(test)]
@@ -71,8 +172,21 @@ mod tests {
         #[test]
         fn wide_and_plain_forms_agree(pcm in samples(), fits in sums(32_000), wild in sums(10_000_000), from in 0.0_f32..1.0, step in -0.01_f32..0.01) {
             let n = pcm.len();
-            prop_assert_eq!(energy(&pcm), kernels::energy(&pcm));
-            prop_assert_eq!(energy(&pcm), pcm.iter().map(|&x| (i64::from(x) * i64::from(x)) as u64).sum::<u64>());
+            for end in [n, n / 32 * 32] {
+                let pcm = &pcm[..end];
+                let known = Measure {
+                    energy: pcm.iter().map(|&x| (i64::from(x) * i64::from(x)) as u64).sum(),
+                    peak: pcm.iter().map(|x| x.unsigned_abs()).max().unwrap_or(0),
+                };
+                prop_assert_eq!(measure(pcm), known);
+                prop_assert_eq!(kernels::measure(pcm), known);
+            }
+            let hush: Vec<i16> = pcm.iter().map(|x| x >> 15 & x & 1).collect();
+            for pcm in [&pcm, &hush] {
+                let silent = pcm.iter().all(|&x| x == 0);
+                prop_assert_eq!(is_silent(pcm), silent);
+                prop_assert_eq!(kernels::is_silent(pcm), silent);
+            }
             for (wide, plain) in [
                 (add as fn(&mut [i32], &[i16]), kernels::add as fn(&mut [i32], &[i16])),
                 (subtract, kernels::subtract),
@@ -94,7 +208,16 @@ mod tests {
                 prop_assert_eq!(fits, sums().all(|sum| i16::try_from(sum).is_ok()));
                 let kept = sums().eq(a.iter().map(|&x| i32::from(x)));
                 prop_assert!(if fits { kept } else { a == *sum }, "added whole or not at all");
+                let (mut whole, mut plain) = (sum.clone(), sum.clone());
+                add_fitting(&mut whole, own);
+                kernels::add_fitting(&mut plain, own);
+                prop_assert_eq!(&whole, &plain);
+                prop_assert!(!fits || whole == a);
                 let fits = without(sum, own, &mut a);
+                without_fitting(sum, own, &mut whole);
+                kernels::without_fitting(sum, own, &mut plain);
+                prop_assert_eq!(&whole, &plain);
+                prop_assert!(!fits || whole == a);
                 prop_assert_eq!(fits, kernels::without(sum, own, &mut b));
                 prop_assert_eq!(&a, &b);
                 let rests = || sum.iter().zip(own).map(|(&x, &y)| i32::from(x) - i32::from(y));

@@ -1,7 +1,9 @@
 //! The mixer through its public face: exact to the last bit, at every rate, for any number of talkers.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use media_mix::{Audience, Level, Mixer, MixerConfig, MixerError, Push, Rate, SourceId, Tone};
+use media_mix::{
+    Audience, Chime, Level, Mixer, MixerConfig, MixerError, Push, Rate, SourceId, Tone,
+};
 
 /// Noise that is the same on every run.
 struct Noise(u64);
@@ -408,4 +410,69 @@ fn each_track_is_what_its_source_contributed() {
     }
     assert_eq!(mixer.said_by(loud), [500; 160]);
     assert_eq!(mixer.said_by(muted), [0; 320]);
+}
+
+#[test]
+fn the_mix_is_the_same_however_ticks_are_pushed_and_whatever_is_said_in_between() {
+    let rates = [Rate::Khz8, Rate::Khz16, Rate::Khz16];
+    let mut noise = Noise(41);
+    let mut below = |n: usize| (noise.sample() as u16 as usize) % n;
+    let mut voices = Noise(43);
+    // One is given whole ticks, which it may sum as they come; the other the same in pieces.
+    let mut mixers = [Mixer::default(), Mixer::default()];
+    let mut people = Vec::new();
+    let mut exact_ticks = 0;
+    for tick in 0..3_000 {
+        if people.len() < 3 || people.len() < 8 && below(40) == 0 {
+            let rate = rates[below(3)];
+            let ids = mixers
+                .each_mut()
+                .map(|mixer| mixer.add_participant(rate).unwrap());
+            people.push((ids, rate));
+        }
+        for (ids, rate) in &people {
+            // From a whisper to full scale, and sometimes silence or too much.
+            let shift = [15, 8, 4, 2, 1, 0][below(6)];
+            for _ in 0..[1, 1, 1, 1, 0, 2, 14][below(7)] {
+                let frame = voices.frame(rate.samples(20), shift);
+                let (one, two) = frame.split_at(37);
+                let whole = mixers[0].push(ids[0].0, &frame);
+                let _ = mixers[1].push(ids[1].0, one);
+                let _ = mixers[1].push(ids[1].0, two);
+                assert_ne!(whole, Push::Gone);
+            }
+        }
+        let who = below(people.len());
+        let (gain, command) = ([1.0, 1.0, 0.3, 2.5][below(4)], below(60));
+        for (n, mixer) in mixers.iter_mut().enumerate() {
+            let (source, listener) = people[who].0[n];
+            match command {
+                0 | 1 => mixer.set_gain(source, gain).unwrap(),
+                2 => mixer.set_muted(source, true).unwrap(),
+                3 => mixer.set_muted(source, false).unwrap(),
+                4 => mixer.chime(Chime::Join, Some(listener)).unwrap(),
+                5 => {
+                    mixer.remove_source(source).unwrap();
+                    mixer.remove_listener(listener).unwrap();
+                }
+                6 => mixer.set_source_rate(source, Rate::Khz24).unwrap(),
+                _ => {}
+            }
+        }
+        match command {
+            5 => drop(people.remove(who)),
+            6 => people[who].1 = Rate::Khz24,
+            _ => {}
+        }
+        let [one, two] = mixers.each_mut().map(|mixer| mixer.tick().sources.to_vec());
+        assert_eq!(one.len(), two.len());
+        for (ids, _) in &people {
+            for rate in [Rate::Khz8, Rate::Khz16] {
+                let heard = mixers[0].heard_by(ids[0].1, rate);
+                assert_eq!(heard, mixers[1].heard_by(ids[1].1, rate), "tick {tick}");
+                exact_ticks += usize::from(heard.iter().any(|&x| x != 0));
+            }
+        }
+    }
+    assert!(exact_ticks > 5_000, "{exact_ticks}");
 }

@@ -1,19 +1,15 @@
 //! One exact sum a rate, each sum converted to each other rate once, and the mix that everyone shares.
 
+use super::exact::Exact;
 use super::limiter::Limiter;
 use super::source::Source;
 use super::stereo::Side;
-use crate::rate::Rate;
+use crate::rate::{Rate, Rates};
 use crate::resample::Resampler;
-use crate::simd;
 
 /// The public sources of one rate, summed.
-#[derive(Default)]
 pub(super) struct Sum {
-    pub(super) mix: Vec<i32>,
-    /// The same, as long as it fits: half the memory, and twice as many at once.
-    narrow: Vec<i16>,
-    fits: bool,
+    pub(super) exact: Exact,
     live: bool,
     was_live: bool,
 }
@@ -29,12 +25,9 @@ pub(super) struct Converter {
 /// Everything public, at one rate.
 pub(super) struct Mix {
     pub(super) rate: Rate,
-    /// Before the limiter.
-    pub(super) wide: Vec<i32>,
+    /// The sum, and once the limiter has run, what everyone hears.
+    pub(super) exact: Exact,
     pub(super) limiter: Limiter,
-    pub(super) out: Vec<i16>,
-    /// All of `wide` fits 16 bits, and stands in `out` until the limiter has run.
-    pub(super) fits: bool,
     /// Somebody hears it as it is at this tick.
     pub(super) needed: bool,
     /// Somebody did at the last one, so its gain must not jump.
@@ -46,6 +39,9 @@ pub(super) struct Bus {
     /// Which of each source's frames it sums.
     pub(super) side: Side,
     pub(super) sums: [Option<Sum>; 6],
+    /// Which of them there are, and which mixes.
+    summed: Rates,
+    mixed: Rates,
     converters: [[Option<Box<Converter>>; 6]; 6],
     pub(super) mixes: [Option<Box<Mix>>; 6],
 }
@@ -60,23 +56,23 @@ impl Bus {
 
     /// There is, or was, a source of this rate.
     pub(super) fn add_source_rate(&mut self, rate: Rate, tick_ms: usize) {
+        self.summed.insert(rate);
         self.sums[rate.index()].get_or_insert_with(|| Sum {
-            mix: vec![0; rate.samples(tick_ms)],
-            narrow: vec![0; rate.samples(tick_ms)],
-            ..Sum::default()
+            exact: Exact::new(rate.samples(tick_ms)),
+            live: false,
+            was_live: false,
         });
         self.connect(tick_ms);
     }
 
     /// Somebody listens at this rate.
     pub(super) fn add_listener_rate(&mut self, rate: Rate, tick_ms: usize) {
+        self.mixed.insert(rate);
         self.mixes[rate.index()].get_or_insert_with(|| {
             Box::new(Mix {
                 rate,
-                wide: vec![0; rate.samples(tick_ms)],
+                exact: Exact::new(rate.samples(tick_ms)),
                 limiter: Limiter::default(),
-                out: vec![0; rate.samples(tick_ms)],
-                fits: true,
                 needed: false,
                 was_needed: false,
             })
@@ -112,10 +108,36 @@ impl Bus {
         self.end();
     }
 
+    /// Add what a source will say in the next tick while it is at hand, if it is known already: one walk through
+    /// memory less. [`Bus::take_back`] must be called before anything changes that.
+    #[inline]
+    pub(super) fn add_early(&mut self, source: &mut Source) {
+        if let Some((frame, peak)) = source.settled() {
+            let sum = self.sums[source.rate.index()].as_mut();
+            if let Some(sum) = sum {
+                sum.add(frame, peak);
+                source.summed = true;
+            }
+        }
+    }
+
+    /// What a source will say is not known after all.
+    #[inline]
+    pub(super) fn take_back(&mut self, source: &mut Source) {
+        source.plain = false;
+        if std::mem::take(&mut source.summed)
+            && let Some(sum) = &mut self.sums[source.rate.index()]
+        {
+            sum.exact.subtract(source.waiting());
+        }
+    }
+
     /// Begin a tick without anyone in it.
     pub(super) fn begin(&mut self) {
-        for sum in self.sums.iter_mut().flatten() {
-            sum.was_live = std::mem::replace(&mut sum.live, false);
+        for from in self.summed.indices() {
+            if let Some(sum) = &mut self.sums[from] {
+                sum.was_live = std::mem::replace(&mut sum.live, false);
+            }
         }
     }
 
@@ -127,62 +149,61 @@ impl Bus {
         let Some(sum) = &mut self.sums[source.rate.index()] else {
             return;
         };
-        let frame = source.frame_on(self.side);
-        if !sum.live {
-            sum.narrow.copy_from_slice(frame);
-            (sum.live, sum.fits) = (true, true);
-        } else if !sum.fits || !simd::add_narrow(&mut sum.narrow, frame) {
-            if sum.fits {
-                simd::assign(&mut sum.mix, &sum.narrow);
-                sum.fits = false;
-            }
-            simd::add(&mut sum.mix, frame);
-        }
+        sum.add(source.frame_on(self.side), source.peak);
     }
 
     /// Convert each sum to each rate that somebody hears.
     pub(super) fn end(&mut self) {
-        for sum in self.sums.iter_mut().flatten() {
-            if sum.live && sum.fits {
-                simd::assign(&mut sum.mix, &sum.narrow);
-            } else if !sum.live && sum.was_live {
-                sum.mix.fill(0);
-                sum.narrow.fill(0);
-                sum.fits = true;
+        let (summed, mixed) = (self.summed, self.mixed);
+        for from in summed.indices() {
+            if let Some(sum) = &mut self.sums[from]
+                && !sum.live
+                && sum.was_live
+            {
+                sum.exact.clear();
             }
         }
-        for mix in self.mixes.iter_mut().flatten() {
-            let to = mix.rate.index();
-            mix.fits = true;
-            match &self.sums[to] {
-                Some(sum) => {
-                    mix.wide.copy_from_slice(&sum.mix);
-                    mix.fits = sum.fits;
-                    if sum.fits {
-                        mix.out.copy_from_slice(&sum.narrow);
-                    }
+        for to in mixed.indices() {
+            let Some(mix) = &mut self.mixes[to] else {
+                continue;
+            };
+            match &mut self.sums[to] {
+                // Nobody needs the sum itself any more.
+                Some(sum) if sum.live && mixed.is_only(mix.rate) => {
+                    std::mem::swap(&mut mix.exact, &mut sum.exact);
                 }
-                None => {
-                    mix.wide.fill(0);
-                    mix.out.fill(0);
-                }
+                Some(sum) => mix.exact.copy(&sum.exact),
+                None => mix.exact.clear(),
             }
-            let mut converted = false;
-            for (from, sum) in self.sums.iter().enumerate() {
-                let (Some(sum), Some(converter)) = (sum, &mut self.converters[from][to]) else {
+            for from in summed.indices() {
+                let (Some(sum), Some(converter)) =
+                    (&mut self.sums[from], &mut self.converters[from][to])
+                else {
                     continue;
                 };
                 converter.run(sum);
                 // The filter is shorter than a tick: after one tick of silence only zeros come out.
                 if sum.live || sum.was_live {
-                    for (mix, &x) in mix.wide.iter_mut().zip(&converter.out) {
-                        *mix += x;
-                    }
-                    converted = true;
+                    mix.exact.add_wide(&converter.out);
                 }
             }
-            if converted {
-                mix.fits = simd::narrow(&mix.wide, &mut mix.out);
+        }
+    }
+
+    /// The mixes of this tick are to be made.
+    pub(super) fn begin_mixes(&mut self) {
+        for to in self.mixed.indices() {
+            if let Some(mix) = &mut self.mixes[to] {
+                mix.was_needed = std::mem::replace(&mut mix.needed, false);
+            }
+        }
+    }
+
+    /// Bring the shared mixes into 16 bits.
+    pub(super) fn limit(&mut self) {
+        for to in self.mixed.indices() {
+            if let Some(mix) = &mut self.mixes[to] {
+                mix.limit();
             }
         }
     }
@@ -196,11 +217,24 @@ impl Bus {
     }
 }
 
+impl Sum {
+    #[inline]
+    fn add(&mut self, frame: &[i16], peak: u16) {
+        if self.live {
+            self.exact.add(frame, peak);
+        } else {
+            self.exact.set(frame, peak);
+            self.live = true;
+        }
+    }
+}
+
 impl Converter {
-    fn run(&mut self, sum: &Sum) {
+    fn run(&mut self, sum: &mut Sum) {
         self.before.continue_from(&self.resampler);
         if sum.live || sum.was_live {
-            self.resampler.process_wide(&sum.mix, &mut self.out);
+            sum.exact.widen();
+            self.resampler.process_wide(sum.exact.wide(), &mut self.out);
         } else {
             self.out.fill(0);
         }
@@ -208,22 +242,17 @@ impl Converter {
 }
 
 impl Mix {
-    pub(super) fn begin(&mut self) {
-        self.was_needed = std::mem::replace(&mut self.needed, false);
-    }
-
-    /// The mix without one of its voices, if that fits 16 bits; whether it does. If not, `out` is of no use.
-    pub(super) fn without(&self, own: &[i16], out: &mut [i16]) -> bool {
-        self.fits && simd::without(&self.out, own, out)
-            || simd::narrow_without(&self.wide, own, out)
+    /// What everyone hears, once the limiter has run.
+    pub(super) fn out(&self) -> &[i16] {
+        self.exact.narrow()
     }
 
     /// Narrow the shared mix, if anybody hears it.
     pub(super) fn limit(&mut self) {
         if self.needed {
-            if !(self.fits && self.limiter.is_open()) {
-                self.limiter
-                    .narrow(&self.wide, self.rate.khz(), &mut self.out);
+            if !(self.exact.fits() && self.limiter.is_open()) {
+                let (wide, out) = self.exact.parts();
+                self.limiter.narrow(wide, self.rate.khz(), out);
             }
         } else {
             self.limiter = Limiter::default();

@@ -261,6 +261,11 @@ impl Groups {
             .map(|group| (group.rate, group.channels))
     }
 
+    /// Nobody is sent anything.
+    pub(super) fn is_empty(&self) -> bool {
+        self.groups.iter().all(Option::is_none)
+    }
+
     pub(super) fn begin(&mut self) {
         for group in self.groups.iter_mut().flatten() {
             group.users = 0;

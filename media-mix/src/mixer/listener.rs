@@ -87,6 +87,24 @@ impl Ear {
         }
     }
 
+    /// The usual tick of somebody who hears all but itself, and is speaking. Returns whether it was one.
+    #[inline]
+    pub(super) fn listen_as_usual(&mut self, own: &Source, bus: &mut Bus) -> bool {
+        self.apart
+            && own.live
+            && own.public
+            && own.rate == self.rate
+            && self.limiter.is_open()
+            && !self.paired
+            && self.crosses.is_empty()
+            && bus.mixes[self.rate.index()]
+                .as_deref_mut()
+                .is_some_and(|shared| {
+                    let own_voice = own.frame();
+                    shared.exact.without(own_voice, own.peak, &mut self.out)
+                })
+    }
+
     /// Decide whether this tick is heard with everyone else, and if not, make the mix.
     pub(super) fn listen(
         &mut self,
@@ -147,7 +165,7 @@ impl Ear {
                 exceptions().filter(|(s, _)| s.live || (s.rate != self.rate && s.was_live));
             if let (Some((own, -1)), None) = (live.next(), live.next())
                 && own.rate == self.rate
-                && shared.without(own.frame(), &mut self.out)
+                && shared.exact.without(own.frame(), own.peak, &mut self.out)
             {
                 self.crosses
                     .iter_mut()
@@ -156,7 +174,8 @@ impl Ear {
             }
         }
         if everyone {
-            self.wide.copy_from_slice(&shared.wide);
+            shared.exact.widen();
+            self.wide.copy_from_slice(shared.exact.wide());
         } else {
             self.wide.fill(0);
         }
@@ -170,12 +189,15 @@ impl Ear {
                 continue;
             }
             let base = if everyone {
-                bus.sums[cross.from.index()].as_ref()
+                bus.sums[cross.from.index()].as_mut()
             } else {
                 None
             };
             match base {
-                Some(sum) => cross.wide.copy_from_slice(&sum.mix),
+                Some(sum) => {
+                    sum.exact.widen();
+                    cross.wide.copy_from_slice(sum.exact.wide());
+                }
                 None => cross.wide.fill(0),
             }
             for (source, sign) in exceptions().filter(|(s, _)| s.live && s.rate == cross.from) {
@@ -214,7 +236,7 @@ impl Ear {
         if self.apart {
             return &self.out;
         }
-        bus.mix(self.rate).map_or(&[], |mix| &mix.out)
+        bus.mix(self.rate).map_or(&[], |mix| mix.out())
     }
 }
 

@@ -17,6 +17,7 @@ mod bus;
 mod chime;
 mod config;
 mod encoding;
+mod exact;
 mod limiter;
 mod listener;
 mod report;
@@ -270,7 +271,8 @@ impl Mixer {
     /// # Errors
     /// [`MixerError::Gone`].
     pub fn remove_source(&mut self, source: SourceId) -> Result<(), MixerError> {
-        self.sources.remove(source.0).ok_or(MixerError::Gone)?;
+        let mut gone = self.sources.remove(source.0).ok_or(MixerError::Gone)?;
+        self.bus.take_back(&mut gone);
         for listener in self.listeners.values_mut() {
             listener.minus.retain(|&id| id != source);
             listener.plus.retain(|&id| id != source);
@@ -295,9 +297,18 @@ impl Mixer {
 
     /// Give the mixer more of a source's PCM, any number of samples, mono, at the source's rate.
     pub fn push(&mut self, source: SourceId, frame: &[i16]) -> Push {
-        self.sources
-            .get_mut(source.0)
-            .map_or(Push::Gone, |source| source.push(frame))
+        let Some(source) = self.sources.get_mut(source.0) else {
+            return Push::Gone;
+        };
+        if source.is_usual(frame) {
+            let push = source.push_usual(frame);
+            if self.config.max_talkers.is_none() {
+                self.bus.add_early(source);
+            }
+            return push;
+        }
+        self.bus.take_back(source);
+        source.push(frame)
     }
 
     /// Ask, before decoding, whether a frame of this level would be mixed: the level that its packet carries (RFC 6464).
@@ -317,6 +328,9 @@ impl Mixer {
                     .threshold
                     .is_none_or(|most| source.rank_with(level) < most);
         source.skipped = (!wanted).then_some(level);
+        if !wanted {
+            self.bus.take_back(source);
+        }
         wanted
     }
 
@@ -348,6 +362,7 @@ impl Mixer {
         if entry.rate == rate {
             return Ok(());
         }
+        self.bus.take_back(entry);
         let mut fresh = Source::new(rate, tick_ms, self.config.ring_ms);
         fresh.public = entry.public;
         fresh.muted = entry.muted;
@@ -433,26 +448,31 @@ impl Mixer {
         self.feed_chimes();
         self.pull();
 
-        for mix in self.bus.mixes.iter_mut().flatten() {
-            mix.begin();
-        }
+        self.bus.begin_mixes();
         for listener in self.listeners.values_mut() {
             let Listener {
+                own,
                 audience,
                 minus,
                 plus,
                 ears,
                 ..
             } = listener;
+            // One's own voice is hidden, so it is the only one there.
+            let all_but_own =
+                *audience == Audience::Everyone && minus.len() == 1 && plus.is_empty();
+            let own = own.filter(|_| all_but_own);
+            let own = own.and_then(|own| self.sources.get(own.0));
             for ear in ears {
-                ear.listen(*audience, minus, plus, &self.sources, &mut self.bus);
+                if !own.is_some_and(|own| ear.listen_as_usual(own, &mut self.bus)) {
+                    ear.listen(*audience, minus, plus, &self.sources, &mut self.bus);
+                }
             }
         }
-        for mix in self.bus.mixes.iter_mut().flatten() {
-            mix.limit();
-        }
+        self.bus.limit();
         self.mix_stereo();
         let own_encoders = self.run_encoders();
+        self.bus.begin();
         Tick {
             number: self.number,
             sources: &self.reports,
@@ -471,7 +491,6 @@ impl Mixer {
         let stereo = self.stereo.is_some();
         self.loudest.clear();
         self.reports.clear();
-        self.bus.begin();
         for (id, source) in self.sources.iter_mut() {
             source.pull(idle_after);
             if source.house {
@@ -525,6 +544,9 @@ impl Mixer {
 
     /// Encode the shared mixes once and the others one by one; returns how many of those there were.
     fn run_encoders(&mut self) -> usize {
+        if self.groups.is_empty() {
+            return 0;
+        }
         let Mixer {
             listeners,
             groups,
@@ -550,7 +572,7 @@ impl Mixer {
         }
         groups.encode_shared(|rate, channels| match channels {
             2 => stereo.map_or(&[], |stereo| stereo.shared(rate)),
-            _ => bus.mix(rate).map_or(&[], |mix| &mix.out),
+            _ => bus.mix(rate).map_or(&[], |mix| mix.out()),
         });
         let mut own = 0;
         for listener in listeners.values_mut() {
@@ -601,6 +623,7 @@ impl Mixer {
 }
 
 /// Bring what a source said to its gain and place, sum it, and report it.
+#[inline]
 fn contribute(
     id: Id<Source>,
     source: &mut Source,
@@ -612,7 +635,9 @@ fn contribute(
     if stereo {
         source.pan();
     }
-    bus.add(source);
+    if !std::mem::take(&mut source.summed) {
+        bus.add(source);
+    }
     if !source.house {
         reports.push(SourceReport {
             source: SourceId(id),

@@ -11,7 +11,9 @@ impl Mixer {
         if !(0.0..=16.0).contains(&gain) {
             return Err(MixerError::Gain);
         }
-        self.sources.get_mut(source.0).ok_or(MixerError::Gone)?.gain = gain;
+        let source = self.sources.get_mut(source.0).ok_or(MixerError::Gone)?;
+        self.bus.take_back(source);
+        source.gain = gain;
         Ok(())
     }
 
@@ -20,10 +22,9 @@ impl Mixer {
     /// # Errors
     /// [`MixerError::Gone`].
     pub fn set_muted(&mut self, source: SourceId, muted: bool) -> Result<(), MixerError> {
-        self.sources
-            .get_mut(source.0)
-            .ok_or(MixerError::Gone)?
-            .muted = muted;
+        let source = self.sources.get_mut(source.0).ok_or(MixerError::Gone)?;
+        self.bus.take_back(source);
+        source.muted = muted;
         Ok(())
     }
 

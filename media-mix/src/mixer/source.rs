@@ -2,6 +2,7 @@
 
 use super::limiter::Limiter;
 use super::stereo::{Panner, Side};
+use crate::kernels::Measure;
 use crate::level::Level;
 use crate::rate::Rate;
 use crate::simd;
@@ -59,8 +60,14 @@ pub(super) struct Source {
     frame: Vec<i16>,
     /// Where in the ring it then is: whole, untouched, and no longer among the samples that wait.
     place: Option<usize>,
-    /// What waits is one tick, and this is its sum of squares: measured as it came, while it was at hand.
-    measured: Option<u64>,
+    /// No sample of this tick's contribution is further from zero.
+    pub(super) peak: u16,
+    /// What waits is part of the next tick's sum already.
+    pub(super) summed: bool,
+    /// The last tick was heard as it was pushed, and no command has come since.
+    pub(super) plain: bool,
+    /// What waits is one tick, in one piece, and this is its measure: taken as it came, while it was at hand.
+    measured: Option<Measure>,
     /// It is all zeros, and was therefore not written down.
     unwritten: bool,
     gain_now: f32,
@@ -105,6 +112,9 @@ impl Source {
             len: 0,
             frame: vec![0; tick],
             place: None,
+            peak: 0,
+            summed: false,
+            plain: false,
             measured: None,
             unwritten: false,
             gain_now: 1.0,
@@ -153,6 +163,12 @@ impl Source {
         self.len
     }
 
+    /// Whether this is the usual push: one tick, and nothing waits.
+    pub(super) fn is_usual(&self, frame: &[i16]) -> bool {
+        self.len == 0 && frame.len() == self.frame.len()
+    }
+
+    /// Any other push.
     pub(super) fn push(&mut self, mut frame: &[i16]) -> Push {
         self.write_down();
         let capacity = self.ring.len();
@@ -164,16 +180,48 @@ impl Source {
         self.measured = None;
         if self.len == 0 {
             self.begin_beside(frame.len());
-            if frame.len() == self.frame.len() {
-                let energy = simd::energy(frame);
-                self.measured = Some(energy);
-                self.unwritten = energy == 0;
-            }
         }
-        if !self.unwritten {
-            self.write(frame);
-        }
+        self.write(frame);
         self.len += frame.len();
+        self.pushed(dropped)
+    }
+
+    /// The usual push. Measured while it is at hand, and silence is not written down.
+    pub(super) fn push_usual(&mut self, frame: &[i16]) -> Push {
+        let tick = frame.len();
+        self.begin_beside(tick);
+        self.len = tick;
+        self.unwritten = simd::is_silent(frame);
+        self.measured = Some(if self.unwritten {
+            Measure::default()
+        } else {
+            if self.place.is_some_and(|at| at.abs_diff(self.head) < tick) {
+                self.keep();
+            }
+            self.ring[self.head..self.head + tick].copy_from_slice(frame);
+            simd::measure(frame)
+        });
+        self.pushed(0)
+    }
+
+    /// What this source will say in the next tick, and its peak, if that is known and only a command can change it: a
+    /// usual push, heard by everyone as it is.
+    #[inline]
+    pub(super) fn settled(&self) -> Option<(&[i16], u16)> {
+        let Some(Measure { energy: 1.., peak }) = self.measured else {
+            return None;
+        };
+        (self.plain && self.public && !self.dry && self.skipped.is_none())
+            .then(|| (self.waiting(), peak))
+    }
+
+    /// The tick that waits, after a usual push that was not silent.
+    pub(super) fn waiting(&self) -> &[i16] {
+        &self.ring[self.head..self.head + self.frame.len()]
+    }
+
+    /// It waits now, and `dropped` samples do not.
+    fn pushed(&mut self, dropped: usize) -> Push {
         let late = std::mem::take(&mut self.stumbled);
         self.started = true;
         if dropped > 0 {
@@ -191,7 +239,21 @@ impl Source {
     /// brought to their gain only once it is known that they are heard ([`Source::apply_gain`]).
     pub(super) fn pull(&mut self, idle_after: u64) {
         let tick = self.frame.len();
-        if let Some(level) = self.skipped.take() {
+        if let Some(measure) = self.measured.take()
+            && self.skipped.is_none()
+            && !self.dry
+        {
+            // The usual tick: what waits is one, in one piece.
+            self.len = 0;
+            self.short_ticks = 0;
+            if std::mem::take(&mut self.unwritten) {
+                self.last = 0;
+            } else {
+                self.place = Some(self.head);
+                self.last = self.ring[self.head + tick - 1];
+            }
+            self.measure(measure);
+        } else if let Some(level) = self.skipped.take() {
             // What was pushed before it was skipped is out of date.
             self.drop_front(self.len);
             self.unwritten = false;
@@ -200,12 +262,6 @@ impl Source {
             self.place = None;
             self.short_ticks = 0;
             self.hear_level(level);
-        } else if self.unwritten && !self.dry {
-            self.unwritten = false;
-            self.drop_front(tick);
-            self.last = 0;
-            self.measure(0);
-            self.short_ticks = 0;
         } else if self.len >= tick && !self.dry {
             if self.head + tick <= self.ring.len() {
                 self.place = Some(self.head);
@@ -213,23 +269,23 @@ impl Source {
             } else {
                 self.stage();
             }
-            let measured = self.measured.take();
             let frame = self.frame();
-            let energy = measured.unwrap_or_else(|| simd::energy(frame));
+            let measure = simd::measure(frame);
             self.last = frame.last().copied().unwrap_or(0);
-            self.measure(energy);
+            self.measure(measure);
             self.short_ticks = 0;
         } else if self.len == 0 && !self.started && !self.dry {
             self.last = 0;
-            self.measure(0);
+            self.measure(Measure::default());
         } else {
             self.pull_short(idle_after);
-            self.measure(simd::energy(&self.frame));
+            self.measure(simd::measure(&self.frame));
         }
     }
 
-    fn measure(&mut self, energy: u64) {
+    fn measure(&mut self, Measure { energy, peak }: Measure) {
         self.silent = energy == 0;
+        self.peak = peak;
         if self.silent {
             // Nobody looks at it: its place is free.
             self.place = None;
@@ -370,23 +426,31 @@ impl Source {
 
     /// Bring `frame` to its gain, ramping over the tick when it changed.
     pub(super) fn apply_gain(&mut self) {
+        if self.summed {
+            // It is one, as it was.
+            self.was_live = std::mem::replace(&mut self.live, true);
+            return;
+        }
         let target = if self.muted || !self.chosen {
             0.0
         } else {
             self.gain
         };
         let from = std::mem::replace(&mut self.gain_now, target);
+        self.plain = from == 1.0 && target == 1.0 && self.limiter.is_open();
         self.was_live = self.live;
         if self.silent || (from == 0.0 && target == 0.0) {
             // Nobody looks at the frame of a source that is not live.
             self.live = false;
             return;
         }
-        if from != 1.0 || target != 1.0 || !self.limiter.is_open() {
+        if !self.plain {
             let frame = match self.place.take() {
                 Some(at) => &self.ring[at..at + self.frame.len()],
                 None => &self.frame,
             };
+            // No louder than this, rounding included; the limiter sees to the rest.
+            self.peak = (f32::from(self.peak) * from.max(target) + 1.0) as u16;
             let step = (target - from) / frame.len() as f32;
             for (i, (wide, &x)) in self.wide.iter_mut().zip(frame).enumerate() {
                 let y = f32::from(x) * (from + step * (i + 1) as f32);
@@ -432,7 +496,11 @@ mod tests {
                             }
                         })
                         .collect();
-                    let _ = source.push(&frame);
+                    let _ = if source.is_usual(&frame) {
+                        source.push_usual(&frame)
+                    } else {
+                        source.push(&frame)
+                    };
                     model.extend(frame);
                     dropped += model.len().saturating_sub(capacity) as u64;
                     model.drain(..model.len().saturating_sub(capacity));

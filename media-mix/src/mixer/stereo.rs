@@ -178,9 +178,7 @@ impl Stereo {
     fn run(&mut self, sources: &Slots<Source>, listeners: &mut Slots<Listener>) {
         for bus in [&mut self.left, &mut self.right] {
             bus.run(sources.values());
-            for mix in bus.mixes.iter_mut().flatten() {
-                mix.begin();
-            }
+            bus.begin_mixes();
         }
         for listener in listeners.values_mut() {
             let Listener {
@@ -204,13 +202,15 @@ impl Stereo {
                 continue;
             };
             if left.needed {
+                let (wide_left, out_left) = left.exact.parts();
+                let (wide_right, out_right) = right.exact.parts();
                 left.limiter.narrow_pair(
                     &mut right.limiter,
-                    [&left.wide, &right.wide],
+                    [wide_left, wide_right],
                     left.rate.khz(),
-                    [&mut left.out, &mut right.out],
+                    [out_left, out_right],
                 );
-                interleave(&left.out, &right.out, shared);
+                interleave(left.out(), right.out(), shared);
             } else {
                 left.limit();
                 right.limit();
