@@ -1,10 +1,10 @@
 #![no_main]
 
 // The application's own modules, without what else its package needs: half of all that would be built here.
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 #[path = "../../examples/src/opentok/mod.rs"]
 mod opentok;
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 #[path = "../../examples/src/written.rs"]
 mod written;
 

@@ -1,7 +1,7 @@
 #![no_main]
 
 // The application's own modules, without what else its package needs: half of all that would be built here.
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 #[path = "../../examples/src/settings.rs"]
 mod settings;
 

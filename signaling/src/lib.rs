@@ -52,6 +52,8 @@
 //! - `net`: the `Gateway`: SIP on UDP and TCP by tokio, media threads with their own sockets.
 //! - `dtls-openssl`: DTLS handshakes by the system's OpenSSL, for phones that show RSA certificates (baresip, Linphone and
 //!   FreeSWITCH do). Without it they are refused.
+//! - `tracing`: a span a call, with its ids and what happens to it, for whoever installs a `tracing` subscriber (with
+//!   `net`). Passwords, keys, headers and bodies are not told.
 //! - `metrics`: the figures of a `Gateway` as Prometheus text (with `net`).
 //! - `http`: a `Router` as a tower service over `http` types, with an OpenAPI description made from its table, and a
 //!   client for hooks: time limits, retries, signatures. No web framework.

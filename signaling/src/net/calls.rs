@@ -1,6 +1,7 @@
 //! Commands on calls.
 
 use super::listen::local_address;
+use super::trace::CallSpan;
 use super::{CallInfo, Gateway, GatewayError, SessionId};
 use crate::call::{Call, CallError, Side, capabilities};
 use crate::dial::DialRequest;
@@ -30,6 +31,7 @@ pub(super) struct Entry {
     pub(super) report: Option<LegReport>,
     /// When the call wants to be woken; stands in [`Gateway::wakes`] too.
     pub(super) wake: Option<Instant>,
+    pub(super) span: CallSpan,
 }
 
 impl Gateway {
@@ -64,13 +66,9 @@ impl Gateway {
             &request.suites,
             fingerprint,
         );
-        let dialled = Call::dial(
-            now,
-            self.driver.endpoint(),
-            request,
-            can,
-            self.random.clone(),
-        );
+        let span = CallSpan::outgoing(open.session.id(), &request.uri);
+        let (endpoint, random) = (self.driver.endpoint(), self.random.clone());
+        let dialled = span.enter(|| Call::dial(now, endpoint, request, can, random));
         let call = match dialled {
             Ok(call) => call,
             Err(error) => {
@@ -79,6 +77,7 @@ impl Gateway {
             }
         };
         let id = call.id();
+        span.is(id, self.driver.endpoint());
         let join = Join::new(Role::Publisher)
             .data(&request.data)
             .origin(Origin::Phone)
@@ -93,6 +92,7 @@ impl Gateway {
             stream: None,
             report: None,
             wake: None,
+            span,
         };
         self.calls.insert(id, entry);
         let placed = joined
@@ -301,6 +301,7 @@ impl Gateway {
             .take()
             .ok_or(CallError::State("waiting for a session"))?;
         entry.place = Some((session, who));
+        entry.span.joins(open.session.id(), who);
         open.phones.insert(who, id);
         let (instant, wall) = self.started;
         let epoch = rtcp::Epoch::new(instant, wall);
@@ -337,7 +338,8 @@ impl Gateway {
         command: impl FnOnce(&mut Call, Instant, &mut Driver) -> Result<(), CallError>,
     ) -> Result<(), GatewayError> {
         let entry = self.calls.get_mut(&id).ok_or(GatewayError::NoSuchCall)?;
-        let done = command(&mut entry.call, Instant::now(), &mut self.driver);
+        let (call, driver) = (&mut entry.call, &mut self.driver);
+        let done = entry.span.enter(|| command(call, Instant::now(), driver));
         self.follow(id);
         self.driver.flush();
         Ok(done?)

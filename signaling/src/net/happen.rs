@@ -2,6 +2,7 @@
 
 use super::calls::{Entry, info};
 use super::listen::local_address;
+use super::trace::CallSpan;
 use super::{CapturedPacket, Event, Gateway};
 use crate::call::{Call, CallEvent, capabilities};
 use crate::capture::Carrier;
@@ -71,7 +72,8 @@ impl Gateway {
         } else if let Some(id) = call_of(&event)
             && let Some(entry) = self.calls.get_mut(&id)
         {
-            entry.call.handle_event(now, self.driver.endpoint(), event);
+            let (call, endpoint) = (&mut entry.call, self.driver.endpoint());
+            entry.span.enter(|| call.handle_event(now, endpoint, event));
             self.follow(id);
         }
         self.driver.flush();
@@ -107,6 +109,7 @@ impl Gateway {
             self.ports.release(now, sockets);
             return;
         };
+        let span = CallSpan::incoming(id, self.driver.endpoint());
         let entry = Entry {
             call,
             registry: self.registry.clone(),
@@ -116,6 +119,7 @@ impl Gateway {
             stream: None,
             report: None,
             wake: None,
+            span,
         };
         self.calls.insert(id, entry);
         self.counts.incoming += 1;
@@ -139,7 +143,8 @@ impl Gateway {
             .collect();
         for id in due {
             if let Some(entry) = self.calls.get_mut(&id) {
-                entry.call.handle_timeout(now, self.driver.endpoint());
+                let (call, endpoint) = (&mut entry.call, self.driver.endpoint());
+                entry.span.enter(|| call.handle_timeout(now, endpoint));
                 self.follow(id);
             }
         }
@@ -228,6 +233,7 @@ impl Gateway {
             && let Some(event) = entry.call.poll_event()
         {
             let place = entry.place;
+            entry.span.tell(&event);
             match event {
                 CallEvent::Progress { status, reason } => {
                     self.events.push_back(Event::Progress {

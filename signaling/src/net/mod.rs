@@ -14,6 +14,7 @@ mod figures;
 mod happen;
 mod listen;
 mod sessions;
+mod trace;
 
 pub use crate::engine::thread::EngineBusy;
 pub use config::GatewayConfig;
@@ -156,6 +157,11 @@ impl Gateway {
             .copied()
             .max_by_key(|lateness| lateness.worst)
             .unwrap_or_default()
+    }
+
+    /// The same for each media thread that has told it, in no order.
+    pub fn lateness_of_threads(&self) -> impl ExactSizeIterator<Item = Lateness> + '_ {
+        self.lateness.values().copied()
     }
 
     /// Waits for what happens next, and does everything that the network and time ask for meanwhile.
