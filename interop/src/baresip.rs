@@ -63,6 +63,8 @@ pub struct BaresipOptions {
     pub codec: Codec,
     /// Its media's protection. Default: clear.
     pub security: Security,
+    /// Whether it multiplexes RTCP with RTP where its peer does. Default: with DTLS alone.
+    pub mux: Option<bool>,
     /// The tone that it plays to its peer, in Hz. Default: 1020.
     pub hz: f64,
     /// Whether it answers calls at once. Default: yes; else it rings until [`Control::command`] `accept`.
@@ -85,6 +87,7 @@ impl BaresipOptions {
         Self {
             codec,
             security: Security::Clear,
+            mux: None,
             hz: 1020.0,
             answers: true,
             user: "peer".to_owned(),
@@ -198,10 +201,9 @@ impl Baresip {
              module_app ctrl_tcp.so\n",
             ports.port(10),
             ports.port(49),
-            if options.security == Security::Dtls {
-                "yes"
-            } else {
-                "no"
+            match options.mux.unwrap_or(options.security == Security::Dtls) {
+                true => "yes",
+                false => "no",
             },
             dir = dir.display(),
         );

@@ -172,3 +172,46 @@ fn handshakes_of_strangers_are_refused_where_addresses_count() {
         assert_eq!(path.remote(), addr(PEER), "nobody is believed for it");
     }
 }
+
+/// RTCP on a port of its own has a handshake of its own (RFC 5764 §3).
+#[test]
+fn reports_wait_for_the_keys_of_their_own_port() {
+    let start = Instant::now();
+    let pair = |ours, theirs| {
+        let mut path = path(start, |config| config.keys = keys(ours, theirs));
+        path.set_rtcp_keys(start, None);
+        path
+    };
+    let (mut alice, mut bob) = (pair(1, 2), pair(2, 1));
+    let from = Path::rtcp("192.0.2.1:4001".parse().expect("an address"));
+    let mut out = PacketBuf::new();
+    let later = start + Duration::from_secs(60);
+    alice.handle_timeout(later);
+    assert!(alice.poll_transmit(&mut out).is_none(), "not without keys");
+    // RTP does not wait.
+    let sound = alice.send(later, frame(), &mut out);
+    assert!(sound.is_ok(), "{sound:?}");
+
+    alice.set_rtcp_keys(later, keys(3, 4));
+    let latest = later + Duration::from_secs(60);
+    alice.handle_timeout(latest);
+    let transmit = alice.poll_transmit(&mut out).expect("a report");
+    assert_eq!(transmit.to, from.from);
+    let report = out.to_vec();
+    let hears = |path: &mut MediaPath| {
+        let mut report = report.clone();
+        let received = path.receive(latest, from, &mut report);
+        match received {
+            Received::Rtcp(_) => None,
+            Received::Dropped(reason) => Some(reason),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(hears(&mut bob), Some(Reason::NoKeys));
+    // RTP's keys are not RTCP's.
+    bob.set_rtcp_keys(latest, keys(2, 1));
+    assert!(matches!(hears(&mut bob), Some(Reason::Srtp(_))));
+    bob.set_rtcp_keys(latest, keys(4, 3));
+    assert_eq!(hears(&mut bob), None);
+    assert_eq!(bob.stats().reports_received, 1);
+}

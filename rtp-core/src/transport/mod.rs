@@ -29,6 +29,7 @@ mod one_way;
 mod path;
 mod receive;
 mod reports;
+mod rtcp_keys;
 mod send;
 mod stats;
 

@@ -4,6 +4,7 @@ use super::config::{Config, Keys, Latching, RtcpMode};
 use super::latch::Latch;
 use super::receive::{Component, Path, Reason};
 use super::reports::Reports;
+use super::rtcp_keys::RtcpKeys;
 use super::send::{PacketBuf, Transmit};
 use super::stats::{Dropped, PathStats};
 use crate::Random;
@@ -91,6 +92,8 @@ pub struct MediaPath {
     keys: Option<Keys>,
     pub(super) outbound: Option<Outbound>,
     pub(super) inbound: Option<Inbound>,
+    /// Where RTCP has keys of its own.
+    pub(super) rtcp_keys: Option<Box<RtcpKeys>>,
     clock_rates: [u32; 128],
     pub(super) sending: bool,
     pub(super) receiving: bool,
@@ -165,6 +168,7 @@ impl MediaPath {
             rtcp_follows: config.remote_rtcp.is_none(),
             outbound: config.keys.as_ref().map(|k| Outbound::new(&k.send)),
             inbound: config.keys.as_ref().map(|k| Inbound::new(&k.receive)),
+            rtcp_keys: None,
             keys: config.keys,
             clock_rates,
             sending: true,
@@ -385,6 +389,9 @@ impl MediaPath {
 
     /// Where RTCP goes; `None` while that is nowhere.
     pub(super) fn rtcp_destination(&self) -> Option<SocketAddr> {
+        if self.awaits_rtcp_keys() {
+            return None;
+        }
         let to = match self.rtcp {
             RtcpMode::Mux => self.latch.current(),
             _ => self.rtcp_remote,
@@ -414,7 +421,7 @@ impl MediaPath {
         mut len: usize,
         out: &mut PacketBuf,
     ) -> Result<Transmit, SrtpError> {
-        if let Some(outbound) = &mut self.outbound {
+        if let Some(outbound) = self.rtcp_outbound()? {
             len = outbound.protect_rtcp(&mut out.bytes, len)?;
         }
         out.len = len;

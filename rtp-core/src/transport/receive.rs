@@ -235,8 +235,9 @@ impl MediaPath {
         if self.awaits_keys() {
             return Err(Reason::NoKeys);
         }
-        let verified = self.inbound.is_some();
-        let packet: &'p [u8] = match &mut self.inbound {
+        let inbound = self.rtcp_inbound()?;
+        let verified = inbound.is_some();
+        let packet: &'p [u8] = match inbound {
             Some(inbound) => inbound.unprotect_rtcp(packet).map_err(Reason::Srtp)?,
             None => packet,
         };

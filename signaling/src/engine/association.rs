@@ -1,4 +1,5 @@
-//! The DTLS association of one leg (RFC 5763): who may speak to it, where it answers, and what came of it.
+//! The DTLS associations of one leg (RFC 5763), one a port (RFC 5764 section 3): who may speak to them, where they answer,
+//! and what came of them.
 
 use rtp_core::dtls::{Certificate, DtlsError, Event, Handshake, HandshakeConfig, Role};
 use rtp_core::negotiate::DtlsPeer;
@@ -13,15 +14,17 @@ const MAX_EARLY: usize = 4;
 pub(super) struct Association {
     handshake: Handshake,
     peer: DtlsPeer,
+    component: Component,
     to: SocketAddr,
     keys: Option<Keys>,
 }
 
 impl Association {
-    pub(super) fn start(
+    fn start(
         now: Instant,
         certificate: &Certificate,
         peer: &DtlsPeer,
+        component: Component,
         to: SocketAddr,
     ) -> Result<Self, DtlsError> {
         let role = Role::of(peer.setup).unwrap_or(Role::Server);
@@ -30,18 +33,38 @@ impl Association {
         Ok(Self {
             handshake,
             peer: peer.clone(),
+            component,
             to,
             keys: None,
         })
     }
 
     /// Whether it goes on under a new description: the certificates are the same (RFC 8842 section 5.1).
-    pub(super) fn is_with(&self, peer: &DtlsPeer) -> bool {
+    fn is_with(&self, peer: &DtlsPeer) -> bool {
         self.peer.fingerprints == peer.fingerprints
     }
 
+    /// Goes on with the association of a port where it serves the peer that a description names, and begins one where not.
+    pub(super) fn agree(
+        place: &mut Option<Association>,
+        early: &mut Early,
+        now: Instant,
+        certificate: &Certificate,
+        peer: &DtlsPeer,
+        (component, to): (Component, SocketAddr),
+    ) -> Result<(), DtlsError> {
+        match place.as_mut().filter(|known| known.is_with(peer)) {
+            Some(known) => known.redirect(to),
+            None => {
+                let begun = Association::start(now, certificate, peer, component, to)?;
+                early.hand_to(now, place.insert(begun));
+            }
+        }
+        Ok(())
+    }
+
     /// The peer's description names another address; whoever answers from there must still hold the same certificate.
-    pub(super) fn redirect(&mut self, to: SocketAddr) {
+    fn redirect(&mut self, to: SocketAddr) {
         if self.to.ip() != to.ip() {
             self.to = to;
         }
@@ -78,7 +101,7 @@ impl Association {
         let datagram = self.handshake.poll_transmit()?;
         out.write(&datagram).then_some(Transmit {
             to: self.to,
-            component: Component::Rtp,
+            component: self.component,
         })
     }
 
@@ -99,7 +122,7 @@ impl Early {
         }
     }
 
-    pub(super) fn hand_to(&mut self, now: Instant, association: &mut Association) {
+    fn hand_to(&mut self, now: Instant, association: &mut Association) {
         for (from, datagram) in self.0.drain(..) {
             association.receive(now, from, &datagram);
         }

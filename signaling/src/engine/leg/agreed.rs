@@ -7,7 +7,7 @@ use media_mix::{Audience, Mixer};
 use rtp_core::dtls::{self, DtlsError};
 use rtp_core::dtmf::{DtmfConfig, DtmfOut, DtmfSender};
 use rtp_core::negotiate::{AudioStream, Hold, Payload};
-use rtp_core::transport::{Config, Keys, MediaPath, RtcpMode};
+use rtp_core::transport::{Component, Config, Keys, MediaPath, RtcpMode};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -59,22 +59,30 @@ impl Leg {
         Ok(())
     }
 
-    /// Begins the DTLS handshake that a stream asks for, unless the one that is up serves it.
+    /// Begins the DTLS handshakes that a stream asks for, unless those that are up serve it.
     fn associate(&mut self, now: Instant, stream: &AudioStream) -> Result<(), DtlsError> {
         let (Some(peer), Some(remote)) = (&stream.dtls, stream.remote_rtp) else {
             return Ok(());
         };
-        match self.dtls.as_mut().filter(|dtls| dtls.is_with(peer)) {
-            Some(dtls) => dtls.redirect(remote),
-            None => {
-                let none = || DtlsError::Certificate("there is none".to_owned());
-                let certificate = self.config.certificate.as_ref().ok_or_else(none)?;
-                let mut dtls = Association::start(now, certificate, peer, remote)?;
-                self.early.hand_to(now, &mut dtls);
-                self.dtls = Some(dtls);
-            }
+        let none = || DtlsError::Certificate("there is none".to_owned());
+        let certificate = self.config.certificate.as_ref().ok_or_else(none)?;
+        let (dtls, early) = (&mut self.dtls, &mut self.early);
+        Association::agree(
+            dtls,
+            early,
+            now,
+            certificate,
+            peer,
+            (Component::Rtp, remote),
+        )?;
+        if stream.rtcp_mux {
+            self.rtcp_dtls = None;
+            return Ok(());
         }
-        Ok(())
+        let above = || SocketAddr::new(remote.ip(), remote.port().saturating_add(1));
+        let to = (Component::Rtcp, stream.remote_rtcp.unwrap_or_else(above));
+        let (dtls, early) = (&mut self.rtcp_dtls, &mut self.rtcp_early);
+        Association::agree(dtls, early, now, certificate, peer, to)
     }
 
     /// Takes what the handshake says. Sound begins with its keys.
@@ -89,6 +97,12 @@ impl Leg {
                 dtls::Event::Failed(error) => self.unsecured = Some(error),
                 // A goodbye of the association alone; the dialog says whether the call is over.
                 _ => {}
+            }
+        }
+        // Without its keys RTCP stays silent; the call does not end over it.
+        while let Some(event) = self.rtcp_dtls.as_mut().and_then(Association::poll_event) {
+            if let (dtls::Event::Keys(keys), Some(path)) = (event, &mut self.path) {
+                path.set_rtcp_keys(now, Some(keys));
             }
         }
     }
@@ -131,11 +145,9 @@ impl Leg {
         keys: Option<Keys>,
     ) {
         self.suite = keys.as_ref().map(|keys| keys.send.suite());
-        let mode = match (stream.rtcp_mux, &stream.dtls) {
-            (true, _) => RtcpMode::Mux,
-            (false, None) => RtcpMode::Separate,
-            // A port of its own would need a handshake of its own (RFC 5764 section 3).
-            (false, Some(_)) => RtcpMode::Off,
+        let mode = match stream.rtcp_mux {
+            true => RtcpMode::Mux,
+            false => RtcpMode::Separate,
         };
         let path = match &mut self.path {
             Some(path) => {
@@ -154,6 +166,10 @@ impl Leg {
                 none.insert(MediaPath::new(now, config, self.config.random.boxed()))
             }
         };
+        if stream.dtls.is_some() && !stream.rtcp_mux {
+            let own = self.rtcp_dtls.as_ref().and_then(Association::keys);
+            path.set_rtcp_keys(now, own.cloned());
+        }
         let payloads = stream.receive.iter().chain(&stream.receive_dtmf);
         for payload in payloads.chain([&stream.send]).chain(&stream.send_dtmf) {
             path.set_clock_rate(payload.payload_type, payload.codec.clock_rate);

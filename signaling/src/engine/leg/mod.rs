@@ -131,6 +131,9 @@ pub(super) struct Leg {
     suite: Option<Suite>,
     dtls: Option<Association>,
     early: Early,
+    /// The same for RTCP, where it has a port of its own.
+    rtcp_dtls: Option<Association>,
+    rtcp_early: Early,
     /// The stream that waits for its keys.
     unkeyed: Option<Box<AudioStream>>,
     /// Why there will be no keys.
@@ -184,6 +187,8 @@ impl Leg {
             suite: None,
             dtls: None,
             early: Early::default(),
+            rtcp_dtls: None,
+            rtcp_early: Early::default(),
             unkeyed: None,
             unsecured: None,
             jitter: JitterBuffer::new(JitterConfig::new(8000)),
@@ -212,10 +217,14 @@ impl Leg {
     /// Takes a packet of this leg's sockets. `true`: there may be an answer to send, and it should not wait for a tick.
     pub(super) fn receive(&mut self, now: Instant, path: Path, packet: &mut [u8]) -> bool {
         let is_dtls = packet.first().map(|&first| Protocol::of(first)) == Some(Protocol::Dtls);
-        if is_dtls && path.component == Component::Rtp && self.config.certificate.is_some() {
-            match &mut self.dtls {
+        if is_dtls && self.config.certificate.is_some() {
+            let (dtls, early) = match path.component {
+                Component::Rtp => (&mut self.dtls, &mut self.early),
+                Component::Rtcp => (&mut self.rtcp_dtls, &mut self.rtcp_early),
+            };
+            match dtls {
                 Some(dtls) => dtls.receive(now, path.from, packet),
-                None => self.early.keep(path.from, packet),
+                None => early.keep(path.from, packet),
             }
             self.shake(now);
             return true;
@@ -282,10 +291,10 @@ impl Leg {
             keys.sent = false;
         }
         self.dtmf_in.handle_timeout(now);
-        if let Some(dtls) = &mut self.dtls {
+        for dtls in self.dtls.iter_mut().chain(&mut self.rtcp_dtls) {
             dtls.handle_timeout(now);
-            self.shake(now);
         }
+        self.shake(now);
         if let Some(path) = &mut self.path {
             path.handle_timeout(now);
         }
@@ -298,7 +307,8 @@ impl Leg {
         mixer: &mut Mixer,
         out: &mut PacketBuf,
     ) -> Option<Transmit> {
-        if let Some(transmit) = self.dtls.as_mut().and_then(|dtls| dtls.poll_transmit(out)) {
+        let mut handshakes = self.dtls.iter_mut().chain(&mut self.rtcp_dtls);
+        if let Some(transmit) = handshakes.find_map(|dtls| dtls.poll_transmit(out)) {
             return Some(transmit);
         }
         let path = self.path.as_mut()?;
@@ -369,7 +379,7 @@ impl Leg {
         if let Some(path) = &mut self.path {
             path.close(now, "");
         }
-        if let Some(dtls) = &mut self.dtls {
+        for dtls in self.dtls.iter_mut().chain(&mut self.rtcp_dtls) {
             dtls.close();
         }
     }
