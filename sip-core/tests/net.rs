@@ -17,6 +17,8 @@ mod many;
 #[cfg(feature = "dns")]
 #[path = "net/names.rs"]
 mod names;
+#[path = "net/overload.rs"]
+mod overload;
 #[cfg(feature = "tls")]
 #[path = "net/secure.rs"]
 mod secure;

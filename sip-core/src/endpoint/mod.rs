@@ -58,6 +58,7 @@ mod registration_answers;
 mod registrations;
 mod reinvite;
 mod reliable;
+pub(crate) mod room;
 mod route;
 mod servers;
 mod session;
@@ -229,7 +230,10 @@ impl Endpoint {
         match input {
             Input::Received { flow, bytes } => self.received(now, flow, bytes),
             Input::Opened { flow } => self.opened(flow),
-            Input::Closed { flow, cause } => self.closed(now, flow, cause),
+            Input::Closed { flow, cause } => {
+                self.closed(now, flow, cause);
+                self.give_back();
+            }
         }
     }
 
@@ -256,6 +260,7 @@ impl Endpoint {
                 self.deadlines.drop_first();
             }
         }
+        self.give_back();
     }
 
     /// The next bytes to send.
@@ -340,7 +345,7 @@ impl Endpoint {
 
     /// Says whether whoever drives the endpoint is behind with its work. While it is, new calls get a stateless 503
     /// with Retry-After: to refuse one costs a fraction of what serving it costs, and those that are served are served in
-    /// time. Everything else goes on.
+    /// time. Everything else goes on. The driver of the module `net` says it by itself.
     pub fn set_busy(&mut self, busy: bool) {
         self.busy = busy;
     }

@@ -1,6 +1,8 @@
 //! A bounded table with generational keys: a key of something that is gone finds nothing, even
 //! when its place is taken again.
 
+use super::room::spare;
+
 /// The place of an entry and which of that place's tenants is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Key {
@@ -32,6 +34,10 @@ pub(crate) struct Table<T> {
     free: Vec<u32>,
     len: usize,
     limit: usize,
+    /// Where places begin to count their tenants: above all that were given back, whose keys may still be about.
+    generation: u32,
+    /// Places freed since room was last given back.
+    freed: usize,
 }
 
 impl<T> Table<T> {
@@ -41,6 +47,8 @@ impl<T> Table<T> {
             free: Vec::new(),
             len: 0,
             limit: limit.min(u32::MAX as usize),
+            generation: 0,
+            freed: 0,
         }
     }
 
@@ -67,14 +75,12 @@ impl<T> Table<T> {
             });
         }
         let index = self.slots.len() as u32;
+        let generation = self.generation;
         self.slots.push(Slot {
-            generation: 0,
+            generation,
             value: Some(Box::new(value)),
         });
-        Ok(Key {
-            index,
-            generation: 0,
-        })
+        Ok(Key { index, generation })
     }
 
     pub(crate) fn get(&self, key: Key) -> Option<&T> {
@@ -117,6 +123,7 @@ impl<T> Table<T> {
         if let Some(slot) = self.slots.get_mut(key.index as usize) {
             slot.generation = slot.generation.wrapping_add(1);
             self.free.push(key.index);
+            self.freed += 1;
             self.len -= 1;
         }
     }
@@ -129,8 +136,28 @@ impl<T> Table<T> {
         let value = slot.value.take()?;
         slot.generation = slot.generation.wrapping_add(1);
         self.free.push(key.index);
+        self.freed += 1;
         self.len -= 1;
         Some(*value)
+    }
+
+    /// Gives back the places behind the last that is taken, as [`room`](super::room) says, and makes new entries take
+    /// the first ones, so that the others come free in time. Nothing may be [taken](Self::take) out meanwhile.
+    pub(crate) fn give_back(&mut self) {
+        // As many must have left since the last look as a look costs.
+        if spare(self.len, self.slots.len()).is_none() || self.freed < self.slots.len() / 2 {
+            return;
+        }
+        self.freed = 0;
+        let last = self.slots.iter().rposition(|slot| slot.value.is_some());
+        let keep = last.map_or(0, |last| last + 1);
+        for slot in self.slots.drain(keep..) {
+            self.generation = self.generation.max(slot.generation);
+        }
+        self.slots.shrink_to_fit();
+        self.free.retain(|index| (*index as usize) < keep);
+        self.free.sort_unstable_by(|a, b| b.cmp(a));
+        self.free.shrink_to_fit();
     }
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = Key> + '_ {
@@ -169,5 +196,34 @@ mod tests {
         assert!(table.insert('b').is_ok());
         assert_eq!(table.len(), 1);
         assert_eq!(table.keys().count(), 1);
+    }
+
+    #[test]
+    fn room_is_given_back_and_stale_keys_stay_stale() {
+        let mut table = Table::new(10_000);
+        let keys: Vec<_> = (0..1000).map(|n| table.insert(n).unwrap()).collect();
+        for key in &keys[10..] {
+            table.remove(*key);
+        }
+        table.give_back();
+        assert_eq!((table.slots.len(), table.free.len()), (10, 0));
+        assert_eq!(table.get(keys[9]), Some(&9));
+        let again: Vec<_> = (0..1000).map(|n| table.insert(n).unwrap()).collect();
+        assert!(keys[10..].iter().all(|key| table.get(*key).is_none()));
+        assert!(again.iter().all(|key| table.get(*key).is_some()));
+        assert_eq!(table.len(), 1010);
+
+        // One at the end holds the places before it; whoever comes next takes the first of them.
+        for key in &again[..999] {
+            table.remove(*key);
+        }
+        table.give_back();
+        assert_eq!(table.slots.len(), 1010);
+        let next = table.insert(7).unwrap();
+        assert_eq!(next.index, 10);
+        table.remove(again[999]);
+        table.freed = 1010;
+        table.give_back();
+        assert_eq!((table.slots.len(), table.get(next)), (11, Some(&7)));
     }
 }

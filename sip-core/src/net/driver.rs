@@ -16,6 +16,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Sleep;
 
 use super::admission::{Admission, Gate, Verdict, source};
+use super::backlog::Backlog;
 use super::connection::{self, Connection, Reuse, Settings};
 #[cfg(feature = "dns")]
 use super::dns::Dns;
@@ -23,6 +24,7 @@ use super::limits::ConnectionLimits;
 use super::tap::{Direction, Tap};
 use super::udp::{self, Socket};
 use super::{Listen, Report, stream};
+use crate::endpoint::room;
 use crate::endpoint::{Question, QuestionAnswer, QuestionId};
 use crate::resolve::{DnsAnswer, DnsQuery};
 use crate::{
@@ -35,11 +37,19 @@ const REPORTS: usize = 1024;
 /// How much is taken from one socket, or from the connections together, before the others get their turn.
 const BATCH: usize = 32;
 
+/// How long there may be more to do than is done before new calls are refused: a tenth of T1, so that what waits is
+/// answered before its sender repeats it.
+const PATIENCE: Duration = Duration::from_millis(50);
+
 /// An [`Endpoint`] with its sockets; see the [module](super).
 #[derive(Debug)]
 pub struct Driver {
     pub(super) endpoint: Endpoint,
     reports: mpsc::Receiver<Report>,
+    /// What the connections read and is not handled.
+    unheard: Backlog,
+    patience: Option<Duration>,
+    busy: bool,
     pub(super) reporter: mpsc::Sender<Report>,
     pub(super) sockets: Vec<Socket>,
     buffer: Vec<u8>,
@@ -85,6 +95,9 @@ impl Driver {
         Self {
             endpoint: Endpoint::new(config, epoch, chance),
             reports,
+            unheard: Backlog::default(),
+            patience: Some(PATIENCE),
+            busy: false,
             reporter,
             sockets: Vec::new(),
             buffer: Vec::new(),
@@ -139,6 +152,20 @@ impl Driver {
     /// How many datagrams, pieces of streams and connections [`Admission`] refused.
     pub fn refused(&self) -> u64 {
         self.gate.as_ref().map_or(0, |gate| gate.refused)
+    }
+
+    /// How long the sockets may have more for us than is handled, without a moment of rest, before new calls are refused
+    /// with 503 and Retry-After; default 50 ms. It ends when everything that waits has been handled. To refuse a call
+    /// costs a fraction of serving it, so that those that are served are served in time. `None` refuses none.
+    ///
+    /// An application that takes its time between two [`next_event`](Self::next_event)s counts as work too.
+    pub fn set_patience(&mut self, patience: Option<Duration>) {
+        self.patience = patience;
+    }
+
+    /// Whether new calls are refused for want of time.
+    pub fn is_busy(&self) -> bool {
+        self.busy
     }
 
     /// How many connections are open or being opened.
@@ -270,9 +297,12 @@ impl Driver {
                 _ => break,
             }
         }
+        let now = Instant::now();
+        self.unheard.left(now, !self.reports.is_empty());
         for index in 0..self.sockets.len() {
             worked |= self.poll_socket(cx, index);
         }
+        self.judge_lateness();
         worked |= self.poll_time(cx);
         if worked {
             Poll::Ready(())
@@ -291,6 +321,7 @@ impl Driver {
         let local = socket.local;
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.resize(udp::DATAGRAM, 0);
+        let mut left = true;
         for _ in 0..BATCH {
             // Found empty, the next poll makes the next datagram wake us; found not, we come back at once.
             let Some(received) = self
@@ -298,6 +329,7 @@ impl Driver {
                 .get(index)
                 .and_then(|socket| socket.receive(&mut buffer))
             else {
+                left = false;
                 break;
             };
             let Some((remote, bytes)) = received else {
@@ -313,7 +345,28 @@ impl Driver {
             }
         }
         self.buffer = buffer;
+        if let Some(socket) = self.sockets.get_mut(index) {
+            socket.backlog.left(Instant::now(), left);
+        }
         true
+    }
+
+    /// Tells the endpoint when it falls behind, and when it has caught up.
+    fn judge_lateness(&mut self) {
+        let now = Instant::now();
+        let sockets = self.sockets.iter().map(|socket| &socket.backlog);
+        let late = sockets
+            .chain([&self.unheard])
+            .map(|queue| queue.lasts(now))
+            .max();
+        let busy = match (late, self.patience) {
+            (Some(late), Some(patience)) => late > Duration::ZERO && late >= patience,
+            _ => false,
+        };
+        if busy != self.busy {
+            self.busy = busy;
+            self.endpoint.set_busy(busy);
+        }
     }
 
     fn poll_time(&mut self, cx: &mut Context<'_>) -> bool {
@@ -364,6 +417,9 @@ impl Driver {
         for id in late {
             self.close(now, id, FlowError::TimedOut);
         }
+        room::map(&mut self.connections);
+        room::map(&mut self.reusable);
+        room::map(&mut self.per_source);
     }
 
     /// Ends a connection from our side.

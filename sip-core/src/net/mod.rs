@@ -44,6 +44,7 @@
 //! | sends a message byte by byte, or half of one | [`Config::message_within`] |
 //! | does not read | its queue and [`ConnectionLimits::write`]; its own connection closes, never this loop waits |
 //! | sends faster than the endpoint works | the kernel's buffers: streams wait, datagrams are lost and repeated |
+//! | brings more calls than there is time for | 503 with Retry-After for new ones ([`Driver::set_patience`]) |
 //! | floods | [`Admission`]: nothing of that source is looked at for a while |
 //!
 //! On Linux an unconnected UDP socket hears of ICMP errors only where the kernel reports them with
@@ -51,6 +52,7 @@
 #![allow(clippy::disallowed_methods)]
 
 mod admission;
+mod backlog;
 mod connection;
 #[cfg(feature = "dns")]
 mod dns;

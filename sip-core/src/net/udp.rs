@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use tokio::net::UdpSocket;
 
+use super::backlog::Backlog;
 use super::flow_error;
 use crate::FlowError;
 
@@ -20,6 +21,7 @@ const WAITING: usize = 4 << 20;
 #[derive(Debug)]
 pub(crate) struct Socket {
     pub(crate) local: SocketAddr,
+    pub(crate) backlog: Backlog,
     socket: UdpSocket,
     /// The same socket without the runtime's idea of when it is writable, which a socket that was
     /// just bound does not have yet.
@@ -36,6 +38,7 @@ impl Socket {
         let socket = UdpSocket::from_std(sender.try_clone()?)?;
         Ok(Self {
             local,
+            backlog: Backlog::default(),
             socket,
             sender,
         })
