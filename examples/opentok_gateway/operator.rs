@@ -129,9 +129,13 @@ impl Desk {
         let endpoint = self.gateway.driver().endpoint();
         let sip =
             json!({"calls": endpoint.calls().count(), "refused": endpoint.counters().uninvited});
-        let calls: Vec<_> = self
-            .dials
-            .running()
+        let mut running: Vec<_> = self.dials.running().collect();
+        running.sort_by_key(|dial| {
+            let view = dial.view.borrow();
+            (view.created_at, view.id.clone())
+        });
+        let calls: Vec<_> = running
+            .into_iter()
             .map(|dial| self.call_state(dial))
             .collect();
         let mut sessions: Vec<_> = self
@@ -204,9 +208,11 @@ impl Desk {
                 (true, true) => "by both".into(),
             };
             call["ending"] = (info.state == CallState::Ending).into();
-            call["loss"] = info.loss().into();
-            call["jitter"] = info.jitter_ms().into();
-            call["mos"] = info.mos().into();
+            let mos = info.mos();
+            // Before the first packet nothing is known: not that nothing was lost.
+            call["loss"] = mos.map(|_| info.loss()).into();
+            call["jitter"] = mos.map(|_| info.jitter_ms()).into();
+            call["mos"] = mos.into();
             call["received"] = media.map(|media| media.received.dbov()).into();
             call["sent"] = media.map(|media| media.sent.dbov()).into();
         }

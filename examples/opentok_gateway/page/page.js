@@ -15,11 +15,21 @@ function fill(parent, children) {
   parent.replaceChildren(...children);
 }
 
-function row(cells) {
+// Narrow screens show a row as a card: each cell then bears its column's name, and roles keep what the table says to
+// readers of screens, which a table that is laid out otherwise loses.
+function row(cells, names = []) {
   const made = element("tr");
-  for (const cell of cells) made.append(cell instanceof Node ? cell : element("td", cell));
+  made.setAttribute("role", "row");
+  cells.forEach((given, at) => {
+    const cell = given instanceof Node ? given : element("td", given);
+    cell.setAttribute("role", "cell");
+    if (names[at]) cell.dataset.name = names[at];
+    made.append(cell);
+  });
   return made;
 }
+
+const columns = (id) => [...byId(id).closest("table").querySelectorAll("th")].map((th) => th.textContent);
 
 const seconds = (s) => (s == null ? "–" : `${Math.floor(s / 60)}:${String(Math.floor(s % 60)).padStart(2, "0")}`);
 const fixed = (x, digits, unit = "") => (x == null ? "–" : x.toFixed(digits) + unit);
@@ -57,7 +67,7 @@ function callRow(call) {
     judged(fixed(call.jitter, 1, " ms"), call.jitter, (jitter) => jitter > 30),
     judged(fixed(call.mos, 2), call.mos, (mos) => mos < 3.6),
     line(call.history), call.received == null ? "–" : `${level(call.received)}, ${level(call.sent)}`,
-  ]);
+  ], columns("calls"));
 }
 
 function endRow(end) {
@@ -66,7 +76,7 @@ function endRow(end) {
     new Date(end.updatedAt).toLocaleTimeString(), end.to, seconds(end.duration),
     end.sip ? `${end.sip.status} ${end.sip.reason}` : "–",
     element("td", end.reason || "", answered ? "wide" : "wide bad"),
-  ]);
+  ], columns("ends"));
 }
 
 function sessionBox(session) {
