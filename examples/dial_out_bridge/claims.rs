@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use examples::args::Keys;
 use examples::live::Meter;
 use media_mix::Rate;
 use signaling::call::CallEnd;
@@ -304,6 +305,10 @@ pub(crate) fn quality(
     report
         .checks
         .add("key exchange", ours.keys(), ours.is_secure_as(setup));
+    if setup.keys == Some(Keys::Dtls) {
+        // Both ways of going are shown to be what they say.
+        report.checks.add("way", ours.way(), ours.goes_as(setup));
+    }
     report.checks.add(
         "setup time",
         format!(

@@ -172,6 +172,9 @@ fn judge(checks: &mut Checks, setup: &Setup, took: Duration, figures: Option<&Fi
         figures.codec.is_some(),
     );
     checks.add("key exchange", figures.keys(), figures.is_secure_as(setup));
+    if setup.ice {
+        checks.add("way", figures.way(), figures.goes_as(setup));
+    }
     let both = figures.received > 0 && figures.sent > 0;
     checks.add(
         "media both ways",

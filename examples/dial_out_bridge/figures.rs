@@ -5,6 +5,7 @@ use std::time::Duration;
 use examples::args::Keys;
 use examples::live::Live;
 use media_mix::Level;
+use rtp_core::ice::Pair;
 use rtp_core::srtp::Suite;
 use signaling::call::CallState;
 use signaling::engine::LegReport;
@@ -23,6 +24,8 @@ pub(crate) struct Figures {
     pub(crate) codec: Option<String>,
     suite: Option<Suite>,
     dtls: bool,
+    /// The way that ICE has found.
+    pair: Option<Pair>,
     from_phone_dbov: Option<f32>,
     to_phone_dbov: Option<f32>,
     /// Packets that came and that were sent.
@@ -55,6 +58,7 @@ impl From<&CallInfo> for Figures {
             codec: (!info.codec.is_empty()).then(|| info.codec.clone()),
             suite: info.suite,
             dtls: info.dtls,
+            pair: info.pair,
             from_phone_dbov: level(|media| media.received),
             to_phone_dbov: level(|media| media.sent),
             received: path.map_or(0, |path| path.packets_received),
@@ -86,6 +90,7 @@ impl Figures {
     pub(crate) fn or(mut self, before: Option<Self>) -> Self {
         if let (None, Some(before)) = (&self.codec, before) {
             (self.codec, self.suite, self.dtls) = (before.codec, before.suite, before.dtls);
+            self.pair = before.pair;
         }
         self
     }
@@ -99,6 +104,19 @@ impl Figures {
                 format!("{how}, {}", suite.name())
             },
         )
+    }
+
+    /// The way of the sound, as ICE has found it.
+    pub(crate) fn way(&self) -> String {
+        self.pair.map_or_else(
+            || "as SDP says".into(),
+            |pair| format!("ICE, {} to {}", pair.local, pair.remote),
+        )
+    }
+
+    /// Whether ICE has found the way where it was to.
+    pub(crate) fn goes_as(&self, setup: &Setup) -> bool {
+        self.pair.is_some() == setup.ice
     }
 
     /// Whether it is as asked for.

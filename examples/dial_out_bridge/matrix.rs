@@ -82,22 +82,32 @@ fn combinations(cli: &crate::args::Cli, setup: &Setup) -> Vec<(String, Setup)> {
     } else {
         setup.codecs.clone()
     };
-    let keys = setup.keys.map_or_else(
-        || vec![None, Some(Keys::Sdes), Some(Keys::Dtls)],
-        |keys| vec![Some(keys)],
+    let ways = setup.keys.map_or_else(
+        || {
+            let dtls = Some(Keys::Dtls);
+            vec![
+                (None, false),
+                (Some(Keys::Sdes), false),
+                (dtls, false),
+                (dtls, true),
+            ]
+        },
+        |keys| vec![(Some(keys), setup.ice)],
     );
     let transports = cli.call.transport.map_or_else(
         || vec![Transport::Udp, Transport::Tcp],
         |chosen| vec![chosen],
     );
     let mut setups = Vec::new();
-    let mut add = |codec: Codec, keys, suite: Option<Suite>, transport| {
+    let mut add = |codec: Codec, (keys, ice), suite: Option<Suite>, transport| {
         let key_name = suite.map_or(key_name(keys), Suite::name);
-        let name = format!("{}-{key_name}-{transport}", codec.name()).to_lowercase();
+        let way = if ice { "-ice" } else { "" };
+        let name = format!("{}-{key_name}{way}-{transport}", codec.name()).to_lowercase();
         let places = setup.places.below(&name);
         let changed = Setup {
             codecs: vec![codec],
             keys,
+            ice,
             suite,
             transport,
             places,
@@ -106,17 +116,17 @@ fn combinations(cli: &crate::args::Cli, setup: &Setup) -> Vec<(String, Setup)> {
         setups.push((name, changed));
     };
     for &codec in &codecs {
-        for &keys in &keys {
+        for &way in &ways {
             for &transport in &transports {
-                add(codec, keys, None, transport);
+                add(codec, way, None, transport);
             }
         }
     }
     // Above, each codec met the suite that every phone has, which is the first; the others over one transport each.
-    if let Some(&sdes) = keys.iter().find(|keys| **keys == Some(Keys::Sdes)) {
+    if let Some(&sdes) = ways.iter().find(|(keys, _)| *keys == Some(Keys::Sdes)) {
         for (turn, &suite) in Suite::ALL.iter().enumerate().skip(1) {
-            for (codec, way) in codecs.iter().zip(transports.iter().cycle().skip(turn)) {
-                add(*codec, sdes, Some(suite), *way);
+            for (codec, transport) in codecs.iter().zip(transports.iter().cycle().skip(turn)) {
+                add(*codec, sdes, Some(suite), *transport);
             }
         }
     }

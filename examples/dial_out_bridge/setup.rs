@@ -9,7 +9,7 @@ use examples::chance::chance;
 use media_mix::Registry;
 use rtp_core::srtp::Suite;
 use signaling::net::{Gateway, GatewayConfig};
-use signaling::{DialRequest, Secure};
+use signaling::{DialRequest, Ice, Secure};
 use sip_core::Uri;
 use sip_core::auth::Account;
 use sip_core::header::NameAddr;
@@ -31,6 +31,8 @@ pub(crate) struct Setup {
     /// Codecs to offer, most preferred first; empty for all.
     pub(crate) codecs: Vec<Codec>,
     pub(crate) keys: Option<Keys>,
+    /// Whether ICE finds the way.
+    pub(crate) ice: bool,
     /// The one suite to offer; `None` for what every phone has.
     pub(crate) suite: Option<Suite>,
     pub(crate) transport: Transport,
@@ -48,13 +50,14 @@ impl Setup {
     /// As the command line says.
     ///
     /// # Errors
-    /// Never, as long as the default caller is an address.
+    /// When ICE is to go with something else than DTLS.
     pub(crate) fn new(cli: &Cli) -> Result<Self, String> {
         let CallArgs {
             from,
             username,
             password,
             secure,
+            ice,
             transport,
             codec,
             header,
@@ -71,6 +74,9 @@ impl Setup {
             pcap,
             ..
         } = cli.call.clone();
+        if ice && secure != Some(Keys::Dtls) {
+            return Err("--ice goes with --secure=dtls".into());
+        }
         let from = from.map_or_else(|| caller(CALLER), Ok)?;
         Ok(Self {
             from,
@@ -78,6 +84,7 @@ impl Setup {
             credentials: username.zip(password),
             codecs: codec,
             keys: secure,
+            ice,
             suite: None,
             transport: transport.unwrap_or(Transport::Udp),
             bind,
@@ -155,6 +162,9 @@ impl Setup {
             Some(Keys::Sdes) => Secure::Require,
             Some(Keys::Dtls) => Secure::Dtls,
         };
+        if self.ice {
+            request.ice = Ice::Require;
+        }
         if let Some(suite) = self.suite {
             request.suites = vec![suite];
         }

@@ -76,9 +76,13 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) codec: Vec<Codec>,
 
-    /// Encrypt the sound, or do not call at all; the keys travel in the SDP (SDES)
+    /// Encrypt the sound, or do not call at all; the keys travel in the SDP (SDES) unless said otherwise
     #[arg(long, value_name = "KEYS", num_args = 0..=1, require_equals = true, default_missing_value = "sdes")]
     pub(crate) secure: Option<Keys>,
+
+    /// Let ICE find the way of the sound of our calls, or do not call at all; goes with --secure=dtls
+    #[arg(long, requires = "secure")]
+    pub(crate) ice: bool,
 
     /// Print one JSON object a line
     #[arg(long)]

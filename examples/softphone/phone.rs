@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use examples::args::Keys;
 use examples::chance::chance;
 use examples::interrupt::Interrupt;
 use examples::tls;
 use serde_json::{Value, json};
 use signaling::net::{Gateway, GatewayConfig};
 use signaling::session::{Join, SessionOptions};
-use signaling::{CallId, DialRequest, Hold, Secure};
+use signaling::{CallId, DialRequest, Hold, Ice, Secure};
 use sip_core::{
     Body, Method, Outside, Refer, Referrals, RegistrationId, RequestId, StatusCode, SubscriptionId,
     Uninvited, Uri,
@@ -40,6 +41,7 @@ pub(crate) struct Phone {
     pub(crate) sounds: Sounds,
     pub(crate) auto_answer: bool,
     secure: Secure,
+    ice: Ice,
     codecs: Option<Vec<String>>,
     next: u32,
     /// Transfers that we asked for, by the call that is to go.
@@ -57,8 +59,14 @@ impl Phone {
         let identity = Identity::new(cli)?;
         let sounds = Sounds::new(cli.play.as_deref(), cli.echo, cli.record.as_deref())?;
         let secure = match cli.secure {
-            Some(_) => Secure::Require,
+            Some(Keys::Sdes) => Secure::Require,
+            Some(Keys::Dtls) => Secure::Dtls,
             None => Secure::Off,
+        };
+        let ice = match (cli.ice, secure) {
+            (false, _) => Ice::Off,
+            (true, Secure::Dtls) => Ice::Require,
+            (true, _) => return Err("--ice goes with --secure=dtls".into()),
         };
         let names: Vec<String> = cli
             .codec
@@ -72,7 +80,7 @@ impl Phone {
         config.endpoint.referrals = Referrals::InCalls;
         // Safe to switch on: a stranger would have to guess the tags of a call.
         config.endpoint.replaces = true;
-        if secure == Secure::Require {
+        if secure != Secure::Off {
             config.secure = secure;
         }
         let listed: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -97,6 +105,7 @@ impl Phone {
             sounds,
             auto_answer: cli.auto_answer,
             secure,
+            ice,
             codecs: (!names.is_empty()).then_some(names),
             next: 1,
             transfers: HashMap::new(),
@@ -322,6 +331,7 @@ impl Phone {
         let mut request = DialRequest::new(uri, self.identity.me.clone());
         request.account.clone_from(&self.identity.account);
         request.secure = self.secure;
+        request.ice = self.ice;
         request.codecs.clone_from(&self.codecs);
         match self.registration.filter(|_| self.is_registered) {
             Some(id) => request.registration = Some(id),

@@ -36,6 +36,10 @@ pub struct CallArgs {
     #[arg(long, value_name = "KEYS", num_args = 0..=1, require_equals = true, default_missing_value = "sdes")]
     pub secure: Option<Keys>,
 
+    /// Let ICE find the way of the sound, or do not call at all; goes with --secure=dtls
+    #[arg(long, requires = "secure")]
+    pub ice: bool,
+
     /// How SIP travels, where the URI does not say
     #[arg(long, value_name = "NAME")]
     pub transport: Option<Transport>,
@@ -407,6 +411,7 @@ mod tests {
         );
         assert_eq!(parse(&["--secure=sdes"]).unwrap().secure, Some(Keys::Sdes));
         assert_eq!(parse(&["--secure=dtls"]).unwrap().secure, Some(Keys::Dtls));
+        assert!(parse(&["--secure=dtls", "--ice"]).unwrap().ice);
         assert_eq!(parse(&[]).unwrap().secure, None);
     }
 
@@ -426,6 +431,7 @@ mod tests {
                 "invalid value 'sctp' for '--transport <NAME>' [possible values: udp, tcp]",
             ),
             (&["--secure=zrtp"], "invalid value 'zrtp'"),
+            (&["--ice"], "--secure"),
             (&["--username", "bob"], "--password <TEXT>"),
             (&["--fro"], "unexpected argument '--fro' found"),
             (&["--from", "me"], "invalid value 'me' for '--from <URI>'"),

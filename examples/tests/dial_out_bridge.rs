@@ -51,6 +51,7 @@ const BAD: &[(&[&str], &str)] = &[
         "[possible values: opus, g722, pcmu, pcma]",
     ),
     (&["--secure=zrtp"], "[possible values: sdes, dtls]"),
+    (&["--secure", "--ice"], "--ice goes with --secure=dtls"),
     (&["--duration", "0"], "must be longer than 0"),
     (
         &["--sip-uri", "sip:bob@127.0.0.1", "--duration", "0s"],

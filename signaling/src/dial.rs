@@ -24,6 +24,19 @@ pub enum Secure {
     Dtls,
 }
 
+/// Whether ICE finds the way of a call's sound (RFC 8445).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Ice {
+    /// Never: sound goes where SDP says.
+    #[default]
+    Off,
+    /// When the phone has it, too. It is offered with [`Secure::Dtls`], and answered with any encryption or none.
+    Allow,
+    /// Always, or no call.
+    Require,
+}
+
 /// A phone to bring into a session.
 ///
 /// ```
@@ -50,6 +63,8 @@ pub struct DialRequest {
     pub account: Option<Account>,
     /// Encryption of the sound; default [`Secure::Off`].
     pub secure: Secure,
+    /// Whether ICE finds the way of the sound; default [`Ice::Off`]. It is offered with [`Secure::Dtls`] alone.
+    pub ice: Ice,
     /// The SRTP suites to offer, most preferred first; default `AES_CM_128_HMAC_SHA1_80` alone, which every phone that
     /// encrypts has (RFC 4568 6.2.1).
     pub suites: Vec<Suite>,
@@ -88,6 +103,7 @@ impl DialRequest {
             headers: Vec::new(),
             account: None,
             secure: Secure::Off,
+            ice: Ice::Off,
             suites: vec![Suite::AesCm128HmacSha1_80],
             early_media: false,
             ring_timeout: Duration::from_secs(180),
@@ -111,6 +127,12 @@ impl DialRequest {
     /// Answers digest challenges as this user.
     pub fn account(mut self, account: Account) -> Self {
         self.account = Some(account);
+        self
+    }
+
+    /// Sets whether ICE finds the way of the sound.
+    pub fn ice(mut self, ice: Ice) -> Self {
+        self.ice = ice;
         self
     }
 

@@ -74,7 +74,7 @@ pub mod net;
 mod random;
 pub mod session;
 
-pub use dial::{DialRequest, Secure};
+pub use dial::{DialRequest, Ice, Secure};
 pub use random::Random;
 pub use rtp_core::negotiate::Hold;
 pub use sip_core::CallId;

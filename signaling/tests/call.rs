@@ -4,12 +4,13 @@
 mod world;
 
 use media_mix::codec::Registry;
+use rtp_core::dtls::Certificate;
 use signaling::call::{CallError, CallEvent, CallState, EndReason, Side};
 use signaling::engine::RoomEvent;
-use signaling::{Hold, Secure};
+use signaling::{Hold, Ice, Secure};
 use sip_core::{EndKind, EndedBy, StatusCode};
 use std::time::Duration;
-use world::{World, heard};
+use world::{Side as Party, World, heard};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -261,6 +262,126 @@ fn a_phone_that_holds_for_eleven_minutes_is_still_there() {
     assert!(share > 0.98, "{share}");
     let (share, _) = heard(&mut world.phone.hears, 440.0);
     assert!(share > 0.98, "{share}");
+}
+
+/// A call whose keys come from DTLS and whose way ICE finds.
+fn with_a_way() -> World {
+    let mut world = World::new();
+    for side in [&mut world.ours, &mut world.phone] {
+        side.certificate = Some(Certificate::generate().unwrap());
+        side.ice = Ice::Allow;
+    }
+    let request = world.request().secure(Secure::Dtls).ice(Ice::Require);
+    world.dial(&request);
+    world.run(2 * SECOND);
+    world
+}
+
+fn has_way(side: &Party) -> bool {
+    let call = side.call.as_ref().unwrap().id();
+    side.room.call_report(call).unwrap().pair.is_some()
+}
+
+fn assert_heard(world: &mut World) {
+    let (share, _) = heard(&mut world.phone.hears, 440.0);
+    assert!(share > 0.9, "the phone hears us: {share}");
+    let (share, _) = heard(&mut world.ours.hears, 1020.0);
+    assert!(share > 0.9, "we hear the phone: {share}");
+}
+
+fn ufrags(side: &Party) -> Vec<String> {
+    let streams = side.events.iter().filter_map(|event| match event {
+        CallEvent::Media(Some(stream)) => stream.ice.as_ref(),
+        _ => None,
+    });
+    streams.map(|ice| ice.local.ufrag.clone()).collect()
+}
+
+#[test]
+fn without_an_answer_for_half_a_minute_nothing_is_sent_and_then_the_call_is_given_up() {
+    let mut world = with_a_way();
+    assert!(has_way(&world.ours) && has_way(&world.phone));
+    assert_heard(&mut world);
+    world.sound = false;
+    world.run(26 * SECOND);
+    assert!(has_way(&world.ours), "a network may come back");
+    world.run(5 * SECOND);
+    assert!(!has_way(&world.ours));
+    let sent = world.ours.sent;
+    assert!(sent > 1000);
+    let told = |world: &World| {
+        let events = world.ours.room_events.iter();
+        events
+            .filter(|event| matches!(event, RoomEvent::Unreachable { .. }))
+            .count()
+    };
+    assert_eq!(told(&world), 0);
+    world.run(31 * SECOND);
+    assert_eq!(world.ours.sent, sent, "no consent, no packet");
+    assert_eq!(told(&world), 1);
+    let now = world.now;
+    world
+        .ours
+        .command(|call, endpoint| call.unreachable(now, endpoint))
+        .unwrap();
+    world.settle();
+    assert_eq!(
+        end_of(&world.ours.events).reason,
+        Some(EndReason::Unreachable)
+    );
+}
+
+#[test]
+fn a_lost_way_is_found_again_by_a_restart_from_either_side() {
+    for ours in [true, false] {
+        let mut world = with_a_way();
+        world.sound = false;
+        world.run(35 * SECOND);
+        assert!(!has_way(&world.ours) && !has_way(&world.phone));
+        world.sound = true;
+        let now = world.now;
+        let side = if ours {
+            &mut world.ours
+        } else {
+            &mut world.phone
+        };
+        side.command(|call, endpoint| call.restart_ice(now, endpoint))
+            .unwrap();
+        world.settle();
+        world.run(2 * SECOND);
+        assert!(has_way(&world.ours) && has_way(&world.phone));
+        assert_heard(&mut world);
+        for side in [&world.ours, &world.phone] {
+            let ufrags = ufrags(side);
+            assert_eq!(ufrags.len(), 2);
+            assert_ne!(ufrags[0], ufrags[1], "other credentials");
+        }
+        // The handshake is that of before: its certificates are.
+        let call = world.ours.call().id();
+        assert!(world.ours.room.call_report(call).unwrap().suite.is_some());
+    }
+}
+
+#[test]
+fn a_stranger_is_not_heard_where_ice_knows_the_way() {
+    let mut world = with_a_way();
+    let call = world.phone.call().id();
+    let before = world.phone.room.call_report(call).unwrap().path.unwrap();
+    let from = std::net::SocketAddr::from(([198, 51, 100, 66], 4000));
+    for n in 0..100u8 {
+        let mut rtp = vec![0x80, 111, 0, n];
+        rtp.resize(172, n);
+        let path = rtp_core::transport::Path::rtp(from);
+        world.phone.room.receive(world.now, call, path, &mut rtp);
+        let mut hello = vec![22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 20];
+        hello.resize(33, 1);
+        world.phone.room.receive(world.now, call, path, &mut hello);
+    }
+    let after = world.phone.room.call_report(call).unwrap().path.unwrap();
+    assert_eq!(after.packets_received, before.packets_received);
+    assert_eq!(after.dropped, before.dropped, "the path never saw it");
+    world.run(SECOND);
+    assert_heard(&mut world);
 }
 
 #[test]

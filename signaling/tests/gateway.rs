@@ -7,7 +7,7 @@ use signaling::call::Side;
 use signaling::engine::{PcmReader, Voice};
 use signaling::net::{Event, Gateway, GatewayConfig};
 use signaling::session::{Join, SessionOptions};
-use signaling::{DialRequest, Hold, Random, Secure};
+use signaling::{DialRequest, Hold, Ice, Random, Secure};
 use sip_core::header::NameAddr;
 use sip_core::{DigestPolicy, EndKind, StatusCode, Uninvited, auth::Account};
 use std::time::Duration;
@@ -110,7 +110,7 @@ async fn until_silent(ours: &mut Gateway, phone: &mut Gateway, reader: &mut PcmR
     );
 }
 
-async fn call(transport: &str, secure: Secure, codec: &str) {
+async fn call(transport: &str, secure: Secure, ice: Ice, codec: &str) {
     let mut ours = Gateway::bind(config()).await.unwrap();
     let mut settings = config();
     settings.uninvited = Uninvited::Accept;
@@ -136,7 +136,8 @@ async fn call(transport: &str, secure: Secure, codec: &str) {
     let mut request = request(&phone, transport)
         .account(Account::with_password("desk", "secret"))
         .header("X-Room", "7")
-        .secure(secure);
+        .secure(secure)
+        .ice(ice);
     request.codecs = Some(vec![codec.to_owned()]);
     let call = ours.dial(session, &request).unwrap();
 
@@ -172,6 +173,7 @@ async fn call(transport: &str, secure: Secure, codec: &str) {
     let info = ours.call(call).unwrap();
     assert_eq!(info.suite.is_some(), secure != Secure::Off);
     assert_eq!(info.dtls, secure == Secure::Dtls);
+    assert_eq!(info.pair.is_some(), ice == Ice::Require);
     assert!(info.codec.eq_ignore_ascii_case(codec));
     assert!(info.mos().unwrap() > 3.5, "{info:?}");
 
@@ -226,17 +228,60 @@ async fn call(transport: &str, secure: Secure, codec: &str) {
 
 #[tokio::test]
 async fn a_call_over_udp_in_the_clear() {
-    call("udp", Secure::Off, "PCMU").await;
+    call("udp", Secure::Off, Ice::Off, "PCMU").await;
 }
 
 #[tokio::test]
 async fn a_call_over_tcp_encrypted_with_opus() {
-    call("tcp", Secure::Require, "opus").await;
+    // Without DTLS it is not offered; who allows it is not hurt.
+    call("tcp", Secure::Require, Ice::Allow, "opus").await;
 }
 
 #[tokio::test]
 async fn a_call_keyed_by_dtls() {
-    call("udp", Secure::Dtls, "G722").await;
+    call("udp", Secure::Dtls, Ice::Off, "G722").await;
+}
+
+#[tokio::test]
+async fn a_call_whose_way_ice_finds() {
+    call("tcp", Secure::Dtls, Ice::Require, "opus").await;
+}
+
+#[tokio::test]
+async fn a_phone_without_ice_is_left_where_ice_is_required() {
+    let mut ours = Gateway::bind(config()).await.unwrap();
+    let mut settings = config();
+    settings.uninvited = Uninvited::Accept;
+    settings.ice = Ice::Off;
+    let mut phone = Gateway::bind(settings).await.unwrap();
+    let session = ours
+        .open_session("room", SessionOptions::default())
+        .unwrap();
+    let home = phone
+        .open_session("home", SessionOptions::default())
+        .unwrap();
+    let request = request(&phone, "udp")
+        .secure(Secure::Dtls)
+        .ice(Ice::Require);
+    ours.dial(session, &request).unwrap();
+    drive(
+        &mut ours,
+        &mut phone,
+        |is_ours, gateway, event| match event {
+            Event::Incoming { call, .. } => {
+                gateway
+                    .answer(call, home, Join::new(Role::Publisher))
+                    .unwrap();
+                false
+            }
+            Event::Ended { end, .. } if is_ours => {
+                assert!(end.to_string().contains("without ICE"), "{end}");
+                true
+            }
+            _ => false,
+        },
+    )
+    .await;
 }
 
 /// From the first packet on: what is to be encrypted waits for its keys.

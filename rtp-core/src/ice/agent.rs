@@ -151,7 +151,20 @@ impl Agent {
     /// An agent without candidates. `random` must be cryptographic: what a stranger can guess, a stranger can answer.
     #[must_use]
     pub fn new(now: Instant, config: Config, mut random: Random) -> Agent {
-        let ours = credentials(&config, &mut random);
+        let ours = IceDescription::draw(&mut random);
+        Agent::with_credentials(now, config, &ours, random)
+    }
+
+    /// The same with credentials that were told the peer before, as the exchange of descriptions may be over by now; its
+    /// candidates are not taken.
+    #[must_use]
+    pub fn with_credentials(
+        now: Instant,
+        config: Config,
+        ours: &IceDescription,
+        mut random: Random,
+    ) -> Agent {
+        let ours = IceDescription::new(&ours.ufrag, ours.pwd());
         let mut checks = is::IceAgent::with_hmac(creds(&ours.ufrag, ours.pwd()), &Hmac);
         let mut tie_breaker = [0; 8];
         random(&mut tie_breaker);
@@ -190,6 +203,9 @@ impl Agent {
     pub fn description(&self) -> IceDescription {
         let mut ours = self.ours.clone();
         ours.candidates = self.locals.iter().map(|local| local.told.clone()).collect();
+        ours.lite = self.config.lite;
+        ours.trickle = self.config.trickle;
+        ours.complete = self.gathered;
         ours
     }
 
@@ -375,8 +391,14 @@ impl Agent {
     /// Begins anew with other credentials (RFC 8445 §9), which [`Agent::description`] has; the peer's are awaited. Media goes
     /// on where it went until another pair is selected, or consent runs out.
     pub fn restart(&mut self, now: Instant) {
+        let ours = IceDescription::draw(&mut self.random);
+        self.restart_with(now, &ours);
+    }
+
+    /// The same with credentials that were told the peer before.
+    pub fn restart_with(&mut self, now: Instant, ours: &IceDescription) {
         let now = self.advance(now);
-        self.ours = credentials(&self.config, &mut self.random);
+        self.ours = IceDescription::new(&ours.ufrag, ours.pwd());
         self.theirs = None;
         self.flush();
         self.settle(now);
@@ -537,6 +559,16 @@ impl Agent {
     #[must_use]
     pub fn selected(&self) -> Option<Pair> {
         self.selected
+    }
+
+    /// Whether the peer has shown on this way that it is there and may be sent to, selected or not: what else arrives from
+    /// there may be the peer's, and from elsewhere it is a stranger's.
+    #[must_use]
+    pub fn knows(&self, pair: Pair) -> bool {
+        let verified = self.consent.verified(pair);
+        verified
+            .is_some_and(|at| self.now.saturating_duration_since(at) < self.config.consent_timeout)
+            && !self.consent.is_lost(pair)
     }
 
     /// How far it is.
@@ -756,19 +788,4 @@ fn creds(ufrag: &str, pwd: &str) -> is::IceCreds {
         ufrag: ufrag.to_owned(),
         pass: pwd.to_owned(),
     }
-}
-
-/// A user name of 48 random bits and a password of 144, where RFC 8445 §5.3 asks for 24 and 128.
-fn credentials(config: &Config, random: &mut Random) -> IceDescription {
-    let mut draw = |length: usize| {
-        let mut bytes = vec![0; length];
-        random(&mut bytes);
-        let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        let letter = |byte: &u8| char::from(letters[usize::from(byte & 63)]);
-        bytes.iter().map(letter).collect::<String>()
-    };
-    let mut ours = IceDescription::new(&draw(8), &draw(24));
-    ours.lite = config.lite;
-    ours.trickle = config.trickle;
-    ours
 }

@@ -121,6 +121,9 @@ impl Negotiation {
         if offered.mux == RtcpMux::Require && !mux {
             return Err(PeerIncompatible::RtcpMux { line: index }.into());
         }
+        if self.capabilities.ice_required && !(offered.ice.is_some() && remote.ice.is_some()) {
+            return Err(PeerIncompatible::Ice { line: index }.into());
+        }
         let payloads = stream_payloads(&matched, &line.bindings);
         line.closed_by_peer = false;
         line.current = payloads.send.as_ref().map(|send| send.codec.clone());

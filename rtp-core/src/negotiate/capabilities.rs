@@ -40,8 +40,10 @@ pub struct Capabilities {
     /// SRTP keyed by DTLS.
     pub dtls: Dtls,
     /// ICE for the stream of the same index; a stream without an entry does without. It is offered with
-    /// DTLS, and answered when the peer offers it.
+    /// DTLS, and answered when the peer offers it with rtcp-mux: there is one component.
     pub ice: Vec<IceDescription>,
+    /// Whether audio without ICE is refused; false by default.
+    pub ice_required: bool,
     /// Which track of which media stream the stream of the same index carries (`a=msid`, RFC 8830): what a browser
     /// groups tracks by, and what tells the two voices of a bridge apart. Said with DTLS; a stream without an entry
     /// says nothing. Empty by default.
@@ -76,6 +78,7 @@ impl Capabilities {
             sdes: Sdes::default(),
             dtls: Dtls::default(),
             ice: Vec::new(),
+            ice_required: false,
             msid: Vec::new(),
             extensions: Vec::new(),
             feedback: Vec::new(),

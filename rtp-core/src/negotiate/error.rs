@@ -149,6 +149,12 @@ pub enum PeerIncompatible {
         /// The line.
         line: usize,
     },
+    /// The answer has no ICE, which [`Capabilities::ice_required`](super::Capabilities::ice_required) demands.
+    #[error("m= line {line} is without ICE, which is required here")]
+    Ice {
+        /// The line.
+        line: usize,
+    },
 }
 
 /// Why a line is refused with port 0.
@@ -191,6 +197,9 @@ pub enum Refusal {
     /// The line is for rtcp-mux only (RFC 8858), which is off here.
     #[error("it is for rtcp-mux only, which is off here")]
     RtcpMuxOff,
+    /// The line is without ICE, which is required here.
+    #[error("it is without ICE, which is required here")]
+    IceRequired,
     /// The peer refused it.
     #[error("the peer refused it")]
     ByPeer,

@@ -19,6 +19,8 @@ pub struct IceDescription {
     pub lite: bool,
     /// Whether candidates may follow after this description (RFC 8840).
     pub trickle: bool,
+    /// Whether these candidates are all there will be (`a=end-of-candidates`, RFC 8840 §4.3).
+    pub complete: bool,
 }
 
 impl IceDescription {
@@ -32,6 +34,34 @@ impl IceDescription {
             candidates: Vec::new(),
             lite: false,
             trickle: false,
+            complete: false,
+        }
+    }
+
+    /// Fresh credentials without candidates, from a cryptographic generator: a name of 48 random bits and a password of
+    /// 144, where RFC 8445 §5.3 asks for 24 and 128.
+    #[must_use]
+    pub fn draw(random: &mut dyn FnMut(&mut [u8])) -> IceDescription {
+        let mut draw = |length: usize| {
+            let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+            let mut bytes = Zeroizing::new(vec![0; length]);
+            random(&mut bytes);
+            let letter = |byte: &u8| char::from(letters[usize::from(byte & 63)]);
+            bytes.iter().map(letter).collect::<String>()
+        };
+        let (ufrag, pwd) = (draw(8), Zeroizing::new(draw(24)));
+        IceDescription::new(&ufrag, &pwd)
+    }
+
+    /// The same with fresh credentials: ICE starts again (RFC 8839 §4.4.1.1.1).
+    #[must_use]
+    pub fn renewed(&self, random: &mut dyn FnMut(&mut [u8])) -> IceDescription {
+        IceDescription {
+            candidates: self.candidates.clone(),
+            lite: self.lite,
+            trickle: self.trickle,
+            complete: self.complete,
+            ..IceDescription::draw(random)
         }
     }
 
@@ -67,6 +97,7 @@ impl IceDescription {
             candidates: attributes.typed("candidate").take(MAX_CANDIDATES).collect(),
             lite: description.attributes.has("ice-lite"),
             trickle: options(attributes) || options(&description.attributes),
+            complete: attributes.has("end-of-candidates"),
             ..IceDescription::new(ufrag, pwd)
         })
     }
@@ -77,12 +108,15 @@ impl IceDescription {
             Attribute::new("ice-ufrag", self.ufrag.as_str()),
             Attribute::new("ice-pwd", self.pwd()),
         ];
-        if self.trickle {
-            attributes.push(Attribute::new("ice-options", "trickle"));
-        }
+        // `ice2`: what RFC 8445 changed is known here (RFC 8839 §5.6).
+        let options = if self.trickle { "ice2 trickle" } else { "ice2" };
+        attributes.push(Attribute::new("ice-options", options));
         let candidates = self.candidates.iter();
         attributes
             .extend(candidates.map(|candidate| Attribute::new("candidate", candidate.to_string())));
+        if self.complete {
+            attributes.push(Attribute::flag("end-of-candidates"));
+        }
         attributes
     }
 }

@@ -72,6 +72,11 @@ impl Answering<'_> {
         let Some(send) = payloads.send else {
             return Ok(Err(Refusal::NoCommonCodec));
         };
+        if self.capabilities.ice_required
+            && !(mux && remote.ice.is_some() && self.capabilities.ice.get(stream).is_some())
+        {
+            return Ok(Err(Refusal::IceRequired));
+        }
         // From here on the line is ours.
         line.current = Some(send.codec.clone());
         line.stream = Some(stream);
@@ -80,7 +85,7 @@ impl Answering<'_> {
         let (srtp, dtls, mut transport) = protect(chosen, line, self.capabilities, self.keys);
         line.dtls.clone_from(&dtls);
         let ice = match (self.capabilities.ice.get(stream), remote.ice.clone()) {
-            (Some(local), Some(theirs)) => Some(IceAgreed::new(local, theirs, line, false)),
+            (Some(local), Some(theirs)) if mux => Some(IceAgreed::new(local, theirs, line, false)),
             _ => {
                 line.ice = None;
                 None

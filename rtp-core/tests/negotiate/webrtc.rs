@@ -95,6 +95,45 @@ fn a_browser_is_answered_with_what_it_needs() {
 }
 
 #[test]
+fn ice_is_said_whole_and_may_be_required() {
+    let mut can = able(1, DtlsPolicy::Require);
+    can.ice[0].complete = true;
+    can.ice_required = true;
+    let mut ours = side(1, can.clone());
+    let offer = ours.offer().unwrap();
+    let text = lines(offer.description());
+    for line in ["a=ice-options:ice2", "a=end-of-candidates"] {
+        assert!(text.contains(&line.to_owned()), "{line} in {text:#?}");
+    }
+    let mut callee = webrtc(2, DtlsPolicy::Allow);
+    let (_, theirs) = exchange(&offer, &mut ours, &mut callee).unwrap();
+    assert!(theirs.ice.unwrap().remote.complete);
+
+    // Who knows nothing of it is refused, both ways.
+    let mut plain = able(2, DtlsPolicy::Require);
+    plain.ice.clear();
+    let mut ours = side(1, can.clone());
+    let offer = ours.offer().unwrap();
+    let refused = exchange(&offer, &mut ours, &mut side(2, plain.clone()));
+    assert!(
+        matches!(
+            refused,
+            Err(NegotiationError::PeerIncompatible(PeerIncompatible::Ice {
+                line: 0
+            }))
+        ),
+        "{refused:?}"
+    );
+    let offer = side(2, plain).offer().unwrap();
+    let text = String::from_utf8(offer.to_bytes().to_vec()).unwrap();
+    let refused = answer(&mut side(1, can), &text);
+    assert!(
+        format!("{refused:?}").contains("IceRequired"),
+        "{refused:?}"
+    );
+}
+
+#[test]
 fn tracks_are_named_both_ways_where_dtls_is() {
     let can = |host, policy| {
         let mut can = able(host, policy);

@@ -1,10 +1,13 @@
 //! From the codecs that the mixer has to what SDP offers: one list, copied once.
 
-use crate::dial::Secure;
+use crate::dial::{Ice, Secure};
+use crate::random::Random;
 use media_mix::codec::Registry;
+use rtp_core::ice::{self, Agent};
 use rtp_core::negotiate::{Capabilities, Codec, Dtls, DtlsPolicy, LocalAddress, Sdes, SdesPolicy};
 use rtp_core::sdp::Fingerprint;
 use rtp_core::srtp::Suite;
+use std::time::Instant;
 
 /// What a call can do: the registry's codecs in its order, at `local`, encrypted as `secure` says, with these suites in
 /// their order. DTLS needs the fingerprint of the certificate that will be shown.
@@ -44,6 +47,32 @@ pub fn capabilities(
         };
         capabilities.dtls = Dtls::new(policy, fingerprint);
     }
+    capabilities
+}
+
+/// Adds what ICE needs to `capabilities`: credentials, and the address where RTP is received as the one candidate.
+pub fn with_ice(
+    now: Instant,
+    mut capabilities: Capabilities,
+    policy: Ice,
+    random: &Random,
+) -> Capabilities {
+    if policy == Ice::Off {
+        return capabilities;
+    }
+    capabilities.ice = capabilities
+        .streams
+        .iter()
+        .map(|stream| {
+            // Only its description is of use: the leg that gets the packets has its own, with these credentials.
+            let mut agent = Agent::new(now, ice::Config::default(), random.boxed());
+            // Without an address that others can reach there are credentials alone, and the phone's checks.
+            let _ = agent.add_host(now, stream.rtp);
+            agent.finish_gathering(now);
+            agent.description()
+        })
+        .collect();
+    capabilities.ice_required = policy == Ice::Require;
     capabilities
 }
 

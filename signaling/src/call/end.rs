@@ -15,6 +15,8 @@ pub enum EndReason {
     MediaTimeout,
     /// The handshake that was to give the sound its keys failed.
     Unsecured(DtlsError),
+    /// ICE found no way to the phone, or lost it for good.
+    Unreachable,
     /// The phone answered without SDP.
     NoAnswer,
     /// The phone's SDP does not answer our offer.
@@ -28,6 +30,7 @@ impl EndReason {
             Self::MaxDuration => (31, "Maximum call duration reached"),
             Self::MediaTimeout => (31, "Media timeout"),
             Self::Unsecured(_) => (31, "Media not secured"),
+            Self::Unreachable => (31, "No way for the media"),
             Self::NoAnswer | Self::BadAnswer(_) => (88, "Incompatible media"),
         };
         format!("Q.850;cause={cause};text=\"{text}\"")
@@ -40,6 +43,7 @@ impl fmt::Display for EndReason {
             Self::MaxDuration => f.write_str("the longest duration was reached"),
             Self::MediaTimeout => f.write_str("the phone sent no sound for too long"),
             Self::Unsecured(error) => write!(f, "the sound cannot be encrypted: {error}"),
+            Self::Unreachable => f.write_str("no packet finds its way to the phone and back"),
             Self::NoAnswer => f.write_str("the phone answered without a session description"),
             Self::BadAnswer(error) => write!(f, "the phone's answer cannot be used: {error}"),
         }

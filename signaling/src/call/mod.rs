@@ -9,7 +9,7 @@
 mod capabilities;
 mod end;
 
-pub use capabilities::capabilities;
+pub use capabilities::{capabilities, with_ice};
 pub use end::{CallEnd, EndReason};
 
 use crate::dial::DialRequest;
@@ -112,6 +112,8 @@ pub enum CallError {
 enum Change {
     Hold(Hold),
     Resume,
+    /// Other ICE credentials are offered.
+    Way,
 }
 
 /// One call, in either direction.
@@ -365,6 +367,15 @@ impl Call {
         self.change(now, endpoint, Change::Resume, 0)
     }
 
+    /// Lets ICE begin anew, with other credentials and a re-INVITE: for a way that was lost, or a network that changed.
+    /// Sound goes on where it went meanwhile. Without ICE it is a re-INVITE that changes nothing.
+    ///
+    /// # Errors
+    /// When it is not up, or a change is under way.
+    pub fn restart_ice(&mut self, now: Instant, endpoint: &mut Endpoint) -> Result<(), CallError> {
+        self.change(now, endpoint, Change::Way, 0)
+    }
+
     /// Hangs up: CANCEL or BYE, whichever fits.
     ///
     /// # Errors
@@ -392,6 +403,14 @@ impl Call {
         error: DtlsError,
     ) -> Result<(), CallError> {
         self.leave(now, endpoint, Some(EndReason::Unsecured(error)))
+    }
+
+    /// Hangs up because no packet finds its way.
+    ///
+    /// # Errors
+    /// When the call is over.
+    pub fn unreachable(&mut self, now: Instant, endpoint: &mut Endpoint) -> Result<(), CallError> {
+        self.leave(now, endpoint, Some(EndReason::Unreachable))
     }
 
     /// Takes an event of the endpoint that names this call.
@@ -557,6 +576,7 @@ impl Call {
             return;
         };
         let answer = read_offer(&mut self.negotiation, body).and_then(|offer| {
+            self.answer_restart(&offer);
             self.negotiation
                 .answer(offer)
                 .map_err(|error| status_of(&error))
@@ -571,6 +591,23 @@ impl Call {
                 let _ = handle.refuse(now, status);
             }
         }
+    }
+
+    /// A phone that begins ICE anew gets new credentials (RFC 8839 4.4.1.1.1).
+    fn answer_restart(&mut self, offer: &ReceivedOffer) {
+        let mut lines = 0..offer.description().media.len();
+        if lines.any(|line| offer.restarts_ice(&self.negotiation, line)) {
+            self.renew_ice();
+        }
+    }
+
+    fn renew_ice(&mut self) {
+        let mut can = self.negotiation.capabilities().clone();
+        let mut random = self.random.boxed();
+        for ice in &mut can.ice {
+            *ice = ice.renewed(&mut random);
+        }
+        self.negotiation.set_capabilities(can);
     }
 
     fn change(
@@ -590,6 +627,10 @@ impl Call {
         let offer = match change {
             Change::Hold(how) => self.negotiation.offer_hold(how)?,
             Change::Resume => self.negotiation.offer_resume()?,
+            Change::Way => {
+                self.renew_ice();
+                self.negotiation.offer()?
+            }
         };
         handle.reinvite(now, Body::sdp(offer.to_bytes()))?;
         self.offer = Some(offer);

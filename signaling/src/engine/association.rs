@@ -16,6 +16,8 @@ pub(super) struct Association {
     peer: DtlsPeer,
     component: Component,
     to: SocketAddr,
+    /// ICE says where it answers, and who is listened to.
+    is_led: bool,
     keys: Option<Keys>,
 }
 
@@ -26,6 +28,7 @@ impl Association {
         peer: &DtlsPeer,
         component: Component,
         to: SocketAddr,
+        is_led: bool,
     ) -> Result<Self, DtlsError> {
         let role = Role::of(peer.setup).unwrap_or(Role::Server);
         let mut handshake = Handshake::new(now, certificate, role, HandshakeConfig::default())?;
@@ -35,6 +38,7 @@ impl Association {
             peer: peer.clone(),
             component,
             to,
+            is_led,
             keys: None,
         })
     }
@@ -51,12 +55,12 @@ impl Association {
         now: Instant,
         certificate: &Certificate,
         peer: &DtlsPeer,
-        (component, to): (Component, SocketAddr),
+        (component, to, is_led): (Component, SocketAddr, bool),
     ) -> Result<(), DtlsError> {
         match place.as_mut().filter(|known| known.is_with(peer)) {
             Some(known) => known.redirect(to),
             None => {
-                let begun = Association::start(now, certificate, peer, component, to)?;
+                let begun = Association::start(now, certificate, peer, component, to, is_led)?;
                 early.hand_to(now, place.insert(begun));
             }
         }
@@ -64,8 +68,8 @@ impl Association {
     }
 
     /// The peer's description names another address; whoever answers from there must still hold the same certificate.
-    fn redirect(&mut self, to: SocketAddr) {
-        if self.to.ip() != to.ip() {
+    pub(super) fn redirect(&mut self, to: SocketAddr) {
+        if self.is_led || self.to.ip() != to.ip() {
             self.to = to;
         }
     }
@@ -75,9 +79,11 @@ impl Association {
     }
 
     /// Takes a datagram. Only the address of the description is listened to, at any port: strangers cannot disturb the
-    /// handshake, and a NAT may have chosen the port.
+    /// handshake, and a NAT may have chosen the port. With ICE the leg has asked whether the peer was proved to be there.
     pub(super) fn receive(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
-        if from.ip() == self.to.ip() {
+        if self.is_led {
+            self.handshake.receive(now, datagram);
+        } else if from.ip() == self.to.ip() {
             self.to = from;
             self.handshake.receive(now, datagram);
         }
@@ -110,8 +116,8 @@ impl Association {
     }
 }
 
-/// Datagrams that came before the peer's description said whose they are: an answer may be overtaken by the handshake
-/// that it announces.
+/// Datagrams that came before the peer's description, or ICE, said whose they are: an answer may be overtaken by the
+/// handshake that it announces.
 #[derive(Default)]
 pub(super) struct Early(Vec<(SocketAddr, Vec<u8>)>);
 
@@ -124,7 +130,9 @@ impl Early {
 
     fn hand_to(&mut self, now: Instant, association: &mut Association) {
         for (from, datagram) in self.0.drain(..) {
-            association.receive(now, from, &datagram);
+            if !association.is_led || from == association.to {
+                association.receive(now, from, &datagram);
+            }
         }
     }
 }

@@ -13,6 +13,7 @@ mod leg;
 mod room;
 mod tap;
 mod voice;
+mod way;
 
 #[cfg(feature = "net")]
 pub(crate) mod thread;

@@ -75,6 +75,11 @@ pub enum RoomEvent {
         /// Why.
         error: DtlsError,
     },
+    /// ICE has found no way to the phone, or the phone has withdrawn its consent for good: nothing is sent.
+    Unreachable {
+        /// Which call.
+        call: CallId,
+    },
 }
 
 /// Somebody who voice the application makes.
@@ -360,6 +365,10 @@ impl Room {
                 let event = RoomEvent::Unsecured { call: id, error };
                 push(&mut self.events, &mut self.dropped, event);
             }
+            if leg.poll_unreachable() {
+                let event = RoomEvent::Unreachable { call: id };
+                push(&mut self.events, &mut self.dropped, event);
+            }
         }
         answers
     }
@@ -401,6 +410,10 @@ impl Room {
                     &mut self.dropped,
                     RoomEvent::Unsecured { call: *id, error },
                 );
+            }
+            if leg.poll_unreachable() {
+                let event = RoomEvent::Unreachable { call: *id };
+                push(&mut self.events, &mut self.dropped, event);
             }
             while let Some(event) = leg.poll_event() {
                 let event = match event {

@@ -3,7 +3,7 @@
 use super::listen::local_address;
 use super::trace::CallSpan;
 use super::{CallInfo, Gateway, GatewayError, SessionId};
-use crate::call::{Call, CallError, Side, capabilities};
+use crate::call::{Call, CallError, Side, capabilities, with_ice};
 use crate::dial::DialRequest;
 use crate::engine::thread::{Command, RoomKey};
 use crate::engine::{LegConfig, LegReport, PcmReader, Who, tap};
@@ -66,6 +66,7 @@ impl Gateway {
             &request.suites,
             fingerprint,
         );
+        let can = with_ice(now, can, request.ice, &self.random);
         let span = CallSpan::outgoing(open.session.id(), &request.uri);
         let (endpoint, random) = (self.driver.endpoint(), self.random.clone());
         let dialled = span.enter(|| Call::dial(now, endpoint, request, can, random));
@@ -186,6 +187,16 @@ impl Gateway {
     pub fn resume(&mut self, call: CallId) -> Result<(), GatewayError> {
         self.with_call(call, |call, now, driver| {
             call.resume(now, driver.endpoint())
+        })
+    }
+
+    /// Lets ICE begin anew, with other credentials and a re-INVITE. Sound goes on where it went meanwhile.
+    ///
+    /// # Errors
+    /// When it is not up, or another change is under way.
+    pub fn restart_ice(&mut self, call: CallId) -> Result<(), GatewayError> {
+        self.with_call(call, |call, now, driver| {
+            call.restart_ice(now, driver.endpoint())
         })
     }
 
@@ -371,6 +382,7 @@ pub(super) fn info(entry: &Entry, now: Instant) -> CallInfo {
             None => entry.report.as_ref().and_then(|report| report.suite),
         },
         dtls: stream.is_some_and(|stream| stream.dtls.is_some()),
+        pair: entry.report.as_ref().and_then(|report| report.pair),
         codec: stream
             .map(|stream| stream.send.codec.name.clone())
             .unwrap_or_default(),

@@ -1,6 +1,6 @@
 //! What a gateway is told once.
 
-use crate::dial::Secure;
+use crate::dial::{Ice, Secure};
 use crate::random::Random;
 use media_mix::codec::Registry;
 use rtp_core::dtls::Certificate;
@@ -24,6 +24,8 @@ pub struct GatewayConfig {
     pub registry: Registry,
     /// Encryption of the sound of calls that come in; default [`Secure::Allow`].
     pub secure: Secure,
+    /// Whether ICE finds the way of the sound of calls that come in; default [`Ice::Allow`].
+    pub ice: Ice,
     /// The SRTP suites that calls which come in may use, most preferred first; default [`Suite::ALL`].
     pub suites: Vec<Suite>,
     /// What DTLS handshakes show; default none: [`Gateway::bind`](super::Gateway::bind) makes one.
@@ -54,6 +56,7 @@ impl GatewayConfig {
             rtp_ports: 10_000..=20_000,
             registry: Registry::default(),
             secure: Secure::Allow,
+            ice: Ice::Allow,
             suites: Suite::ALL.to_vec(),
             certificate: None,
             uninvited: Uninvited::Forbid,

@@ -5,6 +5,7 @@ use crate::call::{CallEnd, CallState, Side};
 use crate::capture::{Captured, Carrier};
 use crate::engine::{LegReport, RoomError};
 use crate::session::SessionEvent;
+use rtp_core::ice::Pair;
 use rtp_core::quality::{self, CodecImpairment, Conditions};
 use rtp_core::srtp::Suite;
 use sip_core::{CallId, Message, StatusCode};
@@ -150,6 +151,8 @@ pub struct CallInfo {
     pub suite: Option<Suite>,
     /// Whether its keys come from a DTLS handshake.
     pub dtls: bool,
+    /// The way that ICE has found for its sound; `None` without ICE, and until then.
+    pub pair: Option<Pair>,
     /// The SDP name of the codec that is agreed on; empty before.
     pub codec: String,
     /// Whether we hold it.

@@ -70,6 +70,7 @@ fn kind(end: &CallEnd) -> &'static str {
         (Some(EndReason::MediaTimeout), _) => "media_timeout",
         (Some(EndReason::MaxDuration), _) => "max_duration",
         (Some(EndReason::Unsecured(_)), _) => "unsecured",
+        (Some(EndReason::Unreachable), _) => "unreachable_media",
         (Some(EndReason::NoAnswer | EndReason::BadAnswer(_)), _) => "media_unusable",
         (None, EndKind::HungUp) => "hung_up",
         (None, EndKind::Cancelled) => "cancelled",

@@ -4,7 +4,7 @@ use super::calls::{Entry, info};
 use super::listen::local_address;
 use super::trace::CallSpan;
 use super::{CapturedPacket, Event, Gateway};
-use crate::call::{Call, CallEvent, capabilities};
+use crate::call::{Call, CallEvent, capabilities, with_ice};
 use crate::capture::Carrier;
 use crate::dial::DialRequest;
 use crate::engine::RoomEvent;
@@ -104,6 +104,7 @@ impl Gateway {
             &self.suites,
             Some(self.certificate.fingerprint()),
         );
+        let can = with_ice(now, can, self.ice, &self.random);
         let random = self.random.clone();
         let Some(call) = Call::incoming(now, self.driver.endpoint(), id, offer, can, random) else {
             self.ports.release(now, sockets);
@@ -169,6 +170,11 @@ impl Gateway {
             EngineEvent::Room(RoomEvent::Unsecured { call, error }) => {
                 let _ = self.with_call(call, |call, now, driver| {
                     call.unsecured(now, driver.endpoint(), error)
+                });
+            }
+            EngineEvent::Room(RoomEvent::Unreachable { call }) => {
+                let _ = self.with_call(call, |call, now, driver| {
+                    call.unreachable(now, driver.endpoint())
                 });
             }
             EngineEvent::Room(_) => {}

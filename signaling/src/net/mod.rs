@@ -23,7 +23,7 @@ pub use event::{CallInfo, CapturedPacket, Event};
 pub use figures::Figures;
 pub use sessions::SessionId;
 
-use crate::dial::Secure;
+use crate::dial::{Ice, Secure};
 use crate::engine::Lateness;
 use crate::engine::thread::{Engine, RoomKey};
 use crate::random::Random;
@@ -54,6 +54,7 @@ pub struct Gateway {
     ports: PortAllocator,
     registry: Registry,
     secure: Secure,
+    ice: Ice,
     suites: Vec<Suite>,
     certificate: Certificate,
     random: Random,
@@ -119,6 +120,7 @@ impl Gateway {
             ports,
             registry: config.registry,
             secure: config.secure,
+            ice: config.ice,
             suites: config.suites,
             certificate,
             random: config.random,

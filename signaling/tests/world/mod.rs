@@ -3,13 +3,14 @@
 
 use media_mix::codec::Registry;
 use media_mix::{Rate, Tone};
+use rtp_core::dtls::Certificate;
 use rtp_core::rtcp;
 use rtp_core::srtp::Suite;
 use rtp_core::transport::{Component, PacketBuf, Path};
-use signaling::call::{Call, CallEvent, capabilities};
+use signaling::call::{Call, CallEvent, capabilities, with_ice};
 use signaling::engine::{LegConfig, PcmReader, Room, RoomEvent, Voice, Who};
 use signaling::session::{Join, ParticipantId, Session, SessionOptions};
-use signaling::{DialRequest, Random, Secure};
+use signaling::{DialRequest, Ice, Random, Secure};
 use sip_core::header::NameAddr;
 use sip_core::{Config, Endpoint, Epoch, Event, Flow, Input, Local, Transport};
 use std::net::SocketAddr;
@@ -47,6 +48,11 @@ pub(crate) struct Side {
     pub(crate) room_events: Vec<RoomEvent>,
     pub(crate) registry: Registry,
     pub(crate) secure: Secure,
+    pub(crate) ice: Ice,
+    /// What DTLS shows.
+    pub(crate) certificate: Option<Certificate>,
+    /// Packets that left, but for STUN.
+    pub(crate) sent: usize,
     /// Whether what comes in is answered at once.
     pub(crate) answers: bool,
     random: Random,
@@ -80,6 +86,9 @@ impl Side {
             room_events: Vec::new(),
             registry: Registry::default(),
             secure: Secure::Allow,
+            ice: Ice::Off,
+            certificate: None,
+            sent: 0,
             answers: true,
             random,
             epoch: rtcp::Epoch::new(now, wall),
@@ -108,8 +117,9 @@ impl Side {
                         self.rtp.into(),
                         self.secure,
                         Suite::ALL,
-                        None,
+                        self.certificate.as_ref().map(Certificate::fingerprint),
                     );
+                    let can = with_ice(now, can, self.ice, &self.random);
                     let random = self.random.clone();
                     self.call =
                         Call::incoming(now, &mut self.endpoint, call, offer.as_ref(), can, random);
@@ -134,6 +144,7 @@ impl Side {
                     let mut config =
                         LegConfig::new(self.registry.clone(), self.random.clone(), self.epoch);
                     config.media_timeout = Duration::from_secs(20);
+                    config.certificate.clone_from(&self.certificate);
                     self.room.add_call(id, config, true).unwrap();
                 }
                 self.room.update_call(now, id, stream.as_deref()).unwrap();
@@ -179,8 +190,9 @@ impl World {
             ours.rtp.into(),
             request.secure,
             &request.suites,
-            None,
+            ours.certificate.as_ref().map(Certificate::fingerprint),
         );
+        let can = with_ice(self.now, can, request.ice, &ours.random);
         let random = ours.random.clone();
         ours.call = Some(Call::dial(self.now, &mut ours.endpoint, request, can, random).unwrap());
         self.settle();
@@ -232,6 +244,7 @@ impl World {
             };
             side.room.tick(self.now);
             while let Some((_, transmit)) = side.room.poll_transmit(self.now, &mut side.out) {
+                side.sent += usize::from(side.out[0] > 3);
                 let port = if transmit.component == Component::Rtp {
                     0
                 } else {

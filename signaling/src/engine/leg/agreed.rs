@@ -2,12 +2,14 @@
 
 use super::{Incoming, Keypad, Leg, LegError, Outgoing};
 use crate::engine::association::Association;
+use crate::engine::way::{Found, Way};
 use media_mix::codec::{Codec, CodecOptions, Registry};
 use media_mix::{Audience, Mixer};
 use rtp_core::dtls::{self, DtlsError};
 use rtp_core::dtmf::{DtmfConfig, DtmfOut, DtmfSender};
+use rtp_core::ice::IceError;
 use rtp_core::negotiate::{AudioStream, Hold, Payload};
-use rtp_core::transport::{Component, Config, Keys, MediaPath, RtcpMode};
+use rtp_core::transport::{Component, Config, Keys, Latching, MediaPath, RtcpMode};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,7 +24,7 @@ impl Leg {
     ) -> Result<(), LegError> {
         let Some(stream) = stream else {
             self.sending = false;
-            self.unkeyed = None;
+            self.waiting = None;
             mixer.stop_encoding(self.listener)?;
             if let Some(path) = &mut self.path {
                 path.set_direction(now, false, false);
@@ -44,6 +46,7 @@ impl Leg {
             .map(|payload| (payload.payload_type, payload.codec.clock_rate))
             .collect();
         let (sends, _) = directions(stream);
+        self.find_way(now, stream)?;
         self.associate(now, stream)?;
         self.connect(now, stream);
         // A phone that we hold is not to hear what the session says meanwhile.
@@ -59,30 +62,77 @@ impl Leg {
         Ok(())
     }
 
-    /// Begins the DTLS handshakes that a stream asks for, unless those that are up serve it.
+    /// Begins the search for a way that a stream asks for, or goes on with the one that there is.
+    fn find_way(&mut self, now: Instant, stream: &AudioStream) -> Result<(), IceError> {
+        match (&stream.ice, &mut self.way) {
+            (None, way) => *way = None,
+            (Some(agreed), Some(way)) => way.update(now, agreed)?,
+            (Some(agreed), none) => {
+                let random = self.config.random.boxed();
+                *none = Some(Way::start(now, agreed, stream.local.rtp, random)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Where packets go: as ICE has found, or as SDP says.
+    fn remote(&self, stream: &AudioStream) -> Option<SocketAddr> {
+        match &self.way {
+            Some(way) => way.remote(),
+            None => stream.remote_rtp,
+        }
+    }
+
+    /// Takes what ICE has found.
+    pub(super) fn follow_way(&mut self, now: Instant) {
+        while let Some(found) = self.way.as_mut().and_then(Way::poll_event) {
+            match found {
+                Found::To(remote) => {
+                    if let Some(dtls) = &mut self.dtls {
+                        dtls.redirect(remote);
+                    }
+                    if let Some(path) = &mut self.path {
+                        path.set_remote(now, remote, None);
+                    }
+                    if let Some(stream) = self.waiting.take() {
+                        if let Err(error) = self.associate(now, &stream) {
+                            self.unsecured = Some(error);
+                        }
+                        self.connect(now, &stream);
+                    }
+                }
+                // While there is no way nothing is sent, see `poll_transmit`.
+                Found::Nowhere => {}
+                Found::Never => self.unreachable = true,
+            }
+        }
+    }
+
+    /// Begins the DTLS handshakes that a stream asks for, unless those that are up serve it. With ICE they wait for a way.
     fn associate(&mut self, now: Instant, stream: &AudioStream) -> Result<(), DtlsError> {
-        let (Some(peer), Some(remote)) = (&stream.dtls, stream.remote_rtp) else {
+        let (Some(peer), Some(remote)) = (&stream.dtls, self.remote(stream)) else {
             return Ok(());
         };
         let none = || DtlsError::Certificate("there is none".to_owned());
         let certificate = self.config.certificate.as_ref().ok_or_else(none)?;
         let (dtls, early) = (&mut self.dtls, &mut self.early);
+        let at = (Component::Rtp, remote, self.way.is_some());
+        Association::agree(dtls, early, now, certificate, peer, at)?;
+        if stream.rtcp_mux || self.way.is_some() {
+            self.rtcp_dtls = None;
+            return Ok(());
+        }
+        let above = || SocketAddr::new(remote.ip(), remote.port().saturating_add(1));
+        let to = stream.remote_rtcp.unwrap_or_else(above);
+        let (dtls, early) = (&mut self.rtcp_dtls, &mut self.rtcp_early);
         Association::agree(
             dtls,
             early,
             now,
             certificate,
             peer,
-            (Component::Rtp, remote),
-        )?;
-        if stream.rtcp_mux {
-            self.rtcp_dtls = None;
-            return Ok(());
-        }
-        let above = || SocketAddr::new(remote.ip(), remote.port().saturating_add(1));
-        let to = (Component::Rtcp, stream.remote_rtcp.unwrap_or_else(above));
-        let (dtls, early) = (&mut self.rtcp_dtls, &mut self.rtcp_early);
-        Association::agree(dtls, early, now, certificate, peer, to)
+            (Component::Rtcp, to, false),
+        )
     }
 
     /// Takes what the handshake says. Sound begins with its keys.
@@ -90,7 +140,7 @@ impl Leg {
         while let Some(event) = self.dtls.as_mut().and_then(Association::poll_event) {
             match event {
                 dtls::Event::Keys(_) => {
-                    if let Some(stream) = self.unkeyed.take() {
+                    if let Some(stream) = self.waiting.take() {
                         self.connect(now, &stream);
                     }
                 }
@@ -108,9 +158,9 @@ impl Leg {
     }
 
     /// Points the media path at the peer, and makes it the first time. Nothing goes either way in the clear that is to be
-    /// encrypted: without its keys the stream waits.
+    /// encrypted: without its keys the stream waits, and with ICE also for its way.
     fn connect(&mut self, now: Instant, stream: &AudioStream) {
-        self.unkeyed = None;
+        self.waiting = None;
         let agreed = || {
             stream.srtp.as_ref().map(|keys| Keys {
                 send: keys.local.clone(),
@@ -121,14 +171,16 @@ impl Leg {
             (None, _) => agreed(),
             (Some(_), dtls) => dtls.as_ref().and_then(|dtls| dtls.keys().cloned()),
         };
-        if stream.dtls.is_some() && keys.is_none() {
-            self.unkeyed = Some(Box::new(stream.clone()));
+        let remote = self.remote(stream);
+        let is_lost = stream.ice.is_some() && remote.is_none();
+        if is_lost || stream.dtls.is_some() && keys.is_none() {
+            self.waiting = Some(Box::new(stream.clone()));
             if let Some(path) = &mut self.path {
                 path.set_direction(now, false, false);
             }
             return;
         }
-        if let Some(remote) = stream.remote_rtp {
+        if let Some(remote) = remote {
             self.point(now, stream, remote, keys);
         }
         if let Some(path) = &mut self.path {
@@ -145,28 +197,35 @@ impl Leg {
         keys: Option<Keys>,
     ) {
         self.suite = keys.as_ref().map(|keys| keys.send.suite());
-        let mode = match stream.rtcp_mux {
-            true => RtcpMode::Mux,
-            false => RtcpMode::Separate,
+        let mode = match (stream.rtcp_mux, &stream.ice) {
+            (true, _) => RtcpMode::Mux,
+            (false, None) => RtcpMode::Separate,
+            // A port of its own would need checks of its own.
+            (false, Some(_)) => RtcpMode::Off,
         };
+        let remote_rtcp = stream.remote_rtcp.filter(|_| stream.ice.is_none());
         let path = match &mut self.path {
             Some(path) => {
-                path.set_remote(now, remote, stream.remote_rtcp);
+                path.set_remote(now, remote, remote_rtcp);
                 path.set_rtcp_mode(now, mode);
                 path.set_keys(now, keys);
                 path
             }
             none => {
                 let mut config = Config::new(remote, self.config.epoch);
-                config.remote_rtcp = stream.remote_rtcp;
+                config.remote_rtcp = remote_rtcp;
                 config.rtcp = mode;
+                if stream.ice.is_some() {
+                    // ICE says where the peer is; no packet does.
+                    config.latching = Latching::Off;
+                }
                 config.keys = keys;
                 config.first_media_timeout = Some(self.config.media_timeout);
                 config.media_timeout = Some(self.config.media_timeout);
                 none.insert(MediaPath::new(now, config, self.config.random.boxed()))
             }
         };
-        if stream.dtls.is_some() && !stream.rtcp_mux {
+        if stream.dtls.is_some() && mode == RtcpMode::Separate {
             let own = self.rtcp_dtls.as_ref().and_then(Association::keys);
             path.set_rtcp_keys(now, own.cloned());
         }
@@ -274,7 +333,7 @@ fn directions(stream: &AudioStream) -> (bool, bool) {
     match stream.held_by_us {
         Some(Hold::PortZero) => (false, false),
         _ => (
-            stream.direction.sends() && stream.remote_rtp.is_some(),
+            stream.direction.sends() && (stream.remote_rtp.is_some() || stream.ice.is_some()),
             stream.direction.receives(),
         ),
     }

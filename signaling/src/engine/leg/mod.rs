@@ -4,10 +4,12 @@ mod agreed;
 mod playout;
 
 use super::association::{Association, Early};
+use super::way::Way;
 use media_mix::codec::{Codec, CodecOptions, Decoder, Registry};
 use media_mix::{Audience, ComfortNoise, Level, ListenerId, Mixer, MixerError, Rate, SourceId};
 use rtp_core::dtls::{Certificate, DtlsError};
 use rtp_core::dtmf::{DtmfError, DtmfOut, DtmfReceiver, DtmfSender, KeyPress};
+use rtp_core::ice::{IceError, Pair};
 use rtp_core::jitter::{JitterBuffer, JitterConfig, JitterStats};
 use rtp_core::negotiate::AudioStream;
 use rtp_core::rtcp::Epoch;
@@ -67,6 +69,9 @@ pub enum LegError {
     /// A DTLS handshake was agreed on and cannot begin.
     #[error(transparent)]
     Dtls(#[from] DtlsError),
+    /// ICE was agreed on and cannot begin.
+    #[error(transparent)]
+    Ice(#[from] IceError),
 }
 
 /// The figures of a leg at one moment.
@@ -81,6 +86,8 @@ pub struct LegReport {
     pub ie_wideband: Option<f32>,
     /// The suite that encrypts what is sent; `None` in the clear, and until a DTLS handshake has ended.
     pub suite: Option<Suite>,
+    /// The way that ICE has found, while the phone agrees to it; `None` without ICE.
+    pub pair: Option<Pair>,
     /// Packets, loss, jitter, round trip; `None` before the first agreement.
     pub path: Option<PathStats>,
     /// What the jitter buffer did.
@@ -134,10 +141,14 @@ pub(super) struct Leg {
     /// The same for RTCP, where it has a port of its own.
     rtcp_dtls: Option<Association>,
     rtcp_early: Early,
-    /// The stream that waits for its keys.
-    unkeyed: Option<Box<AudioStream>>,
+    /// What ICE does, where it was agreed on.
+    way: Option<Way>,
+    /// The stream that waits for its way or its keys.
+    waiting: Option<Box<AudioStream>>,
     /// Why there will be no keys.
     unsecured: Option<DtlsError>,
+    /// There will be no way.
+    unreachable: bool,
     jitter: JitterBuffer,
     incoming: Vec<Incoming>,
     events_in: Vec<(u8, u32)>,
@@ -189,8 +200,10 @@ impl Leg {
             early: Early::default(),
             rtcp_dtls: None,
             rtcp_early: Early::default(),
-            unkeyed: None,
+            way: None,
+            waiting: None,
             unsecured: None,
+            unreachable: false,
             jitter: JitterBuffer::new(JitterConfig::new(8000)),
             incoming: Vec::new(),
             events_in: Vec::new(),
@@ -216,18 +229,34 @@ impl Leg {
 
     /// Takes a packet of this leg's sockets. `true`: there may be an answer to send, and it should not wait for a tick.
     pub(super) fn receive(&mut self, now: Instant, path: Path, packet: &mut [u8]) -> bool {
-        let is_dtls = packet.first().map(|&first| Protocol::of(first)) == Some(Protocol::Dtls);
-        if is_dtls && self.config.certificate.is_some() {
+        let protocol = packet.first().map(|&first| Protocol::of(first));
+        let is_known = match &mut self.way {
+            Some(way) if protocol == Some(Protocol::Stun) => {
+                if path.component == Component::Rtp {
+                    way.receive(now, path.from, packet);
+                    self.follow_way(now);
+                }
+                return true;
+            }
+            Some(way) => path.component == Component::Rtp && way.knows(path.from),
+            None => true,
+        };
+        if protocol == Some(Protocol::Dtls) && self.config.certificate.is_some() {
             let (dtls, early) = match path.component {
                 Component::Rtp => (&mut self.dtls, &mut self.early),
                 Component::Rtcp => (&mut self.rtcp_dtls, &mut self.rtcp_early),
             };
             match dtls {
-                Some(dtls) => dtls.receive(now, path.from, packet),
+                Some(dtls) if is_known => dtls.receive(now, path.from, packet),
+                Some(_) => {}
                 None => early.keep(path.from, packet),
             }
             self.shake(now);
             return true;
+        }
+        // With ICE only who has proved itself is heard.
+        if !is_known {
+            return false;
         }
         self.media(now, path, packet);
         false
@@ -291,6 +320,10 @@ impl Leg {
             keys.sent = false;
         }
         self.dtmf_in.handle_timeout(now);
+        if let Some(way) = &mut self.way {
+            way.handle_timeout(now);
+            self.follow_way(now);
+        }
         for dtls in self.dtls.iter_mut().chain(&mut self.rtcp_dtls) {
             dtls.handle_timeout(now);
         }
@@ -307,6 +340,13 @@ impl Leg {
         mixer: &mut Mixer,
         out: &mut PacketBuf,
     ) -> Option<Transmit> {
+        if let Some(way) = &mut self.way {
+            if let Some(transmit) = way.poll_transmit(out) {
+                return Some(transmit);
+            }
+            // Nothing goes to who has not agreed to it of late (RFC 7675).
+            way.pair()?;
+        }
         let mut handshakes = self.dtls.iter_mut().chain(&mut self.rtcp_dtls);
         if let Some(transmit) = handshakes.find_map(|dtls| dtls.poll_transmit(out)) {
             return Some(transmit);
@@ -363,6 +403,11 @@ impl Leg {
         self.unsecured.take()
     }
 
+    /// Whether ICE has found no way, once.
+    pub(super) fn poll_unreachable(&mut self) -> bool {
+        std::mem::take(&mut self.unreachable)
+    }
+
     pub(super) fn poll_event(&mut self) -> Option<Event> {
         self.path.as_mut()?.poll_event()
     }
@@ -402,6 +447,7 @@ impl Leg {
                 .map_or((0.0, 10.0), |description| (description.ie, description.bpl)),
             ie_wideband: description.and_then(|description| description.ie_wideband),
             suite: self.suite,
+            pair: self.way.as_ref().and_then(Way::pair),
             path: self.path.as_ref().map(MediaPath::stats),
             jitter: self.jitter.stats(),
             received,

@@ -1,0 +1,108 @@
+//! The way of one leg's packets, when ICE finds it (RFC 8445): which address is the peer's, and whether it wants them.
+
+use rtp_core::ice::{Agent, Config, Event, IceError, Pair, Role, State};
+use rtp_core::negotiate::{IceAgreed, IceDescription};
+use rtp_core::transport::{Component, PacketBuf, Transmit};
+use std::net::SocketAddr;
+use std::time::Instant;
+
+/// What became of the search.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    /// Packets go there from now on.
+    To(SocketAddr),
+    /// Nowhere, for now.
+    Nowhere,
+    /// Nowhere, for good.
+    Never,
+}
+
+/// The agent of a leg. It has one address: that of the leg's RTP socket, as the description says it.
+pub(super) struct Way {
+    agent: Agent,
+    host: SocketAddr,
+    ours: IceDescription,
+}
+
+impl Way {
+    /// Begins with what was told to each other in SDP.
+    pub(super) fn start(
+        now: Instant,
+        agreed: &IceAgreed,
+        host: SocketAddr,
+        random: rtp_core::Random,
+    ) -> Result<Self, IceError> {
+        let mut config = Config::default();
+        config.lite = agreed.local.lite;
+        let mut agent = Agent::with_credentials(now, config, &agreed.local, random);
+        agent.add_host(now, host)?;
+        agent.finish_gathering(now);
+        let mut way = Self {
+            agent,
+            host,
+            ours: agreed.local.clone(),
+        };
+        way.update(now, agreed)?;
+        Ok(way)
+    }
+
+    /// A later description: more candidates, or a restart.
+    pub(super) fn update(&mut self, now: Instant, agreed: &IceAgreed) -> Result<(), IceError> {
+        if !self.ours.same_credentials(&agreed.local) {
+            self.ours = agreed.local.clone();
+            self.agent.restart_with(now, &agreed.local);
+        }
+        let role = if agreed.controlling {
+            Role::Controlling
+        } else {
+            Role::Controlled
+        };
+        self.agent.set_remote(now, &agreed.remote, role)
+    }
+
+    /// Where packets go, while the peer agrees.
+    pub(super) fn remote(&self) -> Option<SocketAddr> {
+        self.pair().map(|pair| pair.remote)
+    }
+
+    pub(super) fn pair(&self) -> Option<Pair> {
+        self.agent.selected()
+    }
+
+    /// Whether the peer has been proved to be there.
+    pub(super) fn knows(&self, from: SocketAddr) -> bool {
+        self.agent.knows(Pair {
+            local: self.host,
+            remote: from,
+        })
+    }
+
+    pub(super) fn receive(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+        self.agent.receive(now, self.host, from, datagram);
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        if self.agent.poll_timeout().is_some_and(|at| at <= now) {
+            self.agent.handle_timeout(now);
+        }
+    }
+
+    pub(super) fn poll_event(&mut self) -> Option<Found> {
+        loop {
+            return Some(match self.agent.poll_event()? {
+                Event::Selected(pair) => Found::To(pair.remote),
+                Event::ConsentLost(_) => Found::Nowhere,
+                Event::State(State::Failed) => Found::Never,
+                _ => continue,
+            });
+        }
+    }
+
+    pub(super) fn poll_transmit(&mut self, out: &mut PacketBuf) -> Option<Transmit> {
+        let transmit = self.agent.poll_transmit()?;
+        out.write(&transmit.bytes).then_some(Transmit {
+            to: transmit.to,
+            component: Component::Rtp,
+        })
+    }
+}
