@@ -363,6 +363,48 @@ fn a_new_key_goes_on_with_the_counter_or_from_zero() {
 }
 
 #[test]
+fn after_a_new_key_each_source_decides_for_itself() {
+    let keys = every_key();
+    let (mut tx, mut rx) = (Outbound::new(&keys[0]), Inbound::new(&keys[0]));
+    for ssrc in [7, 8] {
+        tx.set_rollover(Ssrc(ssrc), 3).unwrap();
+        rx.set_rollover(Ssrc(ssrc), 3).unwrap();
+        rx.unprotect_rtp(&mut protect(&mut tx, &packet(1000, ssrc, b"before")))
+            .unwrap();
+    }
+    rx.rekey(&keys[1]);
+    tx.rekey(&keys[1]);
+    // 7 goes on; 8 has been taken over by somebody who knows nothing of its counter.
+    let mut other = Outbound::new(&keys[1]);
+    for n in 1001..1010 {
+        rx.unprotect_rtp(&mut protect(&mut tx, &packet(n, 7, b"after")))
+            .unwrap();
+        rx.unprotect_rtp(&mut protect(&mut other, &packet(n, 8, b"after")))
+            .unwrap();
+    }
+    assert_eq!(rx.rollover(Ssrc(7)), Some(3));
+    assert_eq!(rx.rollover(Ssrc(8)), Some(0));
+}
+
+#[test]
+fn a_new_key_far_behind_the_old_sequence_number_is_no_rollover() {
+    for key in every_key() {
+        let (mut tx, mut rx) = (Outbound::new(&key), Inbound::new(&key));
+        rx.unprotect_rtp(&mut protect(&mut tx, &packet(60_000, 7, b"before")))
+            .unwrap();
+        // Another machine takes over: from its own random number on, in its own first cycle.
+        let next = MasterKey::generate(key.suite(), &mut |out: &mut [u8]| out.fill(0x77));
+        rx.rekey(&next);
+        let mut other = Outbound::new(&next);
+        for n in 5..20 {
+            let mut wire = protect(&mut other, &packet(n, 7, b"after"));
+            rx.unprotect_rtp(&mut wire).unwrap();
+        }
+        assert_eq!(rx.rollover(Ssrc(7)), Some(0));
+    }
+}
+
+#[test]
 fn a_key_identifier_lies_where_the_suite_has_it() {
     for key in every_key() {
         let gcm = matches!(key.suite(), Suite::AeadAes128Gcm | Suite::AeadAes256Gcm);

@@ -18,9 +18,6 @@ pub struct Inbound {
     rtcp: SessionKeys,
     streams: Streams,
     max_streams: usize,
-    /// After a new key, each source may go on with its rollover counter or begin at 0 (field practice
-    /// differs): the first packet that verifies decides.
-    rekeyed: bool,
 }
 
 impl fmt::Debug for Inbound {
@@ -43,7 +40,6 @@ impl Inbound {
             rtcp: SessionKeys::derive(key, Stream::Rtcp),
             streams: Streams::with_capacity(2),
             max_streams: DEFAULT_MAX_STREAMS,
-            rekeyed: false,
         }
     }
 
@@ -63,8 +59,7 @@ impl Inbound {
         self.mki = key.mki().into();
         self.rtp = SessionKeys::derive(key, Stream::Rtp);
         self.rtcp = SessionKeys::derive(key, Stream::Rtcp);
-        self.streams.forget_seen();
-        self.rekeyed = true;
+        self.streams.rekeyed();
     }
 
     /// The suite.
@@ -130,7 +125,7 @@ impl Inbound {
         ]));
         let at = self.streams.find(ssrc);
         match at.and_then(|at| self.streams.at(at)) {
-            Some(state) if !self.rekeyed => {
+            Some(state) if !state.rekeyed => {
                 let index = state.guess(sequence);
                 open(&self.rtp, state, index, packet, start)?;
                 state.accept(index);
@@ -151,16 +146,16 @@ impl Inbound {
     ) -> Result<(), SrtpError> {
         let mut state = self.streams.get(at, ssrc);
         let guess = state.guess(sequence);
-        let index = if self.rekeyed && state.rollover() != 0 {
+        let index = if state.rekeyed && guess != u64::from(sequence) {
             self.open_rekeyed(&mut state, (sequence, guess), packet, start)?
         } else {
             open(&self.rtp, &state, guess, packet, start)?
         };
+        state.rekeyed = false;
         state.accept(index);
         if !self.streams.put(at, state, self.max_streams) {
             return Err(SrtpError::TooManyStreams);
         }
-        self.rekeyed = false;
         Ok(())
     }
 

@@ -70,6 +70,9 @@ pub(crate) struct StreamState {
     /// Whether `top`'s sequence number means something; before that only its rollover counter does.
     started: bool,
     window: Window,
+    /// After a new key a source may go on with its rollover counter or begin at 0 (field practice differs): its first
+    /// packet that verifies decides.
+    pub(crate) rekeyed: bool,
     /// SRTCP: the next index to send with.
     pub(crate) next_rtcp: u64,
     pub(crate) rtcp_window: Window,
@@ -82,6 +85,7 @@ impl StreamState {
             top: 0,
             started: false,
             window: Window::default(),
+            rekeyed: false,
             next_rtcp: 0,
             rtcp_window: Window::default(),
         }
@@ -181,9 +185,10 @@ impl Streams {
         self.list.len()
     }
 
-    /// Forgets what was seen, but not where each source is.
-    pub(crate) fn forget_seen(&mut self) {
+    /// Forgets what was seen under the old key, but not where each source is.
+    pub(crate) fn rekeyed(&mut self) {
         for state in &mut self.list {
+            state.rekeyed = true;
             state.window = Window::default();
             state.rtcp_window = Window::default();
         }
