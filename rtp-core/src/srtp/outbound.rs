@@ -93,6 +93,11 @@ impl Outbound {
         }
     }
 
+    /// Forgets a source that sends no more. Under the same key its SSRC must not come again: its indices would.
+    pub(crate) fn forget(&mut self, ssrc: Ssrc) {
+        self.streams.remove(ssrc);
+    }
+
     /// Encrypts the RTP packet in the first `len` bytes of `buffer` and appends its tag; returns the length
     /// of the result.
     ///

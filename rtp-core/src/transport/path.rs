@@ -59,6 +59,13 @@ pub enum Event {
         /// Ours from now on.
         new: Ssrc,
     },
+    /// New keys came after our rollover counter had left 0, see [`MediaPath::set_keys`].
+    SourceRenewed {
+        /// Ours until now.
+        old: Ssrc,
+        /// Ours from now on.
+        new: Ssrc,
+    },
 }
 
 #[derive(Debug, Default)]
@@ -257,11 +264,16 @@ impl MediaPath {
         }
     }
 
-    /// The keys after negotiation. The same ones again change nothing. New ones go on with the rollover
-    /// counters of the old ones, in both directions; a peer that begins at 0 with its new key is recognised
-    /// by its first packet. `None` goes on in the clear, or with [`Config::dtls`] waits for the next handshake.
+    /// The keys after negotiation. The same ones again change nothing. `None` goes on in the clear, or with
+    /// [`Config::dtls`] waits for the next handshake.
+    ///
+    /// With a new key the rollover counter goes on by RFC 3711 §3.3.1, while many phones begin a new context at 0, and
+    /// a peer that is another machine by now cannot know it. So what we receive may go on or begin at 0: its first
+    /// packet tells. What we send goes on as long as our counter is 0; later, after 22 minutes of 20 ms packets at
+    /// the earliest, it goes on as another source ([`Event::SourceRenewed`]), whose counter is 0 for everybody.
     pub fn set_keys(&mut self, now: Instant, keys: Option<Keys>) {
         self.advance(now);
+        let (before, mut renewed) = (self.rollover(), false);
         match (&self.keys, &keys) {
             (Some(old), Some(new)) => {
                 if old.send != new.send {
@@ -269,6 +281,7 @@ impl MediaPath {
                         Some(outbound) => outbound.rekey(&new.send),
                         None => self.outbound = Some(Outbound::new(&new.send)),
                     }
+                    renewed = before.is_some_and(|counter| counter != 0);
                 }
                 if old.receive != new.receive {
                     match &mut self.inbound {
@@ -283,6 +296,13 @@ impl MediaPath {
             }
         }
         self.keys = keys;
+        if renewed {
+            let (old, new) = self.renew_source();
+            self.push_event(Event::SourceRenewed { old, new });
+            if let Some(outbound) = &mut self.outbound {
+                outbound.forget(old);
+            }
+        }
     }
 
     /// Whether a handshake has yet to bring the keys, see [`Config::dtls`]. Nothing is sent and no media is
@@ -533,16 +553,21 @@ impl MediaPath {
             return;
         }
         self.collisions.push(from);
-        let old = self.ssrc;
-        self.ssrc = Ssrc(self.draw());
-        let new = self.ssrc;
-        self.sent_before = (self.counters.packets_sent, self.counters.bytes_sent);
+        let (old, new) = self.renew_source();
         self.push_event(Event::Collision { old, new });
         if self.rtcp != RtcpMode::Off {
             self.abandoned = Some(old);
             let random = self.draw();
             self.reports.schedule(now, random);
         }
+    }
+
+    /// Goes on as another source; what we were, and what we are now.
+    fn renew_source(&mut self) -> (Ssrc, Ssrc) {
+        let old = self.ssrc;
+        self.ssrc = Ssrc(self.draw());
+        self.sent_before = (self.counters.packets_sent, self.counters.bytes_sent);
+        (old, self.ssrc)
     }
 
     pub(super) fn knows_rtcp(&self, path: Path) -> bool {
