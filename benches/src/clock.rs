@@ -1,5 +1,5 @@
 /// Nanoseconds of CPU time that this thread has used; where that is not to be had, of wall time.
-pub(crate) fn now() -> u64 {
+pub fn now() -> u64 {
     #[cfg(target_os = "linux")]
     {
         let mut time = libc::timespec {

@@ -12,6 +12,7 @@ mod clock;
 mod report;
 
 pub use allocations::Counting;
+pub use clock::now as cpu_ns;
 pub use report::Report;
 
 /// One thing to time, done `n` times in a row.

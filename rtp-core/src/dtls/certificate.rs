@@ -1,10 +1,11 @@
 //! The certificate that a handshake shows: self-signed, because its hash in the SDP is what vouches for it.
 
+use super::dimpl_engine::Prepared;
 use super::error::CertificateError;
 use super::fingerprint;
 use crate::sdp::Fingerprint;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use zeroize::Zeroizing;
 
 /// A certificate and its private key, cheap to clone. One serves every call of a process; making one a call would only
@@ -18,9 +19,11 @@ struct Inner {
     certificate: Vec<u8>,
     private_key: Zeroizing<Vec<u8>>,
     fingerprint: Fingerprint,
-    /// What OpenSSL made of it, once: it costs more than a handshake's own part.
+    /// What the pure Rust backend made of it, once: making it again costs more than a handshake.
+    dimpl: OnceLock<Prepared>,
+    /// What OpenSSL made of it, for the same reason.
     #[cfg(feature = "dtls-openssl")]
-    openssl: std::sync::OnceLock<Result<openssl::ssl::SslContext, String>>,
+    openssl: OnceLock<Result<openssl::ssl::SslContext, String>>,
 }
 
 impl Certificate {
@@ -53,8 +56,9 @@ impl Certificate {
                 certificate,
                 private_key: Zeroizing::new(private_key),
                 fingerprint,
+                dimpl: OnceLock::new(),
                 #[cfg(feature = "dtls-openssl")]
-                openssl: std::sync::OnceLock::new(),
+                openssl: OnceLock::new(),
             }),
         }
     }
@@ -67,6 +71,10 @@ impl Certificate {
     /// The certificate, X.509 in DER.
     pub fn der(&self) -> &[u8] {
         &self.inner.certificate
+    }
+
+    pub(super) fn dimpl(&self) -> &OnceLock<Prepared> {
+        &self.inner.dimpl
     }
 
     #[cfg(feature = "dtls-openssl")]

@@ -5,8 +5,46 @@ use super::engine::{Engine, Said};
 use super::error::DtlsError;
 use super::handshake::{HandshakeConfig, Role};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
+
+/// What handshakes with one certificate share: building it tries every cipher, hash and curve against known answers, and
+/// the key is read; together that takes several times as long as the handshake.
+#[derive(Clone)]
+pub(super) struct Prepared {
+    mtu: usize,
+    timeout: Duration,
+    config: Arc<dimpl::Config>,
+}
+
+impl Prepared {
+    fn of(certificate: &Certificate, wanted: &HandshakeConfig) -> Result<Prepared, DtlsError> {
+        let (mtu, timeout) = (wanted.mtu, wanted.timeout);
+        let known = certificate.dimpl().get();
+        if let Some(known) = known.filter(|it| (it.mtu, it.timeout) == (mtu, timeout)) {
+            return Ok(known.clone());
+        }
+        let config = dimpl::Config::builder()
+            .mtu(mtu)
+            .handshake_timeout(timeout)
+            .build()
+            .map_err(failed)?;
+        // The association would panic over a key that it cannot read.
+        config
+            .crypto_provider()
+            .key_provider
+            .load_private_key(certificate.private_key())
+            .map_err(|error| DtlsError::Certificate(error.to_string()))?;
+        let made = Prepared {
+            mtu,
+            timeout,
+            config: Arc::new(config),
+        };
+        // The first stays: nearly all want the same.
+        let _ = certificate.dimpl().set(made.clone());
+        Ok(made)
+    }
+}
 
 pub(super) struct Dimpl(dimpl::Dtls);
 
@@ -17,22 +55,12 @@ impl Dimpl {
         role: Role,
         config: &HandshakeConfig,
     ) -> Result<Dimpl, DtlsError> {
-        let built = dimpl::Config::builder()
-            .mtu(config.mtu)
-            .handshake_timeout(config.timeout)
-            .build()
-            .map_err(failed)?;
-        // The association would panic over a key that it cannot read.
-        built
-            .crypto_provider()
-            .key_provider
-            .load_private_key(certificate.private_key())
-            .map_err(|error| DtlsError::Certificate(error.to_string()))?;
+        let prepared = Prepared::of(certificate, config)?;
         let pair = dimpl::DtlsCertificate {
             certificate: certificate.der().to_vec(),
             private_key: certificate.private_key().to_vec(),
         };
-        let mut dtls = dimpl::Dtls::new_auto(Arc::new(built), pair, now);
+        let mut dtls = dimpl::Dtls::new_auto(prepared.config, pair, now);
         if role == Role::Client {
             dtls.set_active(true);
             // The first flight is made by the passing of time.

@@ -11,6 +11,8 @@ mod association;
 mod clock;
 mod leg;
 mod room;
+#[cfg(feature = "net")]
+mod shaking;
 mod tap;
 mod voice;
 mod way;

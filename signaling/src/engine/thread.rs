@@ -8,6 +8,7 @@
 use super::clock::{Lateness, TickClock};
 use super::leg::{LegConfig, LegReport};
 use super::room::{Room, RoomError, RoomEvent, Who};
+use super::shaking::{Flight, Shaking};
 use super::tap::TapSink;
 use super::voice::Voice;
 use crate::session::ParticipantId;
@@ -253,6 +254,7 @@ impl Handle {
             rooms: HashMap::new(),
             sockets: Vec::new(),
             ready: Vec::new(),
+            shaking: Shaking::default(),
             released: Vec::new(),
             clock: TickClock::new(Instant::now(), Duration::from_millis(20)),
             ticks: 0,
@@ -308,6 +310,7 @@ struct Thread {
     sockets: Vec<Option<Sockets>>,
     /// Sockets that may have more to read.
     ready: Vec<(usize, Component)>,
+    shaking: Shaking,
     /// Sockets on their way back to the allocator.
     released: Vec<RtpSockets>,
     clock: TickClock,
@@ -321,7 +324,7 @@ impl Thread {
         let mut events = Events::with_capacity(256);
         let mut buffer = vec![0; DATAGRAM];
         loop {
-            let wait = match self.ready.is_empty() {
+            let wait = match self.ready.is_empty() && self.shaking.is_empty() {
                 true => self.clock.next().saturating_duration_since(Instant::now()),
                 false => Duration::ZERO,
             };
@@ -359,6 +362,7 @@ impl Thread {
                 self.tick();
                 self.clock.ran(begun.elapsed());
             }
+            self.shake();
             if std::mem::take(&mut self.said) {
                 self.notify.notify_one();
             }
@@ -496,7 +500,17 @@ impl Thread {
                 Ok((len, from)) => {
                     let packet = &mut buffer[..len];
                     capture(&mut self.capture, now, from, local, packet);
-                    answers |= room.receive(now, sockets.call, Path { component, from }, packet);
+                    let path = Path { component, from };
+                    if Shaking::takes(packet) {
+                        self.shaking.push(Flight {
+                            room: key,
+                            call: sockets.call,
+                            path,
+                            datagram: packet.to_vec(),
+                        });
+                        continue;
+                    }
+                    answers |= room.receive(now, sockets.call, path, packet);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     more = false;
@@ -512,6 +526,24 @@ impl Thread {
             self.transmit(key, now);
         }
         more
+    }
+
+    /// Handshakes go on between ticks, one datagram at least, so that a thread without time for them is no dead end.
+    fn shake(&mut self) {
+        let until = Shaking::until(Instant::now(), self.clock.next());
+        while let Some(mut flight) = self.shaking.pop() {
+            let now = Instant::now();
+            let Some(room) = self.rooms.get_mut(&flight.room) else {
+                continue;
+            };
+            if room.receive(now, flight.call, flight.path, &mut flight.datagram) {
+                self.tell(flight.room);
+                self.transmit(flight.room, now);
+            }
+            if Instant::now() >= until {
+                break;
+            }
+        }
     }
 
     /// Tells what a room noticed outside of its ticks.
