@@ -1,6 +1,9 @@
 //! A tick of a room, by the number of participants: who says what, the mix of everyone, and each without oneself. Beside
 //! it a floor: the same sums and differences over the same samples, with nothing else.
 //!
+//! `rvoip-media-core` is not beside it: its mixer is asynchronous, and brings a runtime and some 250 packages, C among
+//! them, which would take longer to build than all the rest.
+//!
 //! Figures are nanoseconds a participant a tick of 20 ms, all pushing, but for the last rows, which are a whole tick of a
 //! thousand listeners and three talkers.
 

@@ -67,7 +67,8 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=1000))]
     pub(crate) self_load: Option<u16>,
 
-    /// Write what is heard in the room to this WAV file [default: one of the demo's own]
+    /// Write what is heard in the room to this file: Ogg Opus if it ends in .opus, .ogg or .oga, else WAV [default: one of
+    /// the demo's own]
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
 

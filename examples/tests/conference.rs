@@ -213,6 +213,26 @@ fn files_meet_and_the_recording_holds_both() {
     assert!(spectrum.loudest_other(&[300, 6000]).db < -50.0);
 }
 
+#[test]
+fn the_recording_is_ogg_opus_if_its_name_says_so() {
+    let scratch = Scratch::new("opus");
+    scratch.tone("tone.wav", Rate::Khz16, 700.0, 1500);
+    let output = scratch.run(&["--wav", "tone.wav", "--record", "out/room.opus"]);
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    let file = std::fs::read(scratch.0.join("out/room.opus")).unwrap();
+    assert_eq!(
+        (&file[..4], &file[28..36]),
+        (&b"OggS"[..], &b"OpusHead"[..])
+    );
+    // The last page says how long it plays, at 48 kHz (RFC 7845 section 4), and that it is the last.
+    let last = file.windows(5).rposition(|w| w == b"OggS\0").unwrap();
+    assert_eq!(file[last + 5] & 4, 4);
+    let end = u64::from_le_bytes(file[last + 6..last + 14].try_into().unwrap());
+    assert!((48_000..4 * 48_000).contains(&end), "{end}");
+    assert!(file.len() < 40_000, "{}", file.len());
+}
+
 /// A room that phones may call, and where.
 struct Open {
     child: Child,
