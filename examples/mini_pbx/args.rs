@@ -71,7 +71,7 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "30s")]
     pub(crate) ring: Duration,
 
-    /// How long calls may go on after Ctrl-C; a second Ctrl-C waits no longer
+    /// How long calls may go on after Ctrl-C or SIGTERM; a second one waits no longer
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "1s")]
     pub(crate) drain: Duration,
 

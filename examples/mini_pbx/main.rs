@@ -9,7 +9,8 @@
 //! crosses byte for byte. Hold, transfers (blind and attended), DTMF by INFO and MESSAGE cross too. On standard input
 //! `who`, `calls` and `quit` are understood.
 //!
-//! It exits 0 after Ctrl-C or `quit`, and 2 when it cannot start.
+//! After Ctrl-C, SIGTERM or `quit` it takes no more calls, lets those that stand go on for `--drain`, and exits 0; 2 when
+//! it cannot start.
 #![forbid(unsafe_code)]
 
 mod args;

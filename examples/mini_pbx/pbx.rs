@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use examples::interrupt::Interrupt;
 use serde_json::json;
 use sip_core::net::Driver;
-use sip_core::{CallId, Epoch, Event, Question, QuestionId, RequestId, SubscriptionId, Uninvited};
+use sip_core::{CallId, Drain, Epoch, Event, Question, QuestionId, RequestId, SubscriptionId};
 
 use crate::bindings::Known;
 use crate::commands::{Command, Commands};
@@ -100,22 +100,20 @@ impl Pbx {
             &format!("no new calls; {left} still up"),
             &json!({"event": "draining", "calls": left}),
         );
-        self.driver.endpoint().set_uninvited(Uninvited::Unavailable);
-        self.serve_until_silent(drain).await;
-        let now = now();
-        for call in self.calls.values_mut() {
-            call.hang_up(now, self.driver.endpoint());
-        }
-        self.serve_until_silent(GOODBYE).await;
+        self.driver.endpoint().drain(now(), Drain::new(drain));
+        self.serve_until_drained(drain + GOODBYE).await;
         self.driver.flush();
         self.story.tell("closed", &json!({"event": "closed"}));
     }
 
-    async fn serve_until_silent(&mut self, patience: Duration) {
+    async fn serve_until_drained(&mut self, patience: Duration) {
         let end = tokio::time::Instant::now() + patience;
-        while !self.calls.is_empty() {
+        loop {
             tokio::select! {
-                event = self.driver.next_event() => self.handle(event),
+                event = self.driver.next_event() => match event {
+                    Event::Drained => return,
+                    event => self.handle(event),
+                },
                 () = tokio::time::sleep(AGAIN), if self.calls.values().any(Switched::waits) => {
                     self.try_again();
                 }

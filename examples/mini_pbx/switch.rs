@@ -39,11 +39,6 @@ impl Switched {
         }
     }
 
-    pub(crate) fn hang_up(&mut self, now: Instant, endpoint: &mut Endpoint) {
-        let reason = "Q.850;cause=41;text=\"The switchboard is closing\"";
-        self.coupling.hang_up(now, endpoint, Some(reason));
-    }
-
     fn name(&self, leg: CallId) -> &str {
         self.parties.get(&leg).map_or(&self.to, |(name, _)| name)
     }

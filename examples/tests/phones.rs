@@ -284,25 +284,27 @@ fn a_message_reaches_the_other_phone() {
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_drains_and_ends_calls() {
-    let folder = Folder::new();
-    let mut pbx = Pbx::start(&folder, &[]);
-    let mut alice = pbx.registered("alice", "udp", &[]);
-    let mut bob = pbx.registered("bob", "tcp", &["--auto-answer"]);
-    alice.say("call bob");
-    alice.hears("answered");
-    pbx.process.interrupt();
-    assert_eq!(pbx.process.hears("draining")["calls"], 1);
-    alice.say("call bob");
-    assert_eq!(alice.until("ended", |o| o["call"] == 2)["status"], 503);
-    alice.until("ended", |o| o["call"] == 1);
-    bob.hears("ended");
-    pbx.process.hears("closed");
-    assert_eq!(pbx.process.code(), Some(0));
-    // A phone whose registrar is gone leaves all the same.
-    alice.interrupt();
-    alice.hears("closed");
-    assert_eq!(alice.code(), Some(0));
+fn ctrl_c_and_sigterm_drain_and_end_calls() {
+    for signal in ["-INT", "-TERM"] {
+        let folder = Folder::new();
+        let mut pbx = Pbx::start(&folder, &[]);
+        let mut alice = pbx.registered("alice", "udp", &[]);
+        let mut bob = pbx.registered("bob", "tcp", &["--auto-answer"]);
+        alice.say("call bob");
+        alice.hears("answered");
+        pbx.process.signal(signal);
+        assert_eq!(pbx.process.hears("draining")["calls"], 1);
+        alice.say("call bob");
+        assert_eq!(alice.until("ended", |o| o["call"] == 2)["status"], 503);
+        alice.until("ended", |o| o["call"] == 1);
+        bob.hears("ended");
+        pbx.process.hears("closed");
+        assert_eq!(pbx.process.code(), Some(0));
+        // A phone whose registrar is gone leaves all the same.
+        alice.signal(signal);
+        alice.hears("closed");
+        assert_eq!(alice.code(), Some(0));
+    }
 }
 
 #[test]

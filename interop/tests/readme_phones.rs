@@ -1,6 +1,8 @@
 //! The README's three lines, as they stand there: the command, the account in each phone, the call.
 
-use interop::{App, Codec, Linphone, LinphoneAccount, LinphoneOptions, Scratch, installed};
+use interop::{
+    App, Codec, Linphone, LinphoneAccount, LinphoneOptions, Ports, Proto, Scratch, bound, installed,
+};
 use std::path::Path;
 use std::time::Duration;
 
@@ -26,7 +28,14 @@ fn two_phones_pointed_at_the_switchboard_call_each_other() {
         assert!(readme.contains(part), "the README says {part:?}");
     }
 
-    // 1. Start it; it prints the address that phones reach.
+    // 1. Start it; it prints the address that phones reach. Where somebody else has 5060, another port, as it says itself.
+    let mut arguments = arguments;
+    let ports = Ports::take();
+    let at = format!("127.0.0.1:{}", ports.port(0));
+    if bound(Proto::Udp, 5060) || bound(Proto::Tcp, 5060) {
+        println!("port 5060 is taken; {at} instead");
+        arguments.extend(["--udp", &at, "--tcp", &at]);
+    }
     let scratch = Scratch::new("readme");
     let mut pbx = App::start("mini_pbx", "mini_pbx", scratch.path(), &arguments);
     let listening = pbx.until("listening", |o| o["transport"] == "UDP");

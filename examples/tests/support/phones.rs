@@ -129,10 +129,16 @@ impl Process {
     /// Presses Ctrl-C.
     #[cfg(unix)]
     pub(crate) fn interrupt(&mut self) {
+        self.signal("-INT");
+    }
+
+    /// Sends a signal, as `kill` names it.
+    #[cfg(unix)]
+    pub(crate) fn signal(&mut self, signal: &str) {
         let pid = self.child.id().to_string();
         assert!(
             Command::new("kill")
-                .args(["-INT", &pid])
+                .args([signal, &pid])
                 .status()
                 .unwrap()
                 .success()
