@@ -1,7 +1,8 @@
 //! What `benches/sip_load/run.py` measures: a driver that answers every call, or keeps the registrar's book.
 //!
 //! `load_server ADDRESS` answers; `load_server ADDRESS register USERS` is a registrar for `user0` … with the password
-//! `secret`, of which it holds HA1s. UDP and TCP. Prints `ready` when it listens; ends with its standard input.
+//! `secret`, of which it holds HA1s. UDP and TCP; further words such as `ws:127.0.0.1:5080` are more sockets. Prints
+//! `ready` when it listens; ends with its standard input.
 #![allow(clippy::disallowed_methods, clippy::print_stdout)]
 
 use std::io::Read;
@@ -54,15 +55,22 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .next()
         .unwrap_or_else(|| "127.0.0.1:5060".to_owned())
         .parse()?;
-    let users = match words.next().as_deref() {
-        Some("register") => Some(words.next().unwrap_or_else(|| "1000".to_owned()).parse()?),
-        _ => None,
-    };
+    let (mut users, mut sockets) = (None, vec![(Transport::Udp, at), (Transport::Tcp, at)]);
+    while let Some(word) = words.next() {
+        if word == "register" {
+            users = Some(words.next().ok_or("how many users?")?.parse()?);
+            continue;
+        }
+        let socket = word
+            .split_once(':')
+            .and_then(|(transport, at)| Some((Transport::from_name(transport)?, at.parse().ok()?)));
+        sockets.push(socket.ok_or("write TRANSPORT:ADDRESS:PORT")?);
+    }
     let mut driver = Driver::new(config(users), chance()?);
     let mut limits = ConnectionLimits::default();
     (limits.count, limits.per_source) = (100_000, 100_000);
     driver.set_connection_limits(limits);
-    for transport in [Transport::Udp, Transport::Tcp] {
+    for (transport, at) in sockets {
         driver.listen(Listen::new(transport, at)).await?;
     }
     println!("ready");
