@@ -433,7 +433,14 @@ fn the_mix_is_the_same_however_ticks_are_pushed_and_whatever_is_said_in_between(
         for (ids, rate) in &people {
             // From a whisper to full scale, and sometimes silence or too much.
             let shift = [15, 8, 4, 2, 1, 0][below(6)];
-            for _ in 0..[1, 1, 1, 1, 0, 2, 14][below(7)] {
+            // Mostly one tick a tick and nothing left over, and once in a while more than the ring holds.
+            let ticks = match below(300) {
+                0 => 14,
+                1..50 => 0,
+                50..65 => 2,
+                _ => 1,
+            };
+            for _ in 0..ticks {
                 let frame = voices.frame(rate.samples(20), shift);
                 let (one, two) = frame.split_at(37);
                 let whole = mixers[0].push(ids[0].0, &frame);
