@@ -126,12 +126,6 @@ impl Process {
         self.until(event, |_| true)
     }
 
-    /// Presses Ctrl-C.
-    #[cfg(unix)]
-    pub(crate) fn interrupt(&mut self) {
-        self.signal("-INT");
-    }
-
     /// Sends a signal, as `kill` names it.
     #[cfg(unix)]
     pub(crate) fn signal(&mut self, signal: &str) {
