@@ -7,10 +7,12 @@ mod support;
 use std::time::Duration;
 
 use coupled::{PBX, World, sdp};
-use sip_core::b2bua::{CouplingEvent, Plan, Redirects, Transfers};
+use sip_core::auth::Account;
+use sip_core::b2bua::{CouplingEvent, Plan, Redirects, Transfers, Trunk};
 use sip_core::header::{Contact, NameAddr};
 use sip_core::{
-    Body, CallId, EndKind, Event, Message, Refer, Referrals, StatusCode, SubscriptionId,
+    Body, CallId, DigestPolicy, EndKind, Event, Invite, Message, Refer, Referrals, StatusCode,
+    SubscriptionId,
 };
 use support::*;
 
@@ -127,6 +129,120 @@ fn a_refer_is_carried_out_in_the_place_of_the_side_that_sent_it() {
     }
 }
 
+/// An exchange whose calls to anybody but its phones go to a provider, endpoint 4, which asks for credentials.
+fn with_provider() -> (World, Trunk) {
+    let plan = || Plan::to(coupled::phone(2));
+    let mut world = World::with(3, plan, |index, config| {
+        config.referrals = Referrals::InCalls;
+        config.replaces = true;
+        if index == 4 {
+            let policy = DigestPolicy::new("provider.example", [4; 32]);
+            config.digest = Some(policy.user("4930123", "secret"));
+        }
+    });
+    world.policy.replaces = true;
+    let route = NameAddr::parse(format!("<sip:{};lr>", address(4))).unwrap();
+    (world, Trunk::default().route([route]))
+}
+
+fn abroad() -> Refer {
+    Refer::new("sip:+4940555@numbers.example".parse().unwrap())
+}
+
+fn name(address: &str) -> NameAddr {
+    NameAddr::parse(address.to_owned()).unwrap()
+}
+
+#[test]
+fn a_refer_is_carried_out_over_the_trunk_with_its_credentials() {
+    for known in [true, false] {
+        let (mut world, trunk) = with_provider();
+        world.policy.transfers = Transfers::Consume;
+        let password = if known { "secret" } else { "guessed" };
+        world.policy.trunk = trunk
+            .account(Account::with_password("4930123", password))
+            .from(name("<sip:4930123@provider.example>"))
+            .header("P-Asserted-Identity", "<sip:4930123@provider.example>");
+        let (caller, callee) = world.join();
+        let now = world.net.now;
+        let refer = world.call(0, caller).refer(now, abroad()).unwrap();
+        if !known {
+            assert!(*reported(&mut world, 0, refer).last().unwrap() >= 400);
+            assert_eq!(world.net.endpoints[4].calls().count(), 0);
+            hang_up(&mut world, 2, callee);
+            world.until(0, ended);
+            over(world);
+            continue;
+        }
+        let (third, offer, request) = world.until(4, |event| match event {
+            Event::Incoming {
+                call,
+                offer,
+                request,
+                ..
+            } => Some((*call, offer.clone(), request.clone())),
+            _ => None,
+        });
+        assert_eq!(offer, Some(sdp("b")));
+        assert_eq!(
+            request.uri().unwrap().to_string(),
+            "sip:+4940555@numbers.example"
+        );
+        for header in ["From", "P-Asserted-Identity"] {
+            let value = request.header(header).unwrap().to_str().into_owned();
+            assert!(value.contains("4930123@provider.example"), "{value}");
+        }
+        let now = world.net.now;
+        world.call(4, third).answer(now, Some(sdp("c"))).unwrap();
+        assert_eq!(reinvited(&mut world, 2, callee, "d"), Some(sdp("c")));
+        assert_eq!(*reported(&mut world, 0, refer).last().unwrap(), 200);
+        // The BYE is answered for too when the provider asks.
+        world.run(Duration::from_secs(1));
+        hang_up(&mut world, 2, callee);
+        world.until(4, ended);
+        over(world);
+    }
+}
+
+#[test]
+fn a_refer_left_to_the_application_is_carried_out_with_its_invite() {
+    let (mut world, _) = with_provider();
+    let (caller, callee) = world.join();
+    let now = world.net.now;
+    let refer = world.call(0, caller).refer(now, abroad()).unwrap();
+    world.run(Duration::from_millis(100));
+    let asked = world.left.drain(..).find_map(|event| match event {
+        Event::ReferRequested {
+            subscription, call, ..
+        } => Some((subscription, call.unwrap())),
+        _ => None,
+    });
+    let (asked, leg) = asked.unwrap();
+    // It knows the number: it is that of a phone of its own.
+    let invite = Invite::new(
+        format!("sip:phone3@{}", address(3)).parse().unwrap(),
+        name("<sip:desk@example.org>"),
+    );
+    let now = world.net.now;
+    let pbx = &mut world.net.endpoints[PBX];
+    let again = invite.clone();
+    world.couplings[0]
+        .follow(now, pbx, leg, asked, invite)
+        .unwrap();
+    // One at a time.
+    let second = world.couplings[0].follow(now, pbx, leg, asked, again);
+    assert_eq!(second, Err(StatusCode::REQUEST_PENDING));
+    let third = world.until(3, incoming);
+    let now = world.net.now;
+    world.call(3, third).answer(now, Some(sdp("c"))).unwrap();
+    assert_eq!(reinvited(&mut world, 2, callee, "d"), Some(sdp("c")));
+    assert_eq!(*reported(&mut world, 0, refer).last().unwrap(), 200);
+    world.run(Duration::from_secs(1));
+    hang_up(&mut world, 2, callee);
+    world.until(3, ended);
+    over(world);
+}
+
 #[test]
 fn a_transfer_that_fails_leaves_the_conversation_unless_its_sender_left() {
     for leaves_at_once in [false, true] {
@@ -198,7 +314,7 @@ fn a_refer_is_passed_on_and_its_reports_come_back() {
             assert!(end.contains("603"), "{end}");
         } else {
             let from = NameAddr::new(&"sip:phone2@example.org".parse().unwrap());
-            let invite = sip_core::Invite::referred(&request, from).unwrap();
+            let invite = Invite::referred(&request, from).unwrap();
             let invite = invite.body(sdp("m"));
             let made = world.net.endpoints[2].follow(now, asked, invite).unwrap();
             let third = world.until(3, incoming);
@@ -301,32 +417,38 @@ fn a_replacement_that_is_given_up_is_undone_on_the_other_side() {
     over(world);
 }
 
-/// Both calls of the transferor go through one exchange, which calls itself.
+/// Both calls of the transferor go through one exchange, which calls itself, whatever its trunk.
 #[test]
 fn an_attended_transfer_joins_the_far_sides_of_two_couplings() {
-    let mut world = exchange(Transfers::Consume);
-    let (first, second_phone) = world.join();
-    world.plan = Box::new(|| Plan::to(coupled::phone(3)));
-    let second = world.dial(|invite| invite.body(sdp("a2")));
-    let third = world.until(3, incoming);
-    let now = world.net.now;
-    world.call(3, third).answer(now, Some(sdp("c"))).unwrap();
-    world.until(0, |e| matches!(e, Event::Answered { .. }).then_some(()));
-    world.run(Duration::from_millis(200));
-    let now = world.net.now;
-    let refer = world.call(0, first).transfer_to(now, second).unwrap();
-    // The third phone hears the second one's session, and the other way round.
-    assert_eq!(reinvited(&mut world, 3, third, "c2"), Some(sdp("b")));
-    assert_eq!(
-        reinvited(&mut world, 2, second_phone, "b2"),
-        Some(sdp("c2"))
-    );
-    assert_eq!(*reported(&mut world, 0, refer).last().unwrap(), 200);
-    world.run(Duration::from_secs(1));
-    assert_eq!(world.net.endpoints[0].calls().count(), 0, "both are over");
-    hang_up(&mut world, 2, second_phone);
-    world.until(3, ended);
-    over(world);
+    for trunk in [false, true] {
+        let (mut world, over_provider) = with_provider();
+        world.policy.transfers = Transfers::Consume;
+        if trunk {
+            world.policy.trunk = over_provider;
+        }
+        let (first, second_phone) = world.join();
+        world.plan = Box::new(|| Plan::to(coupled::phone(3)));
+        let second = world.dial(|invite| invite.body(sdp("a2")));
+        let third = world.until(3, incoming);
+        let now = world.net.now;
+        world.call(3, third).answer(now, Some(sdp("c"))).unwrap();
+        world.until(0, |e| matches!(e, Event::Answered { .. }).then_some(()));
+        world.run(Duration::from_millis(200));
+        let now = world.net.now;
+        let refer = world.call(0, first).transfer_to(now, second).unwrap();
+        // The third phone hears the second one's session, and the other way round.
+        assert_eq!(reinvited(&mut world, 3, third, "c2"), Some(sdp("b")));
+        assert_eq!(
+            reinvited(&mut world, 2, second_phone, "b2"),
+            Some(sdp("c2"))
+        );
+        assert_eq!(*reported(&mut world, 0, refer).last().unwrap(), 200);
+        world.run(Duration::from_secs(1));
+        assert_eq!(world.net.endpoints[0].calls().count(), 0, "both are over");
+        hang_up(&mut world, 2, second_phone);
+        world.until(3, ended);
+        over(world);
+    }
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! What one idle call, one lingering transaction and one registration cost, counted by the allocator.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::print_stdout)]
 
+#[path = "support/allocator.rs"]
+mod allocator;
 mod support;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use sip_core::header::NameAddr;
@@ -13,26 +13,6 @@ use sip_core::registration::Proxy;
 use sip_core::{Config, Options, Registration, RegistrationId, Target, Transport};
 use support::*;
 
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-
-struct Counting;
-
-// SAFETY: every call goes to the system's allocator unchanged; only sizes are counted.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LIVE.fetch_add(layout.size(), Ordering::Relaxed);
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
-        unsafe { System.dealloc(at, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
 /// Live bytes once the harness has forgotten what it only shows.
 fn live(net: &mut Network) -> usize {
     net.drain();
@@ -40,7 +20,7 @@ fn live(net: &mut Network) -> usize {
     net.events
         .iter_mut()
         .for_each(|events| *events = Vec::new());
-    LIVE.load(Ordering::Relaxed)
+    allocator::live()
 }
 
 /// So many users on one phone.
@@ -61,7 +41,6 @@ fn register(net: &mut Network, count: usize) -> Vec<RegistrationId> {
         .collect()
 }
 
-// One test: the counter is the whole process's.
 #[test]
 fn an_idle_call_and_a_lingering_transaction_stay_within_their_bounds() {
     const COUNT: usize = 200;
@@ -133,11 +112,11 @@ fn an_idle_call_and_a_lingering_transaction_stay_within_their_bounds() {
         })
         .collect();
     let mut memory = Memory::new(COUNT);
-    let before = LIVE.load(Ordering::Relaxed);
+    let before = allocator::live();
     for (aor, kept) in &bindings {
         memory.store(aor, kept.clone(), 0).unwrap();
     }
-    let table = (LIVE.load(Ordering::Relaxed) - before) / COUNT;
+    let table = (allocator::live() - before) / COUNT;
     println!("a registration: {both} bytes at both ends, {table} of them the registrar's table");
     assert!(both <= 4096, "{both} bytes a registration at both ends");
     assert!(table <= 1024, "{table} bytes in the registrar's table");

@@ -40,7 +40,7 @@
 //! | UPDATE | as UPDATE where the other side allows it, else as re-INVITE | `updates` |
 //! | a re-INVITE that repeats the session | answered here, with what the other side last said | `refreshes` |
 //! | further methods | none: they are the application's | `methods` |
-//! | REFER | the application's, which may ask the other side in turn ([`CallHandle::refer`](crate::CallHandle::refer)) | `transfers`: carried out here, or passed on |
+//! | REFER | the application's, which may have it carried out ([`Coupling::follow`]), or ask the other side in turn ([`CallHandle::refer`](crate::CallHandle::refer)) | `transfers`: carried out here over a `trunk`, or passed on |
 //! | an INVITE that replaces a leg | when the application says so ([`Coupling::take_over`]): the newcomer's offer goes to the other side | `replaces`: always |
 //! | 3xx from a phone | a failure | `redirects`: followed, or passed on |
 //! | the end: Reason | yes | `reasons` |
@@ -60,7 +60,9 @@ mod policy;
 mod requests;
 mod take_over;
 mod transfer;
+mod trunk;
 
 pub use coupling::{Coupling, CouplingEvent, Side};
 pub use plan::Plan;
 pub use policy::{Bodies, HeaderPolicy, Infos, Policy, Progress, Redirects, Transfers, Updates};
+pub use trunk::Trunk;

@@ -1,5 +1,6 @@
 //! What crosses from one side to the other.
 
+use super::trunk::Trunk;
 use crate::Method;
 
 /// What crosses; see the table in the [module](super).
@@ -24,6 +25,8 @@ pub struct Policy {
     pub methods: Vec<Method>,
     /// REFER (RFC 3515). The endpoint must let it in ([`Config::referrals`](crate::Config::referrals)).
     pub transfers: Transfers,
+    /// How a call goes out that a REFER asked for, under [`Transfers::Consume`].
+    pub trunk: Trunk,
     /// Whether an INVITE with Replaces takes the place of the leg that it names, here (RFC 3891);
     /// default no: it is the application's. The endpoint must let it in
     /// ([`Config::replaces`](crate::Config::replaces)), and the event be handed to the coupling.
@@ -46,6 +49,7 @@ impl Default for Policy {
             refreshes: false,
             methods: Vec::new(),
             transfers: Transfers::default(),
+            trunk: Trunk::default(),
             replaces: false,
             redirects: Redirects::default(),
             reasons: true,
@@ -121,11 +125,12 @@ pub enum Updates {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Transfers {
-    /// Handed back to the application: where a call goes costs somebody's money.
+    /// Handed back to the application: where a call goes costs somebody's money. It refuses it, or has it carried out
+    /// with an INVITE of its own making ([`Coupling::follow`](super::Coupling::follow)).
     #[default]
     Application,
-    /// Carried out here: whom it names is called in the place of the side that sent it, with the
-    /// other side's session as the offer, and hears the other side's name as its caller.
+    /// Carried out here: whom it names is called in the place of the side that sent it, as [`Policy::trunk`] says, with
+    /// the other side's session as the offer, and hears the other side's name as its caller.
     Consume,
     /// Passed to the other side, whose reports come back.
     Pass,

@@ -112,6 +112,36 @@ impl Coupling {
             && self.leg(Side::Callee).is_some()
     }
 
+    /// Carries out a REFER of `leg`, an [`Event::ReferRequested`] that the policy left to the application: calls with
+    /// `invite` (see [`Invite::referred`]) in the place of that leg's side. The coupling sets the body, which is the
+    /// other side's session, and Max-Forwards; where the call goes, under which name and with whose credentials is the
+    /// application's. The transferor hears each response, [`CouplingEvent::Transferred`] or
+    /// [`CouplingEvent::TransferFailed`] tells the outcome.
+    ///
+    /// # Errors
+    ///
+    /// The status with which the REFER was refused: 481 when `leg` is not of this coupling, 491 while another transfer or
+    /// change of the session is under way, and what a call that could not be made deserves.
+    pub fn follow(
+        &mut self,
+        now: Instant,
+        endpoint: &mut Endpoint,
+        leg: CallId,
+        refer: SubscriptionId,
+        invite: Invite,
+    ) -> Result<CallId, StatusCode> {
+        let made = match self.side(leg).filter(|_| self.has(leg)) {
+            None => Err(StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST),
+            Some(_) if !self.may_transfer() => Err(StatusCode::REQUEST_PENDING),
+            Some(side) => self.call_in_place(now, endpoint, side, refer, invite),
+        };
+        if let (Err(status), Ok(handle)) = (&made, endpoint.subscription(refer)) {
+            // Gone when nobody answered it in time.
+            let _ = handle.reject(now, *status);
+        }
+        made
+    }
+
     /// Calls whom the REFER names, in the place of the side that sent it.
     fn carry_out(
         &mut self,
@@ -121,19 +151,34 @@ impl Coupling {
         refer: SubscriptionId,
         request: &Message,
     ) -> Result<(), StatusCode> {
-        let other = side.other();
-        let from = self.names[other.index()].clone();
+        let from = self.policy.trunk.from.clone();
+        let from = from.or_else(|| self.names[side.other().index()].clone());
         let from = from.ok_or(StatusCode::SERVER_INTERNAL_ERROR)?;
         let invite = Invite::referred(request, from).map_err(|error| match error {
             ReferError::Method => StatusCode::NOT_IMPLEMENTED,
             _ => StatusCode::BAD_REQUEST,
         })?;
+        let comes_back = endpoint.would_replace(&invite);
+        let invite = self.policy.trunk.dress(invite, comes_back);
+        self.call_in_place(now, endpoint, side, refer, invite)
+            .map(|_| ())
+    }
+
+    fn call_in_place(
+        &mut self,
+        now: Instant,
+        endpoint: &mut Endpoint,
+        side: Side,
+        refer: SubscriptionId,
+        invite: Invite,
+    ) -> Result<CallId, StatusCode> {
         // What the one who stays said last is the offer to the one who comes.
-        let mut invite = match self.said[other.index()].clone() {
+        let mut invite = match self.said[side.other().index()].clone() {
             Some(body) => invite.body(body),
             None => return Err(StatusCode::SERVER_INTERNAL_ERROR),
         };
         invite.max_forwards = self.hops;
+        invite.early_offers = false;
         let called = invite.uri.clone();
         let call = endpoint
             .follow(now, refer, invite)
@@ -141,7 +186,7 @@ impl Coupling {
         self.legs.push(call);
         self.coming = Some(NameAddr::new(&called));
         self.transfer = Some(Transfer::Ringing { side, call });
-        Ok(())
+        Ok(call)
     }
 
     /// Asks the other side to do what the REFER asks of us.

@@ -1,5 +1,6 @@
 //! Client transactions: sending, matching responses (RFC 3261 section 17.1.3), ends.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -69,14 +70,14 @@ struct StoredAck {
 pub(crate) struct Client {
     machine: Machine,
     /// Kept while a response may still need it: until the final one, or for an INVITE to its end.
-    request: Option<Box<Message>>,
+    request: Option<Arc<Message>>,
     bytes: Bytes,
     pub(crate) target: Target,
     owner: Option<Key>,
     purpose: Purpose,
     pub(crate) attempt: Attempt,
     acks: Vec<StoredAck>,
-    branch: Box<str>,
+    name: Box<str>,
     method: Method,
     /// How it goes out if TCP, to which its size moved it, fails.
     fallback: Option<Fallback>,
@@ -103,7 +104,7 @@ impl Client {
 
     pub(crate) fn redirect(&mut self, request: Box<Message>, target: Target) {
         self.bytes = request.to_bytes();
-        self.request = Some(request);
+        self.request = Some(Arc::new(*request));
         self.target = target;
     }
 }
@@ -140,7 +141,9 @@ impl Endpoint {
         attempt: Attempt,
     ) -> Result<Key, CommandError> {
         let method = request.method().ok_or(BuildError::Method)?;
-        let branch: Box<str> = wire::branch(&request).unwrap_or_default().into();
+        let branch = wire::branch(&request).unwrap_or_default();
+        write_name(&mut self.sought, branch, &method);
+        let name: Box<str> = self.sought.as_str().into();
         let (request, target, fallback) = match self.grown(&request, &target) {
             Some((moved, over)) => {
                 let request = Box::new(request);
@@ -154,15 +157,15 @@ impl Endpoint {
         let remote = (target.transport(), target.remote());
         let client = Client {
             machine,
-            request: Some(Box::new(request)),
+            request: Some(Arc::new(request)),
             bytes: bytes.clone(),
             target: target.clone(),
             owner,
             purpose,
             attempt,
             acks: Vec::new(),
-            branch: branch.clone(),
-            method: method.clone(),
+            name: name.clone(),
+            method,
             fallback,
             heard: false,
             armed: None,
@@ -171,7 +174,7 @@ impl Endpoint {
             .clients
             .insert(client)
             .map_err(|_| CommandError::Full("transaction table"))?;
-        self.client_keys.insert((branch, method), key);
+        self.client_keys.insert(name, key);
         self.by_remote.insert((remote.0, remote.1, key));
         self.rearm_client(key);
         self.out.send(target, bytes);
@@ -190,9 +193,7 @@ impl Endpoint {
         let mut client = self.clients.remove(key)?;
         self.deadlines
             .arm(Waiter::Client(key), &mut client.armed, None);
-        let name = (client.branch, client.method);
-        self.client_keys.remove(&name);
-        (client.branch, client.method) = name;
+        self.client_keys.remove(&client.name);
         self.by_remote
             .remove(&(client.target.transport(), client.target.remote(), key));
         Some(client)
@@ -317,9 +318,13 @@ impl Endpoint {
 
     /// A response came.
     pub(crate) fn response(&mut self, now: Instant, flow: Flow, response: Message) {
-        let found = wire::branch(&response)
-            .zip(wire::cseq(&response))
-            .and_then(|(branch, (_, method))| self.client_keys.get(&(branch.into(), method)));
+        let found =
+            wire::branch(&response)
+                .zip(wire::cseq(&response))
+                .and_then(|(branch, (_, method))| {
+                    write_name(&mut self.sought, branch, &method);
+                    self.client_keys.get(self.sought.as_str())
+                });
         let (Some(&key), Some(status)) = (found, response.status()) else {
             self.counters.stray += 1;
             return;
@@ -336,13 +341,12 @@ impl Endpoint {
             Machine::Invite(machine) => machine.response(now, status.code(), &self.config.timers),
             Machine::Other(machine) => machine.response(now, status.code(), &self.config.timers),
         };
-        // What it bore decides whether another try makes sense.
-        let attempt = client.attempt.clone();
+        let mut spent = None;
         if status.is_final() && matches!(client.machine, Machine::Other(_)) {
             // Nothing of it is needed any more; what lingers is small.
             client.request = None;
             client.bytes = Bytes::new();
-            client.attempt = Attempt::none();
+            spent = Some(std::mem::replace(&mut client.attempt, Attempt::none()));
         }
         let tag = wire::to_tag(&response).unwrap_or_default();
         let stored = client.acks.iter().find(|ack| *ack.tag == *tag);
@@ -376,7 +380,8 @@ impl Endpoint {
             flow,
             request: &request,
             response: &response,
-            attempt,
+            // What it bore decides whether another try makes sense.
+            attempt: spent.unwrap_or_else(|| client.attempt.clone()),
             target: client.target.clone(),
         };
         self.rearm_client(key);
@@ -460,6 +465,12 @@ impl Endpoint {
             let _ = self.start_client(now, bye, to, None, Purpose::Bye, Attempt::none());
         }
     }
+}
+
+/// What identifies a client transaction: its branch, and its method because of CANCEL (17.1.3).
+fn write_name(name: &mut String, branch: &str, method: &Method) {
+    name.clear();
+    name.extend([branch, "\n", method.as_str()]);
 }
 
 /// The ACK of a failure: section 17.1.1.3.

@@ -24,14 +24,14 @@ impl Endpoint {
         flow: Flow,
         request: &Message,
         method: &Method,
-        name: String,
+        name: Box<str>,
     ) {
         if *method == Method::Cancel {
             self.cancelled(now, flow, request, name);
             return;
         }
         if let Some(tag) = wire::to_tag(request) {
-            let found = wire::call_id(request).and_then(|id| self.find_call(id, &tag));
+            let found = wire::call_id(request).and_then(|id| self.find_call(id, tag));
             match found {
                 Some(key) => self.request_inside(now, flow, key, request, method, name),
                 None => {
@@ -550,7 +550,7 @@ impl Endpoint {
     }
 
     /// A CANCEL (9.2).
-    fn cancelled(&mut self, now: Instant, flow: Flow, request: &Message, name: String) {
+    fn cancelled(&mut self, now: Instant, flow: Flow, request: &Message, name: Box<str>) {
         let Some(invite) = self.find_server(request, &Method::Invite) else {
             let status = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
             self.respond_stateless(flow, request, status, false, |builder| builder);
@@ -602,7 +602,7 @@ impl Endpoint {
         }
         let found = wire::to_tag(request)
             .zip(wire::call_id(request))
-            .and_then(|(tag, id)| self.find_call(id, &tag));
+            .and_then(|(tag, id)| self.find_call(id, tag));
         let (Some(key), Some((seq, _))) = (found, wire::cseq(request)) else {
             self.counters.stray += 1;
             return;
@@ -638,7 +638,7 @@ impl Endpoint {
                 endpoint.out.tell(Event::Confirmed {
                     call: CallId(key),
                     answer,
-                    request: request.clone(),
+                    request: wire::stamp(request.clone(), flow.remote),
                 });
             }
         });

@@ -26,7 +26,7 @@ impl Endpoint {
         key: Key,
         request: &Message,
         method: &Method,
-        name: String,
+        name: Box<str>,
     ) {
         let Some(server) = self.start_server(now, flow, request, method, name) else {
             self.counters.overload += 1;

@@ -109,10 +109,10 @@ use table::Table;
 #[cfg(feature = "net")]
 pub(crate) use trace::refused;
 
+use crate::StatusCode;
 use crate::auth::ServerAuth;
 use crate::registration::Registered;
 use crate::resolve::Blacklist;
-use crate::{Method, StatusCode};
 
 /// Counts of what left no other trace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -139,7 +139,7 @@ pub struct Endpoint {
     out: Outbox,
     deadlines: Deadlines,
     clients: Table<Client>,
-    client_keys: HashMap<(Box<str>, Method), Key>,
+    client_keys: HashMap<Box<str>, Key>,
     /// Client transactions by where they send, for transport failures.
     by_remote: BTreeSet<(Transport, SocketAddr, Key)>,
     servers: Table<Server>,
@@ -174,6 +174,8 @@ pub struct Endpoint {
     /// What Allow lists.
     allow: String,
     counters: Counters,
+    /// Room for the name under which something is looked up, so that to look costs no allocation.
+    sought: String,
 }
 
 impl Endpoint {
@@ -218,6 +220,7 @@ impl Endpoint {
             draining: None,
             busy: false,
             counters: Counters::default(),
+            sought: String::new(),
             allow: wire::allow(&config),
             config,
         }
@@ -378,8 +381,8 @@ impl Endpoint {
         self.deadlines
             .arm(Waiter::Call(key), &mut call.armed, wanted);
         if over {
-            self.dialogs
-                .remove(dialog_key(&call.call_id, &call.local_tag).as_str());
+            write_dialog_key(&mut self.sought, &call.call_id, &call.local_tag);
+            self.dialogs.remove(self.sought.as_str());
             self.calls.release(key);
         } else {
             self.calls.put_back(key, call);
@@ -428,7 +431,8 @@ impl Endpoint {
     }
 
     fn new_call(&mut self, mut call: Call) -> Option<Key> {
-        let name = dialog_key(&call.call_id, &call.local_tag);
+        write_dialog_key(&mut self.sought, &call.call_id, &call.local_tag);
+        let name = Box::from(self.sought.as_str());
         call.key = None;
         let key = self.calls.insert(call).ok()?;
         if let Some(call) = self.calls.get_mut(key) {
@@ -441,20 +445,20 @@ impl Endpoint {
                 trace::began(call);
             }
         }
-        self.dialogs.insert(name.into(), key);
+        self.dialogs.insert(name, key);
         Some(key)
     }
 
-    fn find_call(&self, call_id: &str, local_tag: &str) -> Option<Key> {
-        self.dialogs
-            .get(dialog_key(call_id, local_tag).as_str())
-            .copied()
+    fn find_call(&mut self, call_id: &str, local_tag: &str) -> Option<Key> {
+        write_dialog_key(&mut self.sought, call_id, local_tag);
+        self.dialogs.get(self.sought.as_str()).copied()
     }
 }
 
 /// A Call-ID has no line end in it, so the two parts cannot be confused.
-fn dialog_key(call_id: &str, local_tag: &str) -> String {
-    format!("{call_id}\n{local_tag}")
+fn write_dialog_key(key: &mut String, call_id: &str, local_tag: &str) {
+    key.clear();
+    key.extend([call_id, "\n", local_tag]);
 }
 
 impl fmt::Debug for Endpoint {

@@ -273,7 +273,7 @@ impl Endpoint {
                 call: CallId(key),
                 status,
                 reason: reply.response.reason().into_owned(),
-                branch,
+                branch: branch.to_owned(),
                 preview,
                 reliable,
                 response: reply.response.clone(),

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::deadlines::Waiter;
 use super::event::Event;
 use super::flow::{ConnectionId, Flow, FlowError, Target, Transport};
-use super::servers::transaction_name;
+use super::servers::write_name;
 use super::{Endpoint, trace, wire};
 use crate::registration::stun::is_stun;
 use crate::transaction::after;
@@ -152,7 +152,7 @@ impl Endpoint {
                 self.counters.malformed += 1;
                 let request = refused.message.filter(|message| message.is_request());
                 match request.map(|request| wire::stamp(request, flow.remote)) {
-                    Some(Ok(request)) if request.method() != Some(Method::Ack) => {
+                    Some(request) if request.method() != Some(Method::Ack) => {
                         self.respond_stateless(
                             flow,
                             &request,
@@ -180,41 +180,37 @@ impl Endpoint {
             }
             return;
         }
-        let Ok(request) = wire::stamp(message, flow.remote) else {
+        let Some(method) = message.method() else {
             self.counters.malformed += 1;
             return;
         };
-        let Some(method) = request.method() else {
-            self.counters.malformed += 1;
+        if method == Method::Ack {
+            self.ack(now, flow, &message);
             return;
+        }
+        // What came before was judged then; to absorb it again costs next to nothing.
+        let named = write_name(&mut self.sought, &message, &method);
+        let name = match named.map(|()| self.server_keys.get(self.sought.as_str())) {
+            Some(Some(&key)) => return self.server_retransmitted(key),
+            Some(None) => Some(Box::from(self.sought.as_str())),
+            None => None,
         };
-        if let Some(status) = flaw(&request, &method) {
+        let request = wire::stamp(message, flow.remote);
+        if let Some(status) = flaw(&request) {
             self.counters.malformed += 1;
             self.respond_stateless(flow, &request, status, false, |builder| builder);
             return;
         }
-        match method {
-            Method::Ack => self.ack(now, flow, &request),
-            method => {
-                let Some(name) = transaction_name(&request, &method) else {
-                    self.counters.malformed += 1;
-                    return;
-                };
-                match self.find_named(&name) {
-                    Some(key) => self.server_retransmitted(key),
-                    None => self.request(now, flow, &request, &method, name),
-                }
-            }
+        match name {
+            Some(name) => self.request(now, flow, &request, &method, name),
+            None => self.counters.malformed += 1,
         }
     }
 }
 
 /// The status with which a request is refused before anything is made of it. An ACK cannot be
 /// refused; what is wrong with one beyond what finds its call is forgiven.
-fn flaw(request: &Message, method: &Method) -> Option<StatusCode> {
-    if *method == Method::Ack {
-        return None;
-    }
+fn flaw(request: &Message) -> Option<StatusCode> {
     match validate(request, &Capabilities::default()).answer() {
         Some(Answer::Status(status)) => Some(status),
         Some(Answer::Drop) => Some(StatusCode::BAD_REQUEST),

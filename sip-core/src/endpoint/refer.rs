@@ -21,7 +21,7 @@ use super::subscription::{
 };
 use super::table::Key;
 use super::{Body, Endpoint, wire};
-use crate::header::{self, NameAddr, NameAddrRef};
+use crate::header::{self, NameAddr, NameAddrRef, TypedHeader as _};
 use crate::transaction::after;
 use crate::{HeaderName, Message, Method, StatusCode, Uri, text};
 
@@ -326,7 +326,7 @@ impl Endpoint {
 
     /// The call that an INVITE shall take the place of, or the status with which the INVITE is
     /// refused (RFC 3891 section 3).
-    pub(crate) fn replaced(&self, request: &Message) -> Result<Option<Key>, StatusCode> {
+    pub(crate) fn replaced(&mut self, request: &Message) -> Result<Option<Key>, StatusCode> {
         const NONE: StatusCode = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
         if !self.config.replaces || request.header(HeaderName::REPLACES).is_none() {
             return Ok(None);
@@ -357,6 +357,20 @@ impl Endpoint {
             CallState::Leaving | CallState::Cancelling => Err(StatusCode::DECLINE),
             _ => Err(NONE),
         }
+    }
+
+    /// Whether an INVITE would take the place of a call of this endpoint's own.
+    pub(crate) fn would_replace(&mut self, invite: &Invite) -> bool {
+        let replaces = invite
+            .headers
+            .iter()
+            .find(|(name, _)| HeaderName::from(name.as_str()) == HeaderName::REPLACES);
+        replaces.is_some_and(|(_, value)| {
+            header::Replaces::decode(value.as_bytes()).is_ok_and(|replaces| {
+                self.find_call(replaces.call_id(), replaces.to_tag())
+                    .is_some()
+            })
+        })
     }
 
     /// The call that took this one's place was answered.

@@ -1,5 +1,6 @@
 //! Server transactions: matching requests (RFC 3261 section 17.2.3), responding, ends.
 
+use std::fmt::Write as _;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -49,26 +50,29 @@ impl Server {
 }
 
 /// What identifies a transaction: branch, sent-by and method (17.2.3); for a client of RFC 2543,
-/// whose branch means nothing, the whole of what it repeats.
-pub(crate) fn transaction_name(request: &Message, method: &Method) -> Option<String> {
+/// whose branch means nothing, the whole of what it repeats. `None` when it lacks what it takes.
+pub(crate) fn write_name(name: &mut String, request: &Message, method: &Method) -> Option<()> {
+    name.clear();
     let via: Via<'_> = request.typed().ok()?;
     let port = via.port().unwrap_or(0);
+    // Writing to a String does not fail.
     if via.has_magic_cookie() {
-        let branch = via.branch()?;
-        return Some(format!(
-            "{branch}\n{}:{port}\n{method}",
-            via.host_str().to_ascii_lowercase()
-        ));
+        let _ = write!(name, "{}\n", via.branch()?);
+        name.extend(via.host_str().chars().map(|c| c.to_ascii_lowercase()));
+        let _ = write!(name, ":{port}\n{method}");
+        return Some(());
     }
     let (sequence, _) = wire::cseq(request)?;
-    Some(format!(
+    let _ = write!(
+        name,
         "{}\n{}\n{}\n{sequence}\n{}:{port};{}\n{method}",
         String::from_utf8_lossy(request.uri_bytes()?),
         wire::call_id(request)?,
         wire::from_tag(request).unwrap_or_default(),
         via.host_str(),
         via.branch().unwrap_or_default(),
-    ))
+    );
+    Some(())
 }
 
 /// From tag, Call-ID and CSeq: the same for copies of a request that came by two paths (8.2.2.2).
@@ -82,12 +86,9 @@ fn merge_name(request: &Message) -> Option<String> {
 }
 
 impl Endpoint {
-    pub(crate) fn find_server(&self, request: &Message, method: &Method) -> Option<Key> {
-        self.find_named(&transaction_name(request, method)?)
-    }
-
-    pub(crate) fn find_named(&self, name: &str) -> Option<Key> {
-        self.server_keys.get(name).copied()
+    pub(crate) fn find_server(&mut self, request: &Message, method: &Method) -> Option<Key> {
+        write_name(&mut self.sought, request, method)?;
+        self.server_keys.get(self.sought.as_str()).copied()
     }
 
     /// Whether this request is a copy of one that is being served (8.2.2.2).
@@ -102,9 +103,8 @@ impl Endpoint {
         flow: Flow,
         request: &Message,
         method: &Method,
-        name: String,
+        name: Box<str>,
     ) -> Option<Key> {
-        let name: Box<str> = name.into();
         let reliable = flow.transport.is_reliable();
         let invite = *method == Method::Invite;
         let machine = if invite {
@@ -122,9 +122,10 @@ impl Endpoint {
             name: name.clone(),
             merge: merge.clone(),
             to: wire::response_target(request, flow, true),
-            tag: wire::to_tag(request)
-                .unwrap_or_else(|| self.draw.tag())
-                .into(),
+            tag: match wire::to_tag(request) {
+                Some(tag) => tag.into(),
+                None => self.draw.tag().into(),
+            },
             owner: None,
             request: Some(Box::new(request.clone())),
             last: None,

@@ -3,9 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::header::{CSeq, CallId, From, NameAddrRef, To, Via};
-use crate::{
-    HeaderName, Message, Method, ParseError, RequestBuilder, ResponseBuilder, Scheme, UriRef,
-};
+use crate::{HeaderName, Message, Method, RequestBuilder, ResponseBuilder, Scheme, UriRef};
 
 use super::body::Body;
 use super::config::Config;
@@ -86,18 +84,12 @@ pub(crate) fn is_sips(request: &Message) -> bool {
     request.uri().is_ok_and(secure) || way.and_then(named).unwrap_or(false)
 }
 
-pub(crate) fn to_tag(message: &Message) -> Option<String> {
-    message
-        .typed::<To<'_>>()
-        .ok()
-        .and_then(|to| to.tag().map(str::to_owned))
+pub(crate) fn to_tag(message: &Message) -> Option<&str> {
+    message.typed::<To<'_>>().ok().and_then(|to| to.tag())
 }
 
-pub(crate) fn from_tag(message: &Message) -> Option<String> {
-    message
-        .typed::<From<'_>>()
-        .ok()
-        .and_then(|from| from.tag().map(str::to_owned))
+pub(crate) fn from_tag(message: &Message) -> Option<&str> {
+    message.typed::<From<'_>>().ok().and_then(|from| from.tag())
 }
 
 pub(crate) fn call_id(message: &Message) -> Option<&str> {
@@ -111,11 +103,8 @@ pub(crate) fn cseq(message: &Message) -> Option<(u32, Method)> {
         .map(|cseq| (cseq.sequence(), cseq.method()))
 }
 
-pub(crate) fn branch(message: &Message) -> Option<String> {
-    message
-        .typed::<Via<'_>>()
-        .ok()
-        .and_then(|via| via.branch().map(str::to_owned))
+pub(crate) fn branch(message: &Message) -> Option<&str> {
+    message.typed::<Via<'_>>().ok().and_then(|via| via.branch())
 }
 
 /// Whether a comma-separated header names this token.
@@ -133,23 +122,23 @@ pub(crate) fn reason(message: &Message) -> Option<String> {
 
 /// The request with `received` and `rport` in its topmost Via (18.2.1, RFC 3581), so that every
 /// response that copies it finds its way back.
-pub(crate) fn stamp(request: Message, source: SocketAddr) -> Result<Message, ParseError> {
+pub(crate) fn stamp(request: Message, source: SocketAddr) -> Message {
     let Ok(via) = request.typed::<Via<'_>>() else {
-        return Ok(request);
+        return request;
     };
     let stamped = via.stamped(source);
     if stamped.as_bytes() == via.as_bytes() {
-        return Ok(request);
+        return request;
     }
     if let Some(request) = request.spliced(via.as_bytes(), stamped.as_bytes()) {
-        return Ok(request);
+        return request;
     }
     let edited = request
         .edit()
         .remove_first(HeaderName::VIA)
         .prepend(HeaderName::VIA, stamped);
     // The parts come from a message that parsed, so that building it again does not fail.
-    Ok(edited.build().unwrap_or(request))
+    edited.build().unwrap_or(request)
 }
 
 /// Where responses to a request go (18.2.2, RFC 3581 section 4).

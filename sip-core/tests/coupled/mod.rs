@@ -25,6 +25,8 @@ pub struct World {
     pub left: Vec<Event>,
     pub plan: Box<dyn Fn() -> Plan>,
     pub policy: Policy,
+    /// Whether the application gives whoever comes with Replaces the place that it names.
+    pub takes_over: bool,
 }
 
 pub fn phone(index: usize) -> Invite {
@@ -62,6 +64,7 @@ impl World {
             left: Vec::new(),
             plan: Box::new(plan),
             policy: Policy::default(),
+            takes_over: false,
         }
     }
 
@@ -78,6 +81,18 @@ impl World {
                 let mut event = Some(event);
                 for coupling in &mut self.couplings {
                     event = event.and_then(|event| coupling.handle_event(now, pbx, event));
+                }
+                if let Some(Event::Incoming {
+                    call,
+                    offer,
+                    replaces: Some(old),
+                    ..
+                }) = &event
+                    && self.takes_over
+                {
+                    let coupling = self.couplings.iter_mut().find(|c| c.has(*old)).unwrap();
+                    coupling.take_over(now, pbx, *old, *call, offer.clone());
+                    continue;
                 }
                 if let Some(Event::Incoming {
                     call,

@@ -91,6 +91,8 @@ pub struct Network {
     pub ladder: Vec<(Duration, usize, usize, String)>,
     /// Datagrams for which this returns true are lost.
     pub lose: Box<dyn FnMut(usize, &Message) -> bool>,
+    /// Sees what is sent: when, from, to.
+    pub watch: Box<dyn FnMut(Instant, usize, usize, &Message)>,
 }
 
 impl Network {
@@ -123,6 +125,7 @@ impl Network {
             number: 0,
             ladder: Vec::new(),
             lose: Box::new(|_, _| false),
+            watch: Box::new(|_, _, _, _| {}),
         }
     }
 
@@ -134,6 +137,7 @@ impl Network {
         config.referrals = old.referrals;
         config.replaces = old.replaces;
         config.subscriptions = old.subscriptions.clone();
+        config.session_timers = old.session_timers;
         let epoch = Epoch {
             instant: self.start,
             wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000),
@@ -191,16 +195,13 @@ impl Network {
                     "what we emit is valid: {findings:?}\n{message}"
                 );
                 let to = transmit.to.remote();
-                let line = message
-                    .to_string()
-                    .lines()
-                    .next()
-                    .unwrap_or_default()
-                    .to_owned();
                 let Some(index) = (0..self.endpoints.len()).find(|i| address(*i) == to) else {
                     continue;
                 };
+                let line = message.as_bytes().split(|byte| *byte == b'\r').next();
+                let line = String::from_utf8_lossy(line.unwrap_or_default()).into_owned();
                 self.ladder.push((self.now - self.start, from, index, line));
+                (self.watch)(self.now, from, index, &message);
                 if (self.lose)(from, &message) || self.random.chance(self.weather.loss) {
                     continue;
                 }
