@@ -451,6 +451,43 @@ fn an_attended_transfer_joins_the_far_sides_of_two_couplings() {
     }
 }
 
+/// A phone that talks to itself, through two couplings in a row, joins its two ends.
+#[test]
+fn a_line_without_anybody_at_its_ends_is_ended() {
+    let mut world = exchange(Transfers::Consume);
+    let calls = std::cell::Cell::new(0);
+    world.plan = Box::new(move || {
+        calls.set(calls.get() + 1);
+        Plan::to(coupled::phone(if calls.get() == 1 { PBX } else { 0 }))
+    });
+    let first = world.dial(|invite| invite.body(sdp("a")));
+    let second = world.until(0, incoming);
+    let now = world.net.now;
+    world.call(0, second).answer(now, Some(sdp("b"))).unwrap();
+    world.until(0, |e| matches!(e, Event::Answered { .. }).then_some(()));
+    world.run(Duration::from_secs(1));
+    assert_eq!(world.couplings.len(), 2);
+    let now = world.net.now;
+    world.call(0, first).transfer_to(now, second).unwrap();
+    for _ in 0..300 {
+        world.run(Duration::from_millis(100));
+        for event in std::mem::take(&mut world.net.events[0]) {
+            let now = world.net.now;
+            if let Event::Offered { call, .. } = event {
+                let handle = world.net.endpoints[0].call(call);
+                let _ = handle.map(|handle| handle.accept(now, sdp("c")));
+            }
+        }
+    }
+    let nobody = |event: &CouplingEvent| match event {
+        CouplingEvent::Ended { cause, .. } => matches!(cause.kind, EndKind::Protocol(_)),
+        _ => false,
+    };
+    assert!(world.heard.iter().any(nobody), "{:?}", world.heard);
+    assert_eq!(world.net.endpoints[PBX].calls().count(), 0);
+    over(world);
+}
+
 #[test]
 fn redirections_are_refused_followed_or_passed_on() {
     for policy in [Redirects::Refuse, Redirects::Follow, Redirects::Pass] {

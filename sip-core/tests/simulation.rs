@@ -60,7 +60,7 @@ fn every_call_ends_once_and_nothing_is_left() {
             sum.redirected,
             sum.vanished,
         ];
-        assert!(rare.iter().all(|count| *count > all / 2), "{sum:?}");
+        assert!(rare.iter().all(|count| *count > all / 4), "{sum:?}");
     }
 }
 

@@ -136,8 +136,8 @@ pub struct Coupling {
     pub(super) said: [Option<Body>; 2],
     pub(super) exchange: Exchange,
     pub(super) relayed: [Option<Relayed>; 2],
-    /// INFOs out on each leg.
-    pub(super) infos: [u32; 2],
+    /// Legs with INFOs of ours out, and how many.
+    pub(super) infos: Vec<(CallId, u32)>,
     pub(super) transfer: Option<Transfer>,
     /// Who stands at each side, as the other is told when it is transferred.
     pub(super) names: [Option<NameAddr>; 2],
@@ -183,7 +183,7 @@ impl Coupling {
             leaving: Vec::new(),
             exchange: Exchange::None,
             relayed: [None, None],
-            infos: [0; 2],
+            infos: Vec::new(),
             transfer: None,
             names: [
                 request
@@ -422,6 +422,7 @@ impl Coupling {
         }
         self.stage = Stage::Joined;
         self.callee = Some(call);
+        endpoint.join(self.caller, call);
         let called = &self.phones[phone].1;
         let name = called.to.clone();
         let name = name.unwrap_or_else(|| NameAddr::new(&called.uri));
@@ -449,6 +450,7 @@ impl Coupling {
         message: Option<&Message>,
     ) {
         self.legs.retain(|leg| *leg != call);
+        self.infos.retain(|(leg, _)| *leg != call);
         self.leaving.retain(|(leg, _)| *leg != call);
         if self.newcomer_decides(call) || self.transfer_ended(now, endpoint, call, &cause) {
             self.drop_questions(now, endpoint, call);

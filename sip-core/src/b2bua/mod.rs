@@ -48,6 +48,10 @@
 //! | Via, Route, Contact, tags, CSeq, credentials, session timers | never: each side has its own | |
 //! | Max-Forwards | one less (RFC 7332); used up, the call gets 483 | |
 //!
+//! Whoever transfers his two ends of one line to each other leaves a conversation of nobody. Where it lies in one endpoint
+//! it is ended; where it goes through several, no message tells, and the application ends it by the silence of its media
+//! or a limit on its length ([`Coupling::hang_up`]).
+//!
 //! Left out: downstream forks that send early media and are answered by another branch (refused
 //! with 500, since a preview binds, RFC 3261 section 13.2.1).
 

@@ -48,14 +48,13 @@ impl Coupling {
                 ref response,
                 status,
             } if self.has(call) => {
+                if *method == Method::Info && self.info_answered(call) {
+                    // Its own was answered when it came.
+                    return None;
+                }
                 let Some(side) = self.side(call) else {
                     return Some(event);
                 };
-                if *method == Method::Info && self.infos[side.index()] > 0 {
-                    // Its own was answered when it came.
-                    self.infos[side.index()] -= 1;
-                    return None;
-                }
                 let ours = |relayed: &mut Relayed| relayed.method == *method;
                 let Some(relayed) = self.relayed[side.index()].take_if(ours) else {
                     return Some(event);
@@ -147,7 +146,7 @@ impl Coupling {
                         from,
                     });
                 }
-                None if sent => self.infos[side.index()] += 1,
+                None if sent => self.info_sent(call),
                 _ => {}
             }
             sent
@@ -155,6 +154,24 @@ impl Coupling {
         if let (false, Some(id)) = (sent, question) {
             let _ = endpoint.answer_question(now, id, respond(StatusCode::REQUEST_PENDING));
         }
+    }
+
+    fn info_sent(&mut self, call: CallId) {
+        match self.infos.iter_mut().find(|(leg, _)| *leg == call) {
+            Some((_, out)) => *out += 1,
+            None => self.infos.push((call, 1)),
+        }
+    }
+
+    /// Whether an INFO of ours was out on this leg, which may have lost its place since.
+    fn info_answered(&mut self, call: CallId) -> bool {
+        let found = self.infos.iter().position(|(leg, _)| *leg == call);
+        let Some(index) = found else { return false };
+        self.infos[index].1 -= 1;
+        if self.infos[index].1 == 0 {
+            self.infos.swap_remove(index);
+        }
+        true
     }
 
     /// A leg ended: nobody answers what it was asked.

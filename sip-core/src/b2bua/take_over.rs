@@ -40,10 +40,10 @@ impl Coupling {
                     .is_ok_and(|handle| handle.answer(now, Some(theirs)).is_ok());
                 if answered {
                     self.legs.push(by);
-                    self.seat(place, by);
                     self.said[place.index()] = None;
                     // Its ACK brings what the other side must hear.
                     self.exchange = Exchange::Asked { from: place };
+                    self.seat(now, endpoint, place, by);
                 } else {
                     reject(now, endpoint, by, StatusCode::SERVER_INTERNAL_ERROR);
                 }
@@ -86,9 +86,9 @@ impl Coupling {
                 .call(by)
                 .is_ok_and(|handle| handle.answer(now, answer.clone()).is_ok());
         if joined {
-            self.seat(side, by);
             self.said[side.index()] = Some(offer);
             self.said[side.other().index()] = answer;
+            self.seat(now, endpoint, side, by);
             return;
         }
         self.said[side.other().index()] = answer.or(self.said[side.other().index()].take());
@@ -131,14 +131,22 @@ impl Coupling {
     }
 
     /// From now on `by` is this side.
-    pub(super) fn seat(&mut self, side: Side, by: CallId) {
+    pub(super) fn seat(&mut self, now: Instant, endpoint: &mut Endpoint, side: Side, by: CallId) {
         let from = match side {
             Side::Caller => std::mem::replace(&mut self.caller, by),
             Side::Callee => self.callee.replace(by).unwrap_or(by),
         };
-        self.infos[side.index()] = 0;
         self.events
             .push_back(CouplingEvent::Transferred { side, from, to: by });
+        if let Some(other) = self.leg(side.other()) {
+            endpoint.join(by, other);
+        }
+        if endpoint.leads_back(by) {
+            // Somebody has joined the two ends of one line, at which he stood himself.
+            let kind = EndKind::Protocol("nobody is left at either end");
+            let cause = EndCause::new(EndedBy::Local, kind);
+            self.finish(now, endpoint, side, cause);
+        }
     }
 }
 

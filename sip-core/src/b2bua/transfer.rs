@@ -292,12 +292,12 @@ impl Coupling {
         if let Some(old) = old {
             self.drop_questions(now, endpoint, old);
         }
-        self.seat(side, call);
         self.said[side.index()] = body.clone();
+        self.seat(now, endpoint, side, call);
         if let Some(old) = old {
             self.hang_up_leg(now, endpoint, old);
         }
-        if let Some(body) = body {
+        if let Some(body) = body.filter(|_| self.stage == Stage::Joined) {
             match self.exchange {
                 Exchange::None => self.settle(now, endpoint, side.other(), body),
                 // Something is out between the two already: afterwards.

@@ -17,12 +17,16 @@ pub enum Effect {
 }
 
 impl Effect {
-    /// The effect of a response of 300 to 699, by the table of RFC 5057 section 5.1; a timeout
-    /// counts as 408. Statuses that the table does not know fail the transaction alone.
+    /// The effect of a response of 300 to 699, by RFC 5057 section 5.1; a timeout counts as 408. Statuses that it does
+    /// not know fail the transaction alone.
+    ///
+    /// Two statuses deviate: 403, which the RFC lets end the usage, fails the transaction alone, as RFC 3261 section
+    /// 14.1 has it for sessions and RFC 6665 sections 4.1.2.2 and 4.2.2 for subscriptions; and 501, where the RFC leaves
+    /// it open, ends the usage, as RFC 6665 says.
     pub fn of(status: StatusCode) -> Self {
         match status.code() {
             404 | 410 | 416 | 482..=485 | 502 | 604 => Self::Dialog,
-            405 | 408 | 480 | 481 | 489 | 501 | 504 => Self::Usage,
+            405 | 408 | 480 | 481 | 489 | 501 => Self::Usage,
             _ => Self::Transaction,
         }
     }
@@ -37,13 +41,13 @@ mod tests {
         let rows: [(&[u16], Effect); 3] = [
             (
                 &[
-                    300, 301, 302, 305, 380, 400, 401, 402, 403, 406, 407, 412, 413, 414, 415, 420,
-                    421, 422, 423, 428, 429, 436, 437, 438, 486, 487, 488, 491, 493, 494, 500, 503,
-                    505, 513, 580, 600, 603, 606,
+                    300, 301, 302, 305, 380, 400, 401, 402, 403, 406, 407, 412, 413, 414, 415, 417,
+                    420, 421, 422, 423, 428, 429, 436, 437, 438, 486, 487, 488, 491, 493, 494, 500,
+                    503, 504, 505, 513, 580, 600, 603, 606,
                 ],
                 Effect::Transaction,
             ),
-            (&[405, 408, 480, 481, 489, 501, 504], Effect::Usage),
+            (&[405, 408, 480, 481, 489, 501], Effect::Usage),
             (
                 &[404, 410, 416, 482, 483, 484, 485, 502, 604],
                 Effect::Dialog,

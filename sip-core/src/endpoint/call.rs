@@ -160,6 +160,8 @@ pub(crate) struct Call {
     pub(crate) refer: Option<Key>,
     /// The call whose place this one takes when it is answered.
     pub(crate) replaces: Option<Key>,
+    /// The call that a coupling has joined with this one.
+    pub(crate) partner: Option<Key>,
     /// Info packages that the peer takes (RFC 6086).
     pub(crate) peer_packages: Vec<Box<str>>,
     /// Why we are leaving.
@@ -204,6 +206,7 @@ impl Call {
             referred: false,
             refer: None,
             replaces: None,
+            partner: None,
             peer_packages: Vec::new(),
             ending: None,
             bye_reason: None,

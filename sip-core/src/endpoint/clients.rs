@@ -102,9 +102,9 @@ impl Client {
         Some(fallback)
     }
 
-    pub(crate) fn redirect(&mut self, request: Box<Message>, target: Target) {
+    pub(crate) fn redirect(&mut self, request: Message, target: Target) {
         self.bytes = request.to_bytes();
-        self.request = Some(Arc::new(*request));
+        self.request = Some(Arc::new(request));
         self.target = target;
     }
 }

@@ -62,7 +62,7 @@ impl Endpoint {
         };
         let old = (client.target.transport(), client.target.remote());
         let bytes = request.to_bytes();
-        client.redirect(request, target.clone());
+        client.redirect(*request, target.clone());
         self.by_remote.remove(&(old.0, old.1, key));
         self.by_remote
             .insert((target.transport(), target.remote(), key));

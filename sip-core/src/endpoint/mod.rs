@@ -48,6 +48,7 @@ mod info;
 mod inside;
 mod keep_alive;
 mod large;
+mod line;
 mod outbox;
 mod outgoing;
 mod questions;

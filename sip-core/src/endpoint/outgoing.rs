@@ -258,7 +258,7 @@ impl Endpoint {
         }
         call.note_peer(reply.response);
         let agreed = call
-            .early(&branch)
+            .early(branch)
             .is_some_and(|early| early.offers.completed() > 0);
         let reliable = match self.provisional(now, call, at, reply) {
             Provisional::Old => return,
@@ -267,7 +267,7 @@ impl Endpoint {
         self.report(call, status, &reply.response.reason());
         // Behind an agreed session it can only be a repetition, perhaps of what no longer holds.
         let preview = wire::session(reply.response).filter(|_| !agreed);
-        let preview = preview.and_then(|body| self.previewed(call, &branch, body));
+        let preview = preview.and_then(|body| self.previewed(call, branch, body));
         if let Some(key) = call.key {
             self.out.tell(Event::Progress {
                 call: CallId(key),
@@ -337,9 +337,9 @@ impl Endpoint {
         let offered = call.outgoing.as_ref().is_some_and(|o| o.invite.has_offer());
         // What PRACK or UPDATE agreed on in this branch is the session; the others' is nobody's.
         let early = call
-            .early(&branch)
+            .early(branch)
             .map(|early| (early.offers, early.answer.take()));
-        self.early_over(now, call, Some(&branch));
+        self.early_over(now, call, Some(branch));
         let preview = call.outgoing.as_deref_mut().and_then(|outgoing| {
             let mut previews = outgoing.previews.drain(..);
             previews

@@ -218,7 +218,7 @@ impl Endpoint {
             self.reinvite_lost(now, call, GONE);
         }
         let asked = call.update.as_deref().map(|update| &update.request);
-        if asked.is_some_and(|request| wire::from_tag(request).as_deref() != kept)
+        if asked.is_some_and(|request| wire::from_tag(request) != kept)
             && self.refuse_update(now, call, GONE).is_ok()
             && let Some(key) = call.key.filter(|_| told)
         {

@@ -57,7 +57,7 @@ pub(crate) fn write_name(name: &mut String, request: &Message, method: &Method) 
     let port = via.port().unwrap_or(0);
     // Writing to a String does not fail.
     if via.has_magic_cookie() {
-        let _ = write!(name, "{}\n", via.branch()?);
+        let _ = writeln!(name, "{}", via.branch()?);
         name.extend(via.host_str().chars().map(|c| c.to_ascii_lowercase()));
         let _ = write!(name, ":{port}\n{method}");
         return Some(());

@@ -36,7 +36,7 @@ impl Endpoint {
         let early = call.outgoing.as_deref();
         let deaf = early.is_some_and(|outgoing| !outgoing.invite.early_offers);
         if offer.is_some() {
-            let refused = match call.offers_in(&tag).state() {
+            let refused = match call.offers_in(tag).state() {
                 _ if call.update.is_some() => Some(StatusCode::SERVER_INTERNAL_ERROR),
                 _ if deaf => Some(StatusCode::REQUEST_PENDING),
                 OfferAnswerState::RemoteOffer => Some(StatusCode::SERVER_INTERNAL_ERROR),
@@ -54,7 +54,7 @@ impl Endpoint {
             }
         }
         call.note_peer(request);
-        if let Some(at) = call.dialog_at(&tag) {
+        if let Some(at) = call.dialog_at(tag) {
             call.dialogs[at].refresh_target(request);
         }
         let mut arrival = self.arrival(now, server, request);
@@ -66,7 +66,7 @@ impl Endpoint {
         }
         call.got(offer.as_ref());
         // Seen to be possible above.
-        let _ = call.offers_in(&tag).remote_offer();
+        let _ = call.offers_in(tag).remote_offer();
         // The client gives up after timer F; half of that is left for the way.
         arrival.until = arrival.until.min(after(now, self.config.timers.f / 2));
         call.update = Some(Box::new(arrival));
@@ -119,7 +119,7 @@ impl Endpoint {
             return Err(error);
         }
         let tag = wire::from_tag(&arrival.request).unwrap_or_default();
-        call.offers_in(&tag).local_answer()?;
+        call.offers_in(tag).local_answer()?;
         call.sent_body = Some(body);
         // A 200 to the INVITE may have waited for this one.
         self.send_held(now, call);
@@ -139,7 +139,7 @@ impl Endpoint {
             builder
         });
         let tag = wire::from_tag(&arrival.request).unwrap_or_default();
-        call.offers_in(&tag).abandon();
+        call.offers_in(tag).abandon();
         self.send_held(now, call);
         Ok(())
     }

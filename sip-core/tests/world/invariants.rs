@@ -7,6 +7,7 @@
 //! | no transaction outlives its timers | `no_transaction_outlives_its_timers` after every step |
 //! | every table returns to empty | `every_table_is_empty` at the end |
 //! | nothing that we emit fails our own `validate` | `Network::drain`, for every message |
+//! | what outlives all phones is a ring of several exchanges | `only_rings_of_exchanges_are_left` |
 //! | a leg belongs to one coupling, and a call of an exchange is a leg | `every_call_of_an_exchange_is_a_leg` after every step |
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -86,6 +87,32 @@ impl World {
             }
         }
         known
+    }
+
+    /// After all phones have hung up a coupling can only be part of a ring of several exchanges, each of which takes the
+    /// next for a caller: nothing in SIP tells them. An application sees the silence of its media.
+    pub(super) fn only_rings_of_exchanges_are_left(&mut self) {
+        let mut phones = HashSet::new();
+        for endpoint in &mut self.net.endpoints[..PHONES] {
+            for id in endpoint.calls().collect::<Vec<_>>() {
+                let call = endpoint.call(id).unwrap();
+                phones.insert((call.call_id().to_owned(), call.local_tag().to_owned()));
+            }
+        }
+        let (known, now) = (self.dialogs(), self.net.now);
+        for at in EXCHANGES {
+            for (coupling, _) in &mut self.couplings[at - PHONES] {
+                for leg in coupling.legs() {
+                    let call = self.net.endpoints[at].call(*leg).unwrap();
+                    let tag = call.remote_tag().unwrap_or_default().to_owned();
+                    let peer = (call.call_id().to_owned(), tag);
+                    let ring = known.contains(&peer) && !phones.contains(&peer);
+                    assert!(ring, "a coupling outlives its phones: {coupling:?}");
+                }
+                coupling.hang_up(now, &mut self.net.endpoints[at], None);
+                self.sum.rings += 1;
+            }
+        }
     }
 
     fn every_dialog_has_a_peer_or_a_timer(&mut self) {

@@ -62,6 +62,8 @@ pub(crate) struct Sum {
     pub(crate) redirected: usize,
     /// Endpoints that died.
     pub(crate) vanished: usize,
+    /// Couplings left in rings of several exchanges.
+    pub(crate) rings: usize,
 }
 
 impl std::ops::AddAssign for Sum {
@@ -80,6 +82,7 @@ impl std::ops::AddAssign for Sum {
         self.taken_over += other.taken_over;
         self.redirected += other.redirected;
         self.vanished += other.vanished;
+        self.rings += other.rings;
     }
 }
 
@@ -116,7 +119,7 @@ fn config(index: usize, seed: u64) -> Config {
         let policy = DigestPolicy::new("example.org", key).user("bob", "secret");
         let users = (0..PHONES).map(|phone| format!("user{phone}"));
         config.digest = Some(users.fold(policy, |policy, user| policy.user(&user, "secret")));
-    } else if index % 3 == 0 {
+    } else if index.is_multiple_of(3) {
         config.digest = Some(DigestPolicy::new("simulation", key).user("bob", "secret"));
     }
     config
@@ -271,6 +274,8 @@ impl World {
             }
             self.pass(Duration::from_secs(120));
         }
+        self.only_rings_of_exchanges_are_left();
+        self.pass(Duration::from_secs(120));
     }
 
     /// Calls of phones that are not over, in one order for every run of a seed.

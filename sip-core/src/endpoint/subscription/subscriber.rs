@@ -201,7 +201,7 @@ impl Endpoint {
         request: &Message,
     ) -> bool {
         let branch = wire::from_tag(request).unwrap_or_default();
-        let Some(key) = self.find_notified(call, request, &branch) else {
+        let Some(key) = self.find_notified(call, request, branch) else {
             return false;
         };
         self.respond_status(now, server, request, StatusCode::OK, |builder| builder);
