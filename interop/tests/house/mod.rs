@@ -32,6 +32,10 @@ pub(crate) struct House {
 
 impl House {
     pub(crate) fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    pub(crate) fn with(change: impl FnOnce(&mut GatewayConfig)) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -45,6 +49,7 @@ impl House {
         });
         let mut config = GatewayConfig::new((Ipv4Addr::LOCALHOST, 0).into(), random);
         config.rtp_ports = ports.port(0)..=ports.port(39);
+        change(&mut config);
         let mut gateway = runtime.block_on(Gateway::bind(config)).expect("a gateway");
         let session = gateway
             .open_session("room7", SessionOptions::default())

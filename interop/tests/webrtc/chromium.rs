@@ -1,0 +1,138 @@
+//! A page in headless Chromium with JsSIP, over WebSocket straight to the gateway.
+
+use crate::house::{House, PHONE, TALKERS};
+use interop::{absent, installed};
+use serde_json::{Value, json};
+use signaling::call::Side;
+use signaling::net::Event;
+use signaling::session::Join;
+use sip_core::net::Listen;
+use sip_core::{Transport, Uninvited};
+use std::io::{BufRead, BufReader};
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+use token::Role;
+
+/// Debian's; its wrapper in the path would start a session of its own.
+const CHROMIUM: &str = "/usr/lib/chromium/chromium";
+
+/// The folder with the browser's libraries, shared with the other tests that drive one.
+fn place() -> Option<PathBuf> {
+    if !installed(&["node", "npm"]) {
+        return None;
+    }
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("browser");
+    std::fs::create_dir_all(&place).expect("a folder below target");
+    for (name, text) in [
+        ("package.json", include_str!("../../browser/package.json")),
+        ("talk.js", include_str!("../../browser/talk.js")),
+        ("talk.mjs", include_str!("../../browser/talk.mjs")),
+    ] {
+        std::fs::write(place.join(name), text).expect("its files");
+    }
+    if !place.join("node_modules/playwright-core").exists() {
+        let npm = Command::new("npm")
+            .args(["install", "--no-package-lock", "--no-audit", "--no-fund"])
+            .current_dir(&place)
+            .status();
+        assert!(npm.is_ok_and(|status| status.success()), "npm install");
+    }
+    Some(place)
+}
+
+#[test]
+fn a_page_calls_the_gateway() {
+    let chromium = std::env::var("CHROMIUM").unwrap_or_else(|_| CHROMIUM.to_owned());
+    if !Path::new(&chromium).exists() {
+        absent("chromium");
+        return;
+    }
+    let Some(place) = place() else { return };
+    let mut house = House::with(|config| config.uninvited = Uninvited::Accept);
+    let bind = (Ipv4Addr::LOCALHOST, 0).into();
+    let ws = house
+        .runtime
+        .block_on(
+            house
+                .gateway
+                .driver()
+                .listen(Listen::new(Transport::Ws, bind)),
+        )
+        .expect("a WebSocket listener");
+    let job = json!({
+        "ws": format!("ws://{ws}"),
+        "target": format!("sip:room7@{ws};transport=ws"),
+        "hz": PHONE,
+        "wanted": TALKERS,
+    });
+    let mut node = Command::new("timeout")
+        .args(["90", "node", "talk.mjs", &job.to_string()])
+        .current_dir(&place)
+        .env("CHROMIUM", chromium)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("node");
+    let output = BufReader::new(node.stdout.take().expect("its output"));
+    let (tell, steps) = std::sync::mpsc::channel::<Value>();
+    let reader = std::thread::spawn(move || {
+        for line in output.lines().map_while(Result::ok) {
+            let _ = tell.send(serde_json::from_str(&line).expect("a line of JSON"));
+        }
+    });
+
+    let call = house.wait_for("the page's call", |e| match e {
+        Event::Incoming { call, .. } => Some(*call),
+        _ => None,
+    });
+    let (session, join) = (house.session, Join::new(Role::Publisher));
+    house
+        .gateway
+        .answer(call, session, join)
+        .expect("an answer");
+    // The talkers hear the page and one another.
+    let mut best = [0.0; 2];
+    for _ in 0..8 {
+        let heard = house.hear(Duration::from_millis(800));
+        for (i, heard) in heard.iter().enumerate() {
+            best[i] = heard.seconds_of_all(&[TALKERS[1 - i], PHONE]).max(best[i]);
+        }
+        if best.iter().all(|&seconds| seconds >= 0.7) {
+            break;
+        }
+    }
+    assert!(
+        best.iter().all(|&s| s >= 0.7),
+        "the page is heard for {best:?} s"
+    );
+    let info = house.gateway.call(call).expect("the call's figures");
+    assert!(info.codec.eq_ignore_ascii_case("opus") && info.dtls);
+    assert!(info.suite.is_some() && info.pair.is_some(), "{info:?}");
+
+    house.wait_for("the page's hold", |e| {
+        matches!(e, Event::Held { by: Side::Peer, .. }).then_some(())
+    });
+    house.wait_for("the page's resume", |e| {
+        matches!(e, Event::Resumed { by: Side::Peer, .. }).then_some(())
+    });
+    assert_eq!(house.keys(), "123", "two by RTP, one by INFO");
+    let end = house.wait_for("the end", |e| match e {
+        Event::Ended { end, .. } => Some(end.clone()),
+        _ => None,
+    });
+    assert!(end.is_clean(), "{end}");
+    assert!(node.wait().expect("node").success());
+    reader.join().expect("its lines");
+    let said: Vec<Value> = steps.iter().collect();
+    println!("{said:#?}");
+    let step = |name: &str| said.iter().find(|line| line["step"] == name);
+    assert!(step("hears").is_some() && step("hears again").is_some());
+    let stats = step("stats").expect("its figures");
+    assert_eq!(
+        (&stats["dtls"], &stats["lost"]),
+        (&json!("connected"), &json!(0)),
+        "{stats}"
+    );
+    assert!(stats["received"].as_u64() > Some(50), "{stats}");
+}
