@@ -168,7 +168,8 @@ impl Counts {
             age,
             Window {
                 highest: nc.unwrap_or(u32::MAX),
-                seen: 1,
+                // Without a count none of those below the highest is left either.
+                seen: nc.map_or(u64::MAX, |_| 1),
             },
         );
         Count::Fresh
@@ -193,6 +194,12 @@ impl Window {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::{bool, option};
+
     use super::*;
 
     const KEY: [u8; 32] = [9; 32];
@@ -253,6 +260,36 @@ mod tests {
         for (step, (nc, expected)) in table.into_iter().enumerate() {
             assert_eq!(counts.take(nonce(5, 5), Some(nc)), expected, "step {step}");
         }
+    }
+
+    proptest! {
+        /// Whatever comes in whatever order, into a table however small: nothing is let in twice, and a nonce that
+        /// served without a count serves never again.
+        #[test]
+        fn nothing_is_let_in_twice(
+            room in 1usize..6,
+            takes in vec(
+                (0u64..12, 0u64..3, option::of(counts()), bool::weighted(0.05)),
+                0..200,
+            ),
+        ) {
+            let mut counts = Counts::new(room);
+            let mut seen: HashSet<(u64, u64, Option<u32>)> = HashSet::new();
+            for (issued, salt, nc, expires) in takes {
+                if expires {
+                    counts.expire(issued);
+                } else if counts.take(nonce(issued, salt), nc) == Count::Fresh {
+                    prop_assert!(!seen.contains(&(issued, salt, None)));
+                    prop_assert!(nc.is_some() || !seen.iter().any(|s| (s.0, s.1) == (issued, salt)));
+                    prop_assert!(seen.insert((issued, salt, nc)));
+                }
+                prop_assert!(counts.len() <= room);
+            }
+        }
+    }
+
+    fn counts() -> impl Strategy<Value = u32> {
+        prop_oneof![0u32..8, 60u32..72, u32::MAX - 70..=u32::MAX]
     }
 
     #[test]
