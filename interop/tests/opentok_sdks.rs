@@ -1,5 +1,6 @@
 //! `opentok_gateway` driven by the server SDKs of the vendor whose API it speaks, from npm and PyPI, which are told
-//! nothing but its address; the phone is baresip, in the clear and with SDES. And its page in Chromium.
+//! nothing but its address; the phone is baresip, in the clear, with SDES and with DTLS (its certificate is on RSA, so the
+//! gateway is built with OpenSSL). And its page in Chromium.
 
 use interop::{
     Baresip, BaresipOptions, Codec, Heard, Ports, Process, Scratch, Security, Transport, absent,
@@ -28,7 +29,7 @@ fn program() -> &'static Path {
             &[
                 "--release",
                 "--features",
-                "http",
+                "http,dtls-openssl",
                 "--example",
                 "opentok_gateway",
             ],
@@ -46,11 +47,12 @@ struct Gate {
     _ports: Ports,
 }
 
-fn gate() -> Gate {
+fn gate(secure: &str) -> Gate {
     let (scratch, ports) = (Scratch::new("gateway"), Ports::take());
     let mut command = Command::new(program());
     command
         .args(["--http", "127.0.0.1:0", "--talker", "--codec", "pcmu"])
+        .args(["--secure", secure])
         .args(["--api-key", KEY, "--api-secret", SECRET, "--rtp-ports"])
         .arg(format!("{}-{}", ports.port(0), ports.port(39)))
         .arg("--record")
@@ -75,11 +77,15 @@ fn gate() -> Gate {
 
 /// The SDK's whole list, and what the phone saw and heard of it.
 fn drive(sdk: impl Fn() -> Command) {
-    for (security, mode) in [(Security::Clear, "plain"), (Security::Sdes, "sdes")] {
+    for (security, mode) in [
+        (Security::Clear, "plain"),
+        (Security::Sdes, "sdes"),
+        (Security::Dtls, "dtls"),
+    ] {
         let mut options = BaresipOptions::new(Codec::Pcmu);
         options.security = security;
         let mut phone = Baresip::start(&options);
-        let gate = gate();
+        let gate = gate(if mode == "dtls" { "dtls" } else { "sdes" });
         let log = gate.scratch.path().join("sdk");
         let mut command = sdk();
         command.args([KEY, SECRET, &gate.url, &phone.uri(Transport::Udp), mode]);
@@ -92,7 +98,8 @@ fn drive(sdk: impl Fn() -> Command) {
         for part in ["X-Room: 42", "15550100@example.com"] {
             assert!(seen.contains(part), "{part}: {seen}");
         }
-        assert_eq!(seen.contains("RTP/SAVP"), mode == "sdes");
+        assert_eq!(seen.contains("RTP/SAVP"), mode != "plain");
+        assert_eq!(seen.contains("UDP/TLS/RTP/SAVPF"), mode == "dtls");
         wait_until("the phone is hung up", LIMIT, || {
             (!phone.control.params_of("CALL_CLOSED").is_empty()).then_some(())
         });
@@ -188,7 +195,7 @@ fn the_page_in_a_browser() {
         return;
     }
     let phone = Baresip::start(&BaresipOptions::new(Codec::Pcmu));
-    let gate = gate();
+    let gate = gate("sdes");
     let form = "application/x-www-form-urlencoded";
     let made = ask(&gate, "/session/create", form, "p2p.preference=disabled");
     let session = made[0]["session_id"].as_str().expect("a session");

@@ -26,7 +26,7 @@ sid = session.session_id
 refused(AuthError, ot.dial, sid, session.generate_token(role=Roles.subscriber), uri)
 token = session.generate_token(role=Roles.moderator, data="sip=true")
 refused(SipDialError, ot.dial, sid, token, uri, {"headers": {"Room": "1"}})
-options = {"from": "15550100@example.com", "headers": {"X-Room": "42"}, "secure": mode == "sdes"}
+options = {"from": "15550100@example.com", "headers": {"X-Room": "42"}, "secure": mode != "plain"}
 call = ot.dial(sid, token, uri, options)
 assert call.id and call.connectionId and call.streamId
 
