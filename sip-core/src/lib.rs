@@ -42,6 +42,7 @@
 //! - [`Framer`]: datagrams, streams and WebSocket frames through one scanner.
 //! - [`registrar`]: which contacts stand for an address-of-record; [`registration`]: the registrar's client.
 //! - [`b2bua`]: two calls joined, what crosses as policy, ring groups.
+//! - [`homes`]: several endpoints behind the same sockets, and whose each message is.
 //! - [`resolve`]: from a URI to addresses (RFC 3263), as a machine that asks its DNS questions.
 //! - [`Uri`]: `sip:`, `sips:`, `tel:`, and the comparison of RFC 3261 section 19.1.4.
 //! - [`transaction`], [`dialog`] and [`auth`]: the machines that the [`Endpoint`] is made of, for those
@@ -67,6 +68,7 @@ pub mod dialog;
 pub mod endpoint;
 mod framing;
 pub mod header;
+pub mod homes;
 mod message;
 #[cfg(feature = "net")]
 pub mod net;

@@ -501,6 +501,17 @@ fn another_node_with_the_key_accepts_and_one_without_it_says_stale() {
     assert_eq!(second.home_of(&sent(&attempt)), Some(3));
     assert_eq!(judge(&mut second, &attempt, &INVITE, 10), Verdict::Ok);
 
+    let config = ServerAuthConfig {
+        only_home: true,
+        ..ServerAuthConfig::default()
+    };
+    let mut neighbour = ServerAuth::new(KEY, config);
+    assert_eq!(
+        judge(&mut neighbour, &attempt, &INVITE, 10),
+        Verdict::Stale(StaleReason::Elsewhere)
+    );
+    assert_eq!(neighbour.tracked_nonces(), 0);
+
     let mut stranger = ServerAuth::new([1; 32], ServerAuthConfig::default());
     assert_eq!(stranger.home_of(&sent(&attempt)), None);
     assert_eq!(

@@ -47,6 +47,9 @@ pub struct ServerAuthConfig {
     pub uri_check: UriCheck,
     /// Written into each nonce: which of the endpoints that share the key counts its requests. Default 0.
     pub home: u16,
+    /// Say `stale=true` to nonces of another home, whose requests are not counted here. Default `false`: they are
+    /// accepted, so that another node can take over, and each node would take a replayed request once.
+    pub only_home: bool,
 }
 
 impl Default for ServerAuthConfig {
@@ -60,6 +63,7 @@ impl Default for ServerAuthConfig {
             md5_first: false,
             uri_check: UriCheck::Exact,
             home: 0,
+            only_home: false,
         }
     }
 }
@@ -108,6 +112,8 @@ pub enum StaleReason {
     Expired,
     /// Not made with our key, for example before a restart. Said only when the response is right.
     Foreign,
+    /// Another endpoint counts its requests ([`ServerAuthConfig::only_home`]). Said only when the response is right.
+    Elsewhere,
     /// The request count was used before: a replay, or a client that does not count.
     Replayed,
     /// Its counts made room for newer nonces.
@@ -205,8 +211,7 @@ impl ServerAuth {
     }
 
     /// Which endpoint counts the requests of a nonce ([`ServerAuthConfig::home`]); `None` when the key did not make
-    /// it. An endpoint among several passes requests with another's nonce on to that one, or accepts that each of
-    /// them would take a replayed request once.
+    /// it.
     #[must_use]
     pub fn home_of(&self, credentials: &Credentials) -> Option<u16> {
         Nonce::open(&credentials.nonce, &self.key, &credentials.realm).map(|nonce| nonce.home)
@@ -295,6 +300,9 @@ impl ServerAuth {
         let Some(nonce) = nonce else {
             return Verdict::Stale(StaleReason::Foreign);
         };
+        if self.config.only_home && nonce.home != self.config.home {
+            return Verdict::Stale(StaleReason::Elsewhere);
+        }
         self.counts
             .expire(millis(wall).saturating_sub(self.lifetime_ms()));
         match self

@@ -48,7 +48,7 @@ impl Endpoint {
             return;
         };
         let mut way = std::mem::replace(way, Box::new(Resolution::known([])));
-        route::hear(&mut way, answer, &mut self.draw.0);
+        route::hear(&mut way, answer, &mut self.draw.chance);
         if let Some(server) = self.servers_get(key) {
             server.way = Some(way);
         }

@@ -146,7 +146,7 @@ impl Endpoint {
             &policy.hashes,
             stale,
             wall,
-            &mut *self.draw.0,
+            &mut *self.draw.chance,
         );
         if challenges.is_empty() {
             // Nobody could ever log in.

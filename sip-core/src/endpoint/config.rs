@@ -11,6 +11,7 @@ use super::reliable::Reliable;
 use super::session::SessionTimers;
 use super::subscription::Subscriptions;
 use crate::Method;
+use crate::homes::Home;
 use crate::registrar::Policy;
 use crate::transaction::Timers;
 
@@ -232,6 +233,8 @@ pub struct Config {
     pub digest: Option<DigestPolicy>,
     /// The registrar's role; none by default.
     pub registrar: Option<Policy>,
+    /// Which of several endpoints behind the same sockets this is ([`homes`](crate::homes)); none by default.
+    pub home: Option<Home>,
 }
 
 impl Default for Config {
@@ -259,6 +262,7 @@ impl Default for Config {
             uninvited: Uninvited::default(),
             digest: None,
             registrar: None,
+            home: None,
         }
     }
 }

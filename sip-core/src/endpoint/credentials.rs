@@ -46,7 +46,7 @@ impl Endpoint {
         };
         let user = auth.account().username().to_owned();
         with_digest_request(reply.request, |request| {
-            auth.retry(&reply.attempt, &challenges, request, &mut *self.draw.0)
+            auth.retry(&reply.attempt, &challenges, request, &mut *self.draw.chance)
         })
         .map_err(|error| EndKind::AuthFailed {
             realm: match error {

@@ -138,7 +138,7 @@ impl Endpoint {
             ping.due = after(now, PONG);
         } else if !flow.transport.is_reliable() && ping.sent < REQUESTS {
             if ping.sent == 0 {
-                (self.draw.0)(&mut ping.id);
+                ping.id = self.draw.stun_id();
             }
             self.out
                 .send(to, Binding::Request(ping.id).to_bytes().into());

@@ -187,13 +187,19 @@ impl Endpoint {
     /// generator and replays exactly.
     pub fn new(config: Config, epoch: Epoch, chance: Chance) -> Self {
         let bounds = config.bounds.clone();
-        let callers = config
-            .digest
-            .as_ref()
-            .map(|policy| ServerAuth::new(policy.key, policy.options.clone()));
+        let callers = config.digest.as_ref().map(|policy| {
+            let mut options = policy.options.clone();
+            if let Some(home) = config.home {
+                (options.home, options.only_home) = (home.index(), true);
+            }
+            ServerAuth::new(policy.key, options)
+        });
         Self {
             epoch,
-            draw: Draw(chance),
+            draw: Draw {
+                chance,
+                home: config.home,
+            },
             now: epoch.instant,
             out: Outbox::new(bounds.undrained),
             deadlines: Deadlines::default(),

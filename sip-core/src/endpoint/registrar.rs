@@ -253,8 +253,12 @@ impl Endpoint {
             if let (true, Some(key), Some(instance)) =
                 (register.gruu, &policy.gruu, binding.instance.as_deref())
             {
-                let temporary =
-                    key.temporary(&register.aor, instance, &binding.call_id, &mut *self.draw.0);
+                let temporary = key.temporary(
+                    &register.aor,
+                    instance,
+                    &binding.call_id,
+                    &mut *self.draw.chance,
+                );
                 let public = public_gruu(&register.aor, instance);
                 contact.push_str(&format!(";pub-gruu=\"{public}\";temp-gruu=\"{temporary}\""));
             }

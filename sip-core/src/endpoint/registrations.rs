@@ -240,7 +240,7 @@ impl Endpoint {
             }
             flow.stage = Stage::Waiting;
             if let Some(way) = flow.way.as_deref_mut() {
-                route::hear(way, answer, &mut endpoint.draw.0);
+                route::hear(way, answer, &mut endpoint.draw.chance);
             }
             let (cause, retry_after) = match flow.last.take() {
                 Some(last) => *last,

@@ -92,7 +92,7 @@ impl Endpoint {
             return;
         }
         if let Some(way) = outgoing.way.as_deref_mut() {
-            hear(way, answer, &mut self.draw.0);
+            hear(way, answer, &mut self.draw.chance);
         }
         let (last, message) = match outgoing.last.take() {
             Some(last) => *last,

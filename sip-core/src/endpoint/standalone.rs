@@ -235,7 +235,7 @@ impl Endpoint {
             return;
         };
         if let Some(way) = standalone.way.as_deref_mut() {
-            route::hear(way, answer, &mut self.draw.0);
+            route::hear(way, answer, &mut self.draw.chance);
         }
         let last = match standalone.last.take() {
             Some(last) => *last,

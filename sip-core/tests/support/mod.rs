@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
+use sip_core::homes::{Homes, Router};
 use sip_core::{
     Body, CallId, Capabilities, Config, Endpoint, Epoch, Event, Flow, Input, Invite, Local,
     Message, Transport, header::NameAddr,
@@ -72,7 +73,14 @@ pub fn address(index: usize) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 5060 + index as u16))
 }
 
-/// Endpoints by index; endpoint `i` has address `address(i)`.
+fn place(router: &Option<(usize, Router)>, index: usize) -> SocketAddr {
+    match router {
+        Some((count, _)) if index < *count => address(0),
+        _ => address(index),
+    }
+}
+
+/// Endpoints by index; endpoint `i` has address `address(i)`, but for those that share the first.
 pub struct Network {
     pub now: Instant,
     pub start: Instant,
@@ -83,6 +91,8 @@ pub struct Network {
     /// In flight: due time and number, destination index, bytes, source.
     flying: BTreeMap<(Instant, u64), (usize, Bytes, SocketAddr)>,
     number: u64,
+    /// Between the endpoints that share the first address.
+    router: Option<(usize, Router)>,
     /// STUN datagrams that each endpoint sent.
     pub pings: Vec<usize>,
     /// Whether they are all lost.
@@ -97,6 +107,19 @@ pub struct Network {
 
 impl Network {
     pub fn new(seed: u64, configs: Vec<Config>) -> Self {
+        Self::build(seed, configs, None)
+    }
+
+    /// The first configurations are those of one user agent, whose endpoints share an address.
+    pub fn shared(seed: u64, homes: Homes, mut configs: Vec<Config>) -> Self {
+        for (config, home) in configs.iter_mut().zip(homes.iter()) {
+            config.home = Some(home);
+        }
+        let router = (usize::from(homes.count()), Router::new(homes));
+        Self::build(seed, configs, Some(router))
+    }
+
+    fn build(seed: u64, configs: Vec<Config>, router: Option<(usize, Router)>) -> Self {
         let start = Instant::now();
         let mut random = Random(seed);
         let epoch = Epoch {
@@ -107,7 +130,8 @@ impl Network {
             .into_iter()
             .enumerate()
             .map(|(index, mut config)| {
-                config.locals = vec![Local::new(Transport::Udp, address(index))];
+                let at = place(&router, index);
+                config.locals = vec![Local::new(Transport::Udp, at)];
                 let mut own = Random(random.next());
                 Endpoint::new(config, epoch, Box::new(move |bytes| own.fill(bytes)))
             })
@@ -123,6 +147,7 @@ impl Network {
             random,
             flying: BTreeMap::new(),
             number: 0,
+            router,
             ladder: Vec::new(),
             lose: Box::new(|_, _| false),
             watch: Box::new(|_, _, _, _| {}),
@@ -183,7 +208,7 @@ impl Network {
                     if let Some(to) = to.filter(|_| !self.deaf) {
                         self.number += 1;
                         let arrival = (self.now + self.weather.delay, self.number);
-                        let packet = (to, transmit.bytes, address(from));
+                        let packet = (to, transmit.bytes, place(&self.router, from));
                         self.flying.insert(arrival, packet);
                     }
                     continue;
@@ -213,7 +238,7 @@ impl Network {
                     self.number += 1;
                     self.flying.insert(
                         (self.now + delay, self.number),
-                        (index, transmit.bytes.clone(), address(from)),
+                        (index, transmit.bytes.clone(), place(&self.router, from)),
                     );
                 }
             }
@@ -221,6 +246,13 @@ impl Network {
                 self.events[from].push(event);
             }
         }
+    }
+
+    /// A datagram of a stranger's, who says that it comes from endpoint `from`.
+    pub fn inject(&mut self, from: usize, to: usize, bytes: Bytes) {
+        self.number += 1;
+        let packet = (to, bytes, place(&self.router, from));
+        self.flying.insert((self.now, self.number), packet);
     }
 
     /// The next moment at which something happens.
@@ -245,7 +277,11 @@ impl Network {
             .filter(|((at, _), _)| *at <= self.now)
         {
             let (to, bytes, from) = self.flying.remove(&key).unwrap();
-            let flow = Flow::udp(address(to), from);
+            let flow = Flow::udp(place(&self.router, to), from);
+            let to = match &mut self.router {
+                Some((count, router)) if to < *count => usize::from(router.route_datagram(&bytes)),
+                _ => to,
+            };
             self.endpoints[to].handle_input(self.now, Input::Received { flow, bytes });
             self.drain();
         }

@@ -244,7 +244,7 @@ impl Endpoint {
             };
             begin.question = None;
             if let Some(way) = begin.way.as_deref_mut() {
-                route::hear(way, answer, &mut endpoint.draw.0);
+                route::hear(way, answer, &mut endpoint.draw.chance);
             }
             let none = || {
                 let cause = EndCause::new(EndedBy::Transport, EndKind::Unresolved);
