@@ -22,10 +22,15 @@ use super::{EXCHANGES, PHONES, Seen, World};
 /// before and after.
 const LIFE: Duration = Duration::from_secs(180 + 32 + 32 + 5);
 
+/// How long a 2xx keeps its transaction (RFC 6026 section 8.7).
+const TIMER_L: Duration = Duration::from_secs(32);
+
+type Final = (usize, u16, Option<String>);
+
 /// What went over the wire.
 pub(super) struct Wire {
-    /// The final answer to each INVITE by its branch: by whom, the status, and the tag of a 2xx.
-    finals: HashMap<String, (usize, u16, Option<String>)>,
+    /// The final answer to each INVITE by its branch: when, by whom, the status, and the tag of a 2xx.
+    finals: HashMap<String, (Instant, Final)>,
     /// Branches of requests that were seen.
     seen: HashSet<(String, bool)>,
     /// When each endpoint sent, and was sent, a request that began a transaction.
@@ -61,13 +66,19 @@ impl Wire {
         let tag = message.typed::<To<'_>>().unwrap().tag().map(str::to_owned);
         let tag = tag.filter(|_| status.is_success());
         let answer = (from, status.code(), tag);
-        let first = self.finals.entry(branch).or_insert_with(|| answer.clone());
-        assert_eq!(*first, answer, "an INVITE has one final answer");
+        let (since, first) = self
+            .finals
+            .entry(branch)
+            .or_insert_with(|| (now, answer.clone()));
+        // A copy of the INVITE that arrives when timer L has run out begins anew.
+        if now < *since + TIMER_L {
+            assert_eq!(*first, answer, "an INVITE has one final answer");
+        }
     }
 
     /// An endpoint that was started again knows nothing of what it said.
     pub(super) fn forget(&mut self, at: usize) {
-        self.finals.retain(|_, (by, _, _)| *by != at);
+        self.finals.retain(|_, (_, (by, _, _))| *by != at);
     }
 }
 
