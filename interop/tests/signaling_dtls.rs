@@ -32,7 +32,8 @@ fn hears_the_phone(house: &mut House, when: &str) {
 }
 
 fn check(house: &mut House, call: CallId, recorded: impl Fn() -> Heard) {
-    house.run_for(Duration::from_millis(900));
+    // baresip stops its recording at the first re-INVITE, so half a second of talkers must be in it by then.
+    house.run_for(Duration::from_millis(1500));
     hears_the_phone(house, "at first");
     let info = house.gateway.call(call).expect("the call's figures");
     let suite = info.suite.expect("a suite");
