@@ -77,6 +77,8 @@ fn gate(secure: &str) -> Gate {
 
 /// The SDK's whole list, and what the phone saw and heard of it.
 fn drive(sdk: impl Fn() -> Command) {
+    // A phone ends by itself after two minutes, which a build may take.
+    program();
     for (security, mode) in [
         (Security::Clear, "plain"),
         (Security::Sdes, "sdes"),
@@ -194,8 +196,8 @@ fn the_page_in_a_browser() {
     if !installed(&["baresip", "chromium"]) {
         return;
     }
-    let phone = Baresip::start(&BaresipOptions::new(Codec::Pcmu));
     let gate = gate("sdes");
+    let phone = Baresip::start(&BaresipOptions::new(Codec::Pcmu));
     let form = "application/x-www-form-urlencoded";
     let made = ask(&gate, "/session/create", form, "p2p.preference=disabled");
     let session = made[0]["session_id"].as_str().expect("a session");
