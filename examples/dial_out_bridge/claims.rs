@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use crate::bridge::{Bridge, wall};
 use crate::demo::{Ears, Expectations, Report};
 use crate::figures::Figures;
-use crate::hearing::{Expected, Heard, TONE_DBOV, silence};
+use crate::hearing::{Expected, Heard, TONE_DBOV, at_listening, silence};
 use crate::line::Log;
 use crate::phone::{self, Phone};
 use crate::setup::Setup;
@@ -164,6 +164,20 @@ async fn attentively(tapes: &[&Tape], expected: &[&Expected]) -> Result<Vec<Opti
     }
 }
 
+/// Listens until both tapes are silent for as long as a listening lasts, as often as [`attentively`] does for sound and
+/// for the same reason: which listening it was, and what each heard.
+async fn silently(tapes: &[&Tape; 2]) -> (u8, [(f64, bool); 2]) {
+    let mut listening = 0;
+    loop {
+        listening += 1;
+        let quiet = listen(tapes, SILENCE).await;
+        let heard = [0, 1].map(|tape| silence(&quiet[tape]));
+        if listening == LISTENINGS || heard.iter().all(|(_, silent)| *silent) {
+            return (listening, heard);
+        }
+    }
+}
+
 /// Keys in both directions at once, each reported once.
 pub(crate) async fn keys(
     report: &mut Report,
@@ -245,17 +259,16 @@ pub(crate) async fn holding(
         return Ok(());
     }
     let tapes = [&ears.phone, &ears.session];
-    let quiet = listen(&tapes, SILENCE).await;
-    let (to_phone, phone_silent) = silence(&quiet[0]);
-    let (from_phone, session_silent) = silence(&quiet[1]);
+    let (listening, heard) = silently(&tapes).await;
+    let [to_phone, from_phone] = heard.map(|(level, _)| level);
     let figure = format!(
-        "phone hears {to_phone:.0} dBFS, session {from_phone:.0} dBFS (silence is below -60)"
+        "phone hears {to_phone:.0} dBFS, session {from_phone:.0} dBFS (silence is below -60){}",
+        at_listening(listening)
     );
-    report.checks.add(
-        what,
-        figure,
-        phone_silent && session_silent && log.held > before.held,
-    );
+    let silent = heard.iter().all(|(_, silent)| *silent);
+    report
+        .checks
+        .add(what, figure, silent && log.held > before.held);
 
     let what = format!("  resumed from {name}");
     let asked = bridge

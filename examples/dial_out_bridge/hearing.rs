@@ -99,15 +99,19 @@ impl Heard {
             .iter()
             .map(|(hz, level)| format!("{hz} Hz {level:.1} dB, "))
             .collect::<String>();
-        format!("{tones}other {:.0} dB{}", self.other.db, self.which())
+        format!(
+            "{tones}other {:.0} dB{}",
+            self.other.db,
+            at_listening(self.listening)
+        )
     }
+}
 
-    /// Said only where the first listening was not enough.
-    fn which(&self) -> String {
-        match self.listening {
-            1 => String::new(),
-            n => format!(", at listening {n}"),
-        }
+/// Said only where the first listening was not enough.
+pub(crate) fn at_listening(listening: u8) -> String {
+    match listening {
+        1 => String::new(),
+        n => format!(", at listening {n}"),
     }
 }
 
@@ -124,7 +128,7 @@ impl fmt::Display for Heard {
             other.db,
             other.hz,
             self.limit,
-            self.which()
+            at_listening(self.listening)
         )
     }
 }
