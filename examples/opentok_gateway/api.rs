@@ -34,7 +34,7 @@ type Answer = Result<Reply, ApiError>;
 
 /// Who may use a route.
 #[derive(Clone, Copy)]
-enum For {
+pub(crate) enum For {
     Everybody,
     Project,
     /// The project, and those in the session whose role allows this.
@@ -52,7 +52,7 @@ fn ok(value: &impl Serialize) -> Answer {
 }
 
 /// Adds what the handler shares, and the check of who asks.
-fn with<F, W>(
+pub(crate) fn with<F, W>(
     api: &Shared,
     whom: For,
     handler: F,
@@ -573,28 +573,4 @@ fn place(request: &Request) -> (String, Option<String>) {
     let connection = request.param("connection");
     let connection = (!connection.is_empty()).then(|| connection.to_owned());
     (request.param("session").to_owned(), connection)
-}
-
-/// For routes of others that the project alone may use.
-pub(crate) fn for_project<F, W>(
-    api: &Shared,
-    handler: F,
-) -> impl Fn(Request) -> std::pin::Pin<Box<dyn Future<Output = Answer> + Send>> + Send + Sync + 'static
-where
-    F: Fn(Arc<Api>, Request) -> W + Send + Sync + 'static,
-    W: Future<Output = Answer> + Send + 'static,
-{
-    with(api, For::Project, handler)
-}
-
-/// For routes of others.
-pub(crate) fn open<F, W>(
-    api: &Shared,
-    handler: F,
-) -> impl Fn(Request) -> std::pin::Pin<Box<dyn Future<Output = Answer> + Send>> + Send + Sync + 'static
-where
-    F: Fn(Arc<Api>, Request) -> W + Send + Sync + 'static,
-    W: Future<Output = Answer> + Send + 'static,
-{
-    with(api, For::Everybody, handler)
 }

@@ -14,7 +14,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use signaling::http::{ApiError, Reply, Request, Route, reply};
 use tokio::sync::mpsc;
 
-use crate::api::{Api, for_project};
+use crate::api::{Api, For, with};
 
 /// What is read and sent at once, bytes.
 const PIECE: usize = 64 * 1024;
@@ -31,7 +31,7 @@ pub(crate) fn route(api: &Arc<Api>) -> Route {
     Route::get(
         "/v2/project/{key}/archive/{archive}/file",
         "Sends an archive's WAV file",
-        for_project(api, file),
+        with(api, For::Project, file),
     )
     .secured()
     .answers(StatusCode::OK, "The file, as audio/wav")

@@ -13,7 +13,7 @@ use signaling::net::SessionId;
 use signaling::session::{Origin, ParticipantId};
 use token::ApiKeyText;
 
-use crate::api::{Api, open};
+use crate::api::{Api, For, with};
 use crate::desk::{Desk, unix_ms};
 
 /// Samples of a call that are kept: two minutes.
@@ -61,7 +61,7 @@ pub(crate) fn routes(api: &Arc<Api>) -> Vec<Route> {
         Route::get(
             "/operator/state",
             "What the operator's page shows; needs the header X-Operator-Key",
-            open(api, state),
+            with(api, For::Everybody, state),
         )
         .answers(StatusCode::OK, "Sessions, calls, figures, the last ends")
         .answers(StatusCode::FORBIDDEN, "X-Operator-Key is missing or wrong")
