@@ -1,15 +1,19 @@
 //! The machine.
 
+mod choose;
+mod receive;
+
 use super::candidate::{self, Kind, Local};
 use super::config::{Config, Names, Role};
 use super::consent::Consent;
 use super::error::IceError;
+use super::event::{Event, Pair, State, Transmit};
 use super::gather::Gather;
 use super::names::{QuestionId, Questions};
 use crate::Random;
 use crate::negotiate::IceDescription;
 use crate::sdp::Candidate;
-use crate::stun::{self, Class, Message, TransactionId, hmac_sha1};
+use crate::stun::hmac_sha1;
 use std::collections::VecDeque;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -29,73 +33,6 @@ const MAX_USERNAME: usize = 128;
 
 /// How many checks go unanswered until a pair has failed (`Rc`, RFC 8489 §6.2.1).
 const MAX_CHECKS: usize = 7;
-
-/// How old the last answer of a working pair may be: checks go out every 3 s.
-const FRESH: Duration = Duration::from_secs(4);
-
-/// Rounds of the checklist for one call: it handles one of at most a hundred requests that came early in each.
-const MAX_ROUNDS: usize = 128;
-
-/// One way between the two: what is sent from `local` to `remote`, and back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Pair {
-    /// The address of ours that it is sent from: a host candidate's, or a relay's.
-    pub local: SocketAddr,
-    /// The peer's address, as seen from there.
-    pub remote: SocketAddr,
-}
-
-/// A datagram to be sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[must_use]
-pub struct Transmit {
-    /// From which address of ours: that of a host candidate, or a relay's.
-    pub local: SocketAddr,
-    /// To whom.
-    pub to: SocketAddr,
-    /// What.
-    pub bytes: Vec<u8>,
-}
-
-/// How far it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum State {
-    /// The peer's credentials are not known yet.
-    New,
-    /// Pairs are being tried.
-    Checking,
-    /// There is a pair to send on.
-    Connected,
-    /// The peer's consent is gone; another pair is looked for until [`Config::connect_timeout`] has passed.
-    Disconnected,
-    /// The time is over. Only a restart helps.
-    Failed,
-}
-
-/// What an agent noticed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Event {
-    /// A candidate of ours; with trickle, tell the peer (RFC 8840). It is in [`Agent::description`], too.
-    Candidate(Candidate),
-    /// There will be no more candidates of ours: tell the peer `end-of-candidates`.
-    Gathered,
-    /// See [`State`].
-    State(State),
-    /// Media goes this way from now on.
-    Selected(Pair),
-    /// The peer has not agreed for [`Config::consent_timeout`] to get anything this way. Nothing is sent there until both
-    /// sides have new credentials (RFC 7675 §5.1), or another pair is selected.
-    ConsentLost(Pair),
-    /// Which address has this name? Answer with [`Agent::answer`]. With [`Names::Ask`].
-    Ask {
-        /// To answer with.
-        id: QuestionId,
-        /// The name, usually one of multicast DNS (`.local`).
-        name: String,
-    },
-}
 
 /// The checklist's HMAC.
 #[derive(Debug)]
@@ -422,139 +359,6 @@ impl Agent {
         }
     }
 
-    /// Takes a datagram that came to `local`, the address of a host candidate or of a relay. `false`: it is not STUN, or not
-    /// for this agent.
-    pub fn receive(
-        &mut self,
-        now: Instant,
-        local: SocketAddr,
-        from: SocketAddr,
-        datagram: &[u8],
-    ) -> bool {
-        let now = self.advance(now);
-        let Ok(message) = Message::parse(datagram) else {
-            return false;
-        };
-        if message.method() != stun::BINDING {
-            return false;
-        }
-        let pair = Pair {
-            local,
-            remote: from,
-        };
-        let taken = match message.class() {
-            Class::Request => self.requested(now, pair, &message, datagram),
-            Class::Success | Class::Error => self.answered(now, pair, &message, datagram),
-            // A keep-alive.
-            Class::Indication => true,
-        };
-        if taken {
-            self.settle(now);
-        }
-        taken
-    }
-
-    /// A check of the peer's. Whoever overheard one can send it again from anywhere: it makes new addresses of the
-    /// peer's only up to the bound.
-    fn requested(
-        &mut self,
-        now: Instant,
-        pair: Pair,
-        message: &Message<'_>,
-        datagram: &[u8],
-    ) -> bool {
-        let known = self.remotes.iter().any(|(known, _)| *known == pair.remote);
-        if self.state == State::Failed
-            || !known && self.remotes.len() >= self.config.max_remote
-            || !self.hand_over(now, pair, datagram)
-        {
-            return false;
-        }
-        if !known {
-            self.remotes.push((pair.remote, false));
-        }
-        // Who sends no checks learns of the peer's consent from the peer's.
-        if self.checks.ice_lite() {
-            self.consent.verify(now, pair);
-        }
-        if message.attribute(stun::USE_CANDIDATE).is_some() {
-            self.consent.nominate(pair);
-        }
-        // A nomination counts now, not when the next check is due.
-        if self.theirs.is_some() {
-            self.checks.handle_timeout(now);
-        }
-        true
-    }
-
-    fn answered(
-        &mut self,
-        now: Instant,
-        pair: Pair,
-        message: &Message<'_>,
-        datagram: &[u8],
-    ) -> bool {
-        if let Some(found) = self.gather.answer(pair.local, pair.remote, message) {
-            if let Some((mapped, base)) = found {
-                // Without a NAT it is the host candidate; through one server as through the other it is known.
-                let _ = self.add_local(Kind::Reflexive, mapped, base);
-            }
-            return true;
-        }
-        let id = message.transaction();
-        // What does not come back the way that it went is no proof of that way (RFC 8445 §7.2.5.2.1).
-        if self.consent.question(id) != Some(pair) {
-            return false;
-        }
-        if message.class() == Class::Success && !self.may_map(message) {
-            return false;
-        }
-        if !self.hand_over(now, pair, datagram) {
-            return false;
-        }
-        if message.class() == Class::Success {
-            self.consent.answered(now, id, pair);
-        }
-        true
-    }
-
-    /// Whether there is room for what an answer calls us. One address, once, whole: the checklist reads the last one.
-    fn may_map(&mut self, message: &Message<'_>) -> bool {
-        let mut kinds = message.attributes().map(|(kind, _)| kind);
-        let twice = kinds.by_ref().any(|kind| kind == stun::XOR_MAPPED_ADDRESS)
-            && kinds.any(|kind| kind == stun::XOR_MAPPED_ADDRESS);
-        let Some(mapped) = message.mapped_address().filter(|_| !twice) else {
-            return false;
-        };
-        let known = self.mapped.contains(&mapped)
-            || self.locals.iter().any(|local| local.address == mapped);
-        if known {
-            return true;
-        }
-        let password = self.theirs.as_ref().map_or("", |(_, pwd)| pwd);
-        if self.locals.len() + self.mapped.len() >= self.config.max_local
-            || !message.verify(password.as_bytes())
-        {
-            return false;
-        }
-        self.mapped.push(mapped);
-        true
-    }
-
-    /// Gives the checklist a message that we have read; it verifies it.
-    fn hand_over(&mut self, now: Instant, pair: Pair, datagram: &[u8]) -> bool {
-        let Ok(message) = is::stun::StunMessage::parse(datagram) else {
-            return false;
-        };
-        let packet = is::stun::StunPacket {
-            proto: is::Protocol::Udp,
-            source: pair.remote,
-            destination: pair.local,
-            message,
-        };
-        self.checks.handle_packet(now, packet)
-    }
-
     /// Where media goes, as long as the peer agrees.
     #[must_use]
     pub fn selected(&self) -> Option<Pair> {
@@ -656,104 +460,6 @@ impl Agent {
 
     fn is_searching(&self) -> bool {
         self.selected.is_none() && self.theirs.is_some()
-    }
-
-    fn check(&mut self, now: Instant) {
-        self.listen(now);
-        if self.theirs.is_none() || self.state == State::Failed {
-            return;
-        }
-        for _ in 0..MAX_ROUNDS {
-            if self.checks.poll_timeout().is_some_and(|at| at > now) {
-                break;
-            }
-            self.checks.handle_timeout(now);
-            self.listen(now);
-        }
-    }
-
-    /// Takes what the checklist has to say.
-    fn listen(&mut self, now: Instant) {
-        while let Some(transmit) = self.checks.poll_transmit() {
-            let bytes: Vec<u8> = transmit.contents.into();
-            let pair = Pair {
-                local: transmit.source,
-                remote: transmit.destination,
-            };
-            if let [0, 1, _, _, _, _, _, _, id @ ..] = &bytes[..]
-                && let Some(id) = id.first_chunk()
-            {
-                self.consent.asked(TransactionId(*id), pair);
-            }
-            self.send(Transmit {
-                local: pair.local,
-                to: pair.remote,
-                bytes,
-            });
-        }
-        while let Some(event) = self.checks.poll_event() {
-            match event {
-                is::IceAgentEvent::NominatedSend {
-                    source,
-                    destination,
-                    ..
-                } => self.select(
-                    now,
-                    Pair {
-                        local: source,
-                        remote: destination,
-                    },
-                ),
-                // Every pair has failed. As long as there is time they are tried again: a network may come back.
-                is::IceAgentEvent::IceConnectionStateChange(
-                    is::IceConnectionState::Disconnected,
-                ) if !self.checks.ice_lite() => self.checks.recreate_candidate_pairs(),
-                _ => {}
-            }
-        }
-    }
-
-    fn select(&mut self, now: Instant, pair: Pair) {
-        if self.consent.is_lost(pair) || self.consent.verified(pair).is_none() {
-            return;
-        }
-        if self.selected != Some(pair) {
-            self.selected = Some(pair);
-            self.push_event(Event::Selected(pair));
-        }
-        // Consent may have run out between the proof and the nomination.
-        if self.consent_ends().is_some_and(|end| end > now) {
-            self.deadline = None;
-            self.set_state(State::Connected);
-        }
-    }
-
-    /// The pair in use answers no more, and another one does. Who controls begins the list anew, and takes what works; who
-    /// does not takes what the peer nominated, for the checklist would hold on to the dead one until its checks have failed.
-    fn fail_over(&mut self, now: Instant) {
-        let Some(pair) = self.selected else { return };
-        let patience = self.config.fail_over.max(FRESH);
-        let silent = self
-            .consent
-            .verified(pair)
-            .is_some_and(|at| now.saturating_duration_since(at) >= patience);
-        if !silent || self.fails_over_from > now || self.checks.ice_lite() {
-            return;
-        }
-        if self.checks.controlling() {
-            if self.consent.fresher(now, pair, FRESH).is_some() {
-                self.fails_over_from = now + patience;
-                self.checks.recreate_candidate_pairs();
-                self.check(now);
-            }
-        } else if let Some(other) = self.consent.nominated(now, pair, FRESH) {
-            self.select(now, other);
-        }
-    }
-
-    fn consent_ends(&self) -> Option<Instant> {
-        let verified = self.consent.verified(self.selected?);
-        verified.and_then(|at| at.checked_add(self.config.consent_timeout))
     }
 
     fn send(&mut self, transmit: Transmit) {

@@ -1,6 +1,6 @@
 //! Which pairs have answered, and when: what consent is made of (RFC 7675).
 
-use super::agent::Pair;
+use super::event::Pair;
 use crate::stun::TransactionId;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

@@ -69,10 +69,12 @@ mod candidate;
 mod config;
 mod consent;
 mod error;
+mod event;
 mod gather;
 mod names;
 
-pub use agent::{Agent, Event, Pair, State, Transmit};
+pub use agent::Agent;
 pub use config::{Config, Names, Role};
 pub use error::IceError;
+pub use event::{Event, Pair, State, Transmit};
 pub use names::QuestionId;
