@@ -42,11 +42,7 @@ fn a_conversation_crosses_from_the_first_ring_to_the_last_bye() {
         "{text}"
     );
     assert!(text.contains("Max-Forwards: 69"), "{text}");
-    let own = world.net.endpoints[0]
-        .call(caller)
-        .unwrap()
-        .call_id()
-        .to_owned();
+    let own = world.net.call(0, caller).call_id().to_owned();
     assert!(!text.contains(&own), "each side has its own Call-ID");
 
     // Early media, then the same as the answer.

@@ -46,8 +46,7 @@ fn an_offer_and_an_answer_inside_multipart_are_found() {
         _ => None,
     });
     assert_eq!(heard, Some(offer(0)));
-    let now = net.now;
-    net.call(0, caller).hang_up(now).unwrap();
+    net.hang_up(0, caller);
     net.assert_forgotten();
 }
 
@@ -67,8 +66,7 @@ fn a_body_that_is_no_session_is_no_offer() {
     let now = net.now;
     net.call(0, caller).accept(now, answer(0)).unwrap();
     net.until(1, |e| matches!(e, Event::Confirmed { .. }).then_some(()));
-    let now = net.now;
-    net.call(0, caller).hang_up(now).unwrap();
+    net.hang_up(0, caller);
     net.assert_forgotten();
 }
 
@@ -208,7 +206,6 @@ fn info_packages_are_named_checked_and_refused() {
         _ => None,
     });
     assert_eq!(package, None, "the old kind is taken by everyone");
-    let now = net.now;
-    net.call(0, caller).hang_up(now).unwrap();
+    net.hang_up(0, caller);
     net.assert_forgotten();
 }

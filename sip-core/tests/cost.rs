@@ -52,8 +52,7 @@ fn an_idle_call_and_a_lingering_transaction_stay_within_their_bounds() {
     // Tables and queues have grown to their size.
     for _ in 0..COUNT {
         let (caller, _) = net.connect(0, 1);
-        let now = net.now;
-        net.endpoints[0].call(caller).unwrap().hang_up(now).unwrap();
+        net.hang_up(0, caller);
     }
     net.assert_forgotten();
 

@@ -45,8 +45,7 @@ fn new_calls_are_sent_away_and_old_ones_go_on() {
         matches!(event, Event::ReinviteAnswered { .. }).then_some(())
     });
     assert!(net.events[1].iter().all(|event| drained(event).is_none()));
-    let now = net.now;
-    net.call(0, alice).hang_up(now).unwrap();
+    net.hang_up(0, alice);
     let before = net.now;
     net.until(1, drained);
     assert!(net.now - before <= Duration::from_millis(300));
@@ -131,8 +130,7 @@ fn a_busy_endpoint_refuses_new_calls_only() {
     let cause = net.until(0, ended);
     assert_eq!(cause.status, Some(StatusCode::SERVICE_UNAVAILABLE));
     assert_eq!(net.endpoints[1].counters().overload, 1);
-    let now = net.now;
-    net.call(0, alice).hang_up(now).unwrap();
+    net.hang_up(0, alice);
     assert_eq!(net.until(1, ended).kind, EndKind::HungUp);
     net.endpoints[1].set_busy(false);
     net.connect(0, 1);

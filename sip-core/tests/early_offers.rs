@@ -105,8 +105,7 @@ fn the_offer_of_a_reliable_response_is_answered_in_its_prack() {
             let now = net.now;
             net.call(1, callee).accept(now, answer(1)).unwrap();
             assert_eq!(net.until(0, changed), Some(answer(1)));
-            let now = net.now;
-            net.call(0, caller).hang_up(now).unwrap();
+            net.hang_up(0, caller);
             net.assert_forgotten();
         }
     }
@@ -132,8 +131,7 @@ fn a_prack_may_bear_an_offer_of_ours() {
         .unwrap();
     assert_eq!(net.until(0, changed), sdp("two answered"));
     assert_eq!(net.until(0, answered), None, "the last exchange holds");
-    let now = net.now;
-    net.call(0, caller).hang_up(now).unwrap();
+    net.hang_up(0, caller);
     net.assert_forgotten();
 }
 
@@ -166,8 +164,7 @@ fn updates_go_out_before_the_answer() {
         assert_eq!(net.until(from, changed), sdp("two answered"));
         assert_eq!(net.until(0, answered), None);
         net.until(1, |e| matches!(e, Event::Confirmed { .. }).then_some(()));
-        let now = net.now;
-        net.call(0, caller).hang_up(now).unwrap();
+        net.hang_up(0, caller);
         net.assert_forgotten();
     }
 }
@@ -195,8 +192,7 @@ fn offers_that_meet_before_the_answer_are_refused_and_nothing_is_lost() {
         sdp("one answered"),
         "it still holds"
     );
-    let now = net.now;
-    net.call(0, caller).hang_up(now).unwrap();
+    net.hang_up(0, caller);
     net.assert_forgotten();
 }
 
@@ -224,8 +220,7 @@ fn an_application_that_takes_no_part_is_not_asked() {
     let now = net.now;
     net.call(1, callee).answer(now, None).unwrap();
     assert_eq!(net.until(0, answered), Some(answer(1)));
-    let now = net.now;
-    net.call(0, caller).hang_up(now).unwrap();
+    net.hang_up(0, caller);
     net.assert_forgotten();
 }
 
@@ -247,8 +242,7 @@ fn who_forgets_the_prack_is_answered_for() {
             let now = net.now;
             net.call(1, callee).answer(now, None).unwrap();
             net.until(0, answered);
-            let now = net.now;
-            net.call(0, caller).hang_up(now).unwrap();
+            net.hang_up(0, caller);
         }
         net.assert_forgotten();
     }

@@ -79,11 +79,7 @@ fn a_whole_call_with_digest_early_media_hold_and_bye() {
             );
             net.run(Duration::from_millis(500));
             let now = net.now;
-            net.endpoints[1]
-                .call(callee)
-                .unwrap()
-                .answer(now, None)
-                .unwrap();
+            net.call(1, callee).answer(now, None).unwrap();
             let body = net.until(0, |event| match event {
                 Event::Answered { body, .. } => Some(body.clone()),
                 _ => None,
@@ -99,15 +95,8 @@ fn a_whole_call_with_digest_early_media_hold_and_bye() {
                     (callee, caller)
                 };
                 let now = net.now;
-                net.endpoints[from]
-                    .call(mine)
-                    .unwrap()
-                    .reinvite(now, offer(from))
-                    .unwrap();
-                let again = net.endpoints[from]
-                    .call(mine)
-                    .unwrap()
-                    .reinvite(now, offer(from));
+                net.call(from, mine).reinvite(now, offer(from)).unwrap();
+                let again = net.call(from, mine).reinvite(now, offer(from));
                 assert!(
                     matches!(again, Err(CommandError::State(_))),
                     "one offer at a time"
@@ -118,15 +107,8 @@ fn a_whole_call_with_digest_early_media_hold_and_bye() {
                 });
                 assert_eq!(offered, Some(offer(from)));
                 let now = net.now;
-                net.endpoints[to]
-                    .call(theirs)
-                    .unwrap()
-                    .accept(now, answer(to))
-                    .unwrap();
-                let twice = net.endpoints[to]
-                    .call(theirs)
-                    .unwrap()
-                    .accept(now, answer(to));
+                net.call(to, theirs).accept(now, answer(to)).unwrap();
+                let twice = net.call(to, theirs).accept(now, answer(to));
                 assert!(twice.is_err(), "nobody answers twice");
                 let got = net.until(from, |event| match event {
                     Event::ReinviteAnswered { answer, .. } => Some(answer.clone()),
@@ -138,16 +120,10 @@ fn a_whole_call_with_digest_early_media_hold_and_bye() {
 
             let now = net.now;
             let reason = "Q.850;cause=16;text=\"Normal call clearing\"";
-            net.endpoints[0]
-                .call(caller)
-                .unwrap()
-                .hang_up_because(now, reason)
-                .unwrap();
-            let cause = net.until(1, ended);
-            assert_eq!((cause.by, cause.kind), (EndedBy::Remote, EndKind::HungUp));
+            net.call(0, caller).hang_up_because(now, reason).unwrap();
+            let cause = net.ends(1, EndedBy::Remote, EndKind::HungUp);
             assert_eq!(cause.q850, Some(16));
-            let cause = net.until(0, ended);
-            assert_eq!((cause.by, cause.kind), (EndedBy::Local, EndKind::HungUp));
+            net.ends(0, EndedBy::Local, EndKind::HungUp);
             net.assert_forgotten();
             assert!(
                 net.endpoints[0].call(caller).is_err(),
@@ -165,19 +141,12 @@ fn ladder_of_a_call_with_digest() {
     });
     let callee = net.until(1, incoming);
     let now = net.now;
-    net.endpoints[1]
-        .call(callee)
-        .unwrap()
+    net.call(1, callee)
         .ring(now, StatusCode::RINGING, None)
         .unwrap();
-    net.endpoints[1]
-        .call(callee)
-        .unwrap()
-        .answer(now, Some(answer(1)))
-        .unwrap();
+    net.call(1, callee).answer(now, Some(answer(1))).unwrap();
     net.until(1, |e| matches!(e, Event::Confirmed { .. }).then_some(()));
-    let now = net.now;
-    net.endpoints[1].call(callee).unwrap().hang_up(now).unwrap();
+    net.hang_up(1, callee);
     net.until(1, ended);
     let first_words: Vec<_> = net
         .ladder
@@ -260,9 +229,7 @@ fn credentials_are_asked_for_and_the_default_is_nobody() {
             assert!(again.is_err(), "a question is answered once");
             let call = net.until(1, incoming);
             let now = net.now;
-            net.endpoints[1]
-                .call(call)
-                .unwrap()
+            net.call(1, call)
                 .reject(now, StatusCode::BUSY_HERE, None)
                 .unwrap();
         } else {
@@ -293,9 +260,7 @@ fn busy_is_reported_with_the_phones_own_words() {
         let callee = net.until(1, incoming);
         let status = StatusCode::new(status).unwrap();
         let now = net.now;
-        net.endpoints[1]
-            .call(callee)
-            .unwrap()
+        net.call(1, callee)
             .reject(now, status, Some(phrase))
             .unwrap();
         let cause = net.until(0, ended);
@@ -307,8 +272,7 @@ fn busy_is_reported_with_the_phones_own_words() {
             (cause.status, cause.phrase.as_deref()),
             (Some(status), Some(phrase))
         );
-        let cause = net.until(1, ended);
-        assert_eq!((cause.by, cause.kind), (EndedBy::Local, EndKind::Rejected));
+        net.ends(1, EndedBy::Local, EndKind::Rejected);
         net.assert_forgotten();
     }
 }
@@ -318,33 +282,18 @@ fn a_refused_reinvite_leaves_the_call_as_it_was() {
     let mut net = Network::pair();
     let (caller, callee) = net.connect(0, 1);
     let now = net.now;
-    net.endpoints[0]
-        .call(caller)
-        .unwrap()
-        .reinvite(now, offer(0))
-        .unwrap();
+    net.call(0, caller).reinvite(now, offer(0)).unwrap();
     net.until(1, |e| matches!(e, Event::Offered { .. }).then_some(()));
     let now = net.now;
     let status = StatusCode::NOT_ACCEPTABLE_HERE;
-    net.endpoints[1]
-        .call(callee)
-        .unwrap()
-        .refuse(now, status)
-        .unwrap();
+    net.call(1, callee).refuse(now, status).unwrap();
     let failed = net.until(0, |event| match event {
         Event::ReinviteFailed { status, .. } => Some(*status),
         _ => None,
     });
     assert_eq!(failed, status);
-    assert_eq!(
-        net.endpoints[0].call(caller).unwrap().state(),
-        CallState::Established
-    );
-    net.endpoints[0]
-        .call(caller)
-        .unwrap()
-        .hang_up(net.now)
-        .unwrap();
+    assert_eq!(net.call(0, caller).state(), CallState::Established);
+    net.hang_up(0, caller);
     net.assert_forgotten();
 }
 
@@ -358,18 +307,10 @@ fn an_invite_without_an_offer_is_answered_in_the_ack() {
     let callee = net.until(1, incoming);
     let now = net.now;
     assert!(
-        net.endpoints[1]
-            .call(callee)
-            .unwrap()
-            .answer(now, None)
-            .is_err(),
+        net.call(1, callee).answer(now, None).is_err(),
         "an offer is due"
     );
-    net.endpoints[1]
-        .call(callee)
-        .unwrap()
-        .answer(now, Some(offer(1)))
-        .unwrap();
+    net.call(1, callee).answer(now, Some(offer(1))).unwrap();
     let body = net.until(0, |event| match event {
         Event::Answered { body, .. } => Some(body.clone()),
         _ => None,
@@ -377,21 +318,13 @@ fn an_invite_without_an_offer_is_answered_in_the_ack() {
     assert_eq!(body, Some(offer(1)));
     assert_eq!(net.count(0, "ACK"), 0, "the ACK waits for our answer");
     let now = net.now;
-    net.endpoints[0]
-        .call(caller)
-        .unwrap()
-        .accept(now, answer(0))
-        .unwrap();
+    net.call(0, caller).accept(now, answer(0)).unwrap();
     let confirmed = net.until(1, |event| match event {
         Event::Confirmed { answer, .. } => Some(answer.clone()),
         _ => None,
     });
     assert_eq!(confirmed, Some(answer(0)));
-    net.endpoints[0]
-        .call(caller)
-        .unwrap()
-        .hang_up(net.now)
-        .unwrap();
+    net.hang_up(0, caller);
     net.assert_forgotten();
 }
 
@@ -401,11 +334,7 @@ fn info_arrives_and_its_answer_comes_back() {
     let (caller, _) = net.connect(0, 1);
     let body = Body::new("application/dtmf-relay", "Signal=5\r\nDuration=100\r\n");
     let now = net.now;
-    net.endpoints[0]
-        .call(caller)
-        .unwrap()
-        .info(now, body.clone())
-        .unwrap();
+    net.call(0, caller).info(now, body.clone()).unwrap();
     let got = net.until(1, |event| match event {
         Event::Info { body, .. } => Some(body.clone()),
         _ => None,
@@ -416,11 +345,7 @@ fn info_arrives_and_its_answer_comes_back() {
         _ => None,
     });
     assert_eq!(status, StatusCode::OK);
-    net.endpoints[0]
-        .call(caller)
-        .unwrap()
-        .hang_up(net.now)
-        .unwrap();
+    net.hang_up(0, caller);
     net.assert_forgotten();
 }
 
@@ -446,11 +371,7 @@ fn uninvited_requests_are_treated_as_the_policy_says() {
         assert!(net.events[1].is_empty());
         // Calling out still works, and so does what belongs to that call.
         let (out, _) = net.connect(1, 0);
-        net.endpoints[1]
-            .call(out)
-            .unwrap()
-            .hang_up(net.now)
-            .unwrap();
+        net.hang_up(1, out);
         net.assert_forgotten();
     }
 }
@@ -616,9 +537,7 @@ fn requests_of_further_methods_are_the_applications_to_answer() {
     let ask = |net: &mut Network, method| {
         let now = net.now;
         let headers = [task.clone()];
-        net.endpoints[0]
-            .call(caller)
-            .unwrap()
+        net.call(0, caller)
             .request(now, method, &headers, None)
             .unwrap();
     };
@@ -675,18 +594,11 @@ fn requests_of_further_methods_are_the_applications_to_answer() {
     });
     assert!(allow.ends_with("NOTIFY, PUBLISH, MESSAGE"), "{allow}");
     let now = net.now;
-    let bye = net.endpoints[0]
-        .call(caller)
-        .unwrap()
-        .request(now, Method::Bye, &[], None);
+    let bye = net.call(0, caller).request(now, Method::Bye, &[], None);
     assert!(
         bye.is_err(),
         "the endpoint's own methods have commands of their own"
     );
-    net.endpoints[0]
-        .call(caller)
-        .unwrap()
-        .hang_up(net.now)
-        .unwrap();
+    net.hang_up(0, caller);
     net.assert_forgotten();
 }

@@ -114,8 +114,7 @@ fn calls_in_and_out_stay_where_they_began() {
             net.until(home, |e| {
                 matches!(e, Event::Answered { call, .. } if *call == out).then_some(())
             });
-            let now = net.now;
-            net.call(phone, there).hang_up(now).unwrap();
+            net.hang_up(phone, there);
             assert_eq!(ended_call(&mut net, home, out).kind, EndKind::HungUp);
             let now = net.now;
             match round % 2 {
@@ -155,8 +154,7 @@ fn whoever_takes_a_calls_place_comes_to_its_home_and_may_think_again() {
         net.until(second, |e| {
             matches!(e, Event::Progress { .. }).then_some(())
         });
-        let now = net.now;
-        net.call(second, taker).hang_up(now).unwrap();
+        net.hang_up(second, taker);
         let cause = ended_call(&mut net, home, ringing);
         assert_eq!(
             (cause.by, cause.kind),
@@ -179,8 +177,7 @@ fn whoever_takes_a_calls_place_comes_to_its_home_and_may_think_again() {
         assert_eq!(cause.kind, EndKind::Replaced { by: taking });
         ended_call(&mut net, first, caller);
         // What follows names the new call's tag, not the old one's.
-        let now = net.now;
-        net.call(second, taker).hang_up(now).unwrap();
+        net.hang_up(second, taker);
         ended_call(&mut net, home, taking);
         assert_nothing_strayed(&mut net);
     }
@@ -238,8 +235,7 @@ fn a_user_has_one_home_and_its_nonces_are_counted_there() {
                     .answer(now, Some(answer(home)))
                     .unwrap();
                 net.until(home, |e| matches!(e, Event::Confirmed { .. }).then_some(()));
-                let now = net.now;
-                net.call(phone, caller).hang_up(now).unwrap();
+                net.hang_up(phone, caller);
                 ended_call(&mut net, home, callee);
 
                 // Who heard the request sends it as a call of his own, to whichever home.

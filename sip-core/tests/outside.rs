@@ -238,8 +238,7 @@ fn a_refer_outside_a_call_is_sent_carried_out_and_reported() {
     });
     assert_eq!(status, StatusCode::OK);
     let caller = net.endpoints[1].calls().next().unwrap();
-    let now = net.now;
-    net.call(1, caller).hang_up(now).unwrap();
+    net.hang_up(1, caller);
     net.assert_forgotten();
     let wrong = Outside::new(Method::Message, uri.clone(), alice());
     let now = net.now;

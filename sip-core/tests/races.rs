@@ -21,26 +21,15 @@ fn cancel_before_the_answer() {
             let caller = net.invite(0, 1, |invite| invite);
             let callee = net.until(1, incoming);
             let now = net.now;
-            net.endpoints[1]
-                .call(callee)
-                .unwrap()
+            net.call(1, callee)
                 .ring(now, StatusCode::RINGING, None)
                 .unwrap();
             net.until(0, |e| matches!(e, Event::Progress { .. }).then_some(()));
-            let now = net.now;
-            net.endpoints[0].call(caller).unwrap().hang_up(now).unwrap();
-            assert!(
-                net.endpoints[0].call(caller).unwrap().hang_up(now).is_err(),
-                "once is enough"
-            );
-            let cause = net.until(0, ended);
-            assert_eq!((cause.by, cause.kind), (EndedBy::Local, EndKind::Cancelled));
+            net.hang_up(0, caller);
+            assert!(net.call(0, caller).hang_up(now).is_err(), "once is enough");
+            let cause = net.ends(0, EndedBy::Local, EndKind::Cancelled);
             assert_eq!(cause.status, Some(StatusCode::REQUEST_TERMINATED));
-            let cause = net.until(1, ended);
-            assert_eq!(
-                (cause.by, cause.kind),
-                (EndedBy::Remote, EndKind::Cancelled)
-            );
+            net.ends(1, EndedBy::Remote, EndKind::Cancelled);
             net.assert_forgotten();
         }
     }
@@ -50,8 +39,7 @@ fn cancel_before_the_answer() {
 fn cancel_waits_for_a_provisional_response() {
     let mut net = Network::pair();
     let caller = net.invite(0, 1, |invite| invite);
-    let now = net.now;
-    net.endpoints[0].call(caller).unwrap().hang_up(now).unwrap();
+    net.hang_up(0, caller);
     net.run(Duration::from_millis(150));
     assert_eq!(
         net.count(0, "CANCEL"),
@@ -64,8 +52,7 @@ fn cancel_waits_for_a_provisional_response() {
         1,
         "the 100 that the phone sends by itself frees it"
     );
-    let cause = net.until(0, ended);
-    assert_eq!((cause.by, cause.kind), (EndedBy::Local, EndKind::Cancelled));
+    net.ends(0, EndedBy::Local, EndKind::Cancelled);
     net.assert_forgotten();
 }
 
@@ -75,24 +62,16 @@ fn an_answer_that_crosses_the_cancel_is_acknowledged_and_ended() {
     let caller = net.invite(0, 1, |invite| invite);
     let callee = net.until(1, incoming);
     let now = net.now;
-    net.endpoints[1]
-        .call(callee)
-        .unwrap()
+    net.call(1, callee)
         .ring(now, StatusCode::RINGING, None)
         .unwrap();
     net.until(0, |e| matches!(e, Event::Progress { .. }).then_some(()));
     let now = net.now;
-    net.endpoints[1]
-        .call(callee)
-        .unwrap()
-        .answer(now, Some(answer(1)))
-        .unwrap();
-    net.endpoints[0].call(caller).unwrap().hang_up(now).unwrap();
-    let cause = net.until(0, ended);
-    assert_eq!((cause.by, cause.kind), (EndedBy::Local, EndKind::Cancelled));
+    net.call(1, callee).answer(now, Some(answer(1))).unwrap();
+    net.call(0, caller).hang_up(now).unwrap();
+    net.ends(0, EndedBy::Local, EndKind::Cancelled);
     assert_eq!((net.count(0, "ACK"), net.count(0, "BYE")), (1, 1));
-    let cause = net.until(1, ended);
-    assert_eq!((cause.by, cause.kind), (EndedBy::Remote, EndKind::HungUp));
+    net.ends(1, EndedBy::Remote, EndKind::HungUp);
     net.assert_forgotten();
 }
 
@@ -114,8 +93,7 @@ fn a_lost_ack_makes_the_200_come_again_and_no_second_call() {
             .all(|e| !matches!(e, Event::Answered { .. })),
         "answered once"
     );
-    let now = net.now;
-    net.endpoints[1].call(callee).unwrap().hang_up(now).unwrap();
+    net.hang_up(1, callee);
     net.assert_forgotten();
 }
 
@@ -126,18 +104,13 @@ fn a_200_that_is_never_acknowledged_ends_in_bye() {
     net.invite(0, 1, |invite| invite);
     let callee = net.until(1, incoming);
     let now = net.now;
-    net.endpoints[1]
-        .call(callee)
-        .unwrap()
-        .answer(now, Some(answer(1)))
-        .unwrap();
+    net.call(1, callee).answer(now, Some(answer(1))).unwrap();
     let cause = net.until(1, ended);
     assert_eq!(
         (cause.by, cause.kind),
         (EndedBy::Timer, EndKind::TimedOut(Timer::H))
     );
-    let cause = net.until(0, ended);
-    assert_eq!((cause.by, cause.kind), (EndedBy::Remote, EndKind::HungUp));
+    net.ends(0, EndedBy::Remote, EndKind::HungUp);
     net.assert_forgotten();
 }
 
@@ -147,16 +120,11 @@ fn the_callee_hangs_up_only_after_the_ack() {
     net.invite(0, 1, |invite| invite);
     let callee = net.until(1, incoming);
     let now = net.now;
-    net.endpoints[1]
-        .call(callee)
-        .unwrap()
-        .answer(now, Some(answer(1)))
-        .unwrap();
-    net.endpoints[1].call(callee).unwrap().hang_up(now).unwrap();
+    net.call(1, callee).answer(now, Some(answer(1))).unwrap();
+    net.call(1, callee).hang_up(now).unwrap();
     net.drain();
     assert_eq!(net.count(1, "BYE"), 0, "section 15: not before the ACK");
-    let cause = net.until(1, ended);
-    assert_eq!((cause.by, cause.kind), (EndedBy::Local, EndKind::HungUp));
+    net.ends(1, EndedBy::Local, EndKind::HungUp);
     assert_eq!(net.count(1, "BYE"), 1);
     net.assert_forgotten();
 }
@@ -172,8 +140,7 @@ fn a_lost_200_is_repeated() {
     });
     let (caller, _) = net.connect(0, 1);
     assert_eq!(net.count(1, "SIP/2.0 200"), 3);
-    let now = net.now;
-    net.endpoints[0].call(caller).unwrap().hang_up(now).unwrap();
+    net.hang_up(0, caller);
     net.assert_forgotten();
 }
 
@@ -182,16 +149,8 @@ fn glare_is_refused_waited_out_and_then_free() {
     let mut net = Network::pair();
     let (caller, callee) = net.connect(0, 1);
     let now = net.now;
-    net.endpoints[0]
-        .call(caller)
-        .unwrap()
-        .reinvite(now, offer(0))
-        .unwrap();
-    net.endpoints[1]
-        .call(callee)
-        .unwrap()
-        .reinvite(now, offer(1))
-        .unwrap();
+    net.call(0, caller).reinvite(now, offer(0)).unwrap();
+    net.call(1, callee).reinvite(now, offer(1)).unwrap();
     let pending = |event: &Event| match event {
         Event::ReinviteFailed { status, .. } => Some(*status),
         _ => None,
@@ -214,26 +173,14 @@ fn glare_is_refused_waited_out_and_then_free() {
             .all(|e| !matches!(e, Event::Offered { .. }))
     );
     let now = net.now;
-    net.endpoints[1]
-        .call(callee)
-        .unwrap()
-        .reinvite(now, offer(1))
-        .unwrap();
+    net.call(1, callee).reinvite(now, offer(1)).unwrap();
     net.until(0, |e| matches!(e, Event::Offered { .. }).then_some(()));
     let now = net.now;
-    net.endpoints[0]
-        .call(caller)
-        .unwrap()
-        .accept(now, answer(0))
-        .unwrap();
+    net.call(0, caller).accept(now, answer(0)).unwrap();
     net.until(1, |e| {
         matches!(e, Event::ReinviteAnswered { .. }).then_some(())
     });
-    net.endpoints[0]
-        .call(caller)
-        .unwrap()
-        .hang_up(net.now)
-        .unwrap();
+    net.hang_up(0, caller);
     net.assert_forgotten();
 }
 
@@ -259,22 +206,12 @@ fn nobody_answers_within_the_ring_timeout() {
     net.invite(0, 1, |invite| invite.ring_timeout(Duration::from_secs(20)));
     let callee = net.until(1, incoming);
     let now = net.now;
-    net.endpoints[1]
-        .call(callee)
-        .unwrap()
+    net.call(1, callee)
         .ring(now, StatusCode::RINGING, None)
         .unwrap();
-    let cause = net.until(0, ended);
-    assert_eq!(
-        (cause.by, cause.kind),
-        (EndedBy::Timer, EndKind::RingTimeout)
-    );
+    net.ends(0, EndedBy::Timer, EndKind::RingTimeout);
     assert_eq!((net.now - net.start).as_secs(), 20);
-    let cause = net.until(1, ended);
-    assert_eq!(
-        (cause.by, cause.kind),
-        (EndedBy::Remote, EndKind::Cancelled)
-    );
+    net.ends(1, EndedBy::Remote, EndKind::Cancelled);
     net.assert_forgotten();
 }
 
@@ -310,9 +247,7 @@ fn names_are_asked_for_and_the_next_address_is_tried() {
         "the second address, after timer B"
     );
     let now = net.now;
-    net.endpoints[1]
-        .call(callee)
-        .unwrap()
+    net.call(1, callee)
         .reject(now, StatusCode::DECLINE, None)
         .unwrap();
     net.until(0, ended);
@@ -358,12 +293,9 @@ fn a_peer_that_forgot_the_call_ends_it() {
         .remove(1);
     net.endpoints[1] = fresh;
     let now = net.now;
-    net.endpoints[0]
-        .call(caller)
-        .unwrap()
+    net.call(0, caller)
         .info(now, Body::new("text/plain", "x"))
         .unwrap();
-    let cause = net.until(0, ended);
-    assert_eq!((cause.by, cause.kind), (EndedBy::Remote, EndKind::Lost));
+    net.ends(0, EndedBy::Remote, EndKind::Lost);
     net.assert_forgotten();
 }

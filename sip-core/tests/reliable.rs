@@ -59,22 +59,14 @@ fn early_media_arrives_reliably_and_the_200_waits_for_its_prack() {
                 (181, true, false)
             );
             let now = net.now;
-            net.endpoints[1]
-                .call(callee)
-                .unwrap()
-                .answer(now, None)
-                .unwrap();
+            net.call(1, callee).answer(now, None).unwrap();
             let body = net.until(0, |event| match event {
                 Event::Answered { body, .. } => Some(body.clone()),
                 _ => None,
             });
             assert_eq!(body, Some(answer(1)));
             net.until(1, |e| matches!(e, Event::Confirmed { .. }).then_some(()));
-            net.endpoints[0]
-                .call(caller)
-                .unwrap()
-                .hang_up(net.now)
-                .unwrap();
+            net.hang_up(0, caller);
             net.assert_forgotten();
         }
     }
@@ -88,16 +80,10 @@ fn what_is_never_acknowledged_ends_the_call() {
     let callee = net.until(1, incoming);
     let status = StatusCode::SESSION_PROGRESS;
     let now = net.now;
-    net.endpoints[1]
-        .call(callee)
-        .unwrap()
+    net.call(1, callee)
         .ring(now, status, Some(answer(1)))
         .unwrap();
-    net.endpoints[1]
-        .call(callee)
-        .unwrap()
-        .answer(now, None)
-        .unwrap();
+    net.call(1, callee).answer(now, None).unwrap();
     let cause = net.until(1, ended);
     assert_eq!(cause.by, EndedBy::Timer);
     assert!(matches!(cause.kind, EndKind::Protocol(_)), "{cause}");
@@ -121,17 +107,11 @@ fn nothing_is_reliable_for_whoever_does_not_want_it() {
         let callee = net.until(1, incoming);
         let status = StatusCode::SESSION_PROGRESS;
         let now = net.now;
-        net.endpoints[1]
-            .call(callee)
-            .unwrap()
+        net.call(1, callee)
             .ring(now, status, Some(answer(1)))
             .unwrap();
         assert_eq!(net.until(0, progress), (183, false, true));
-        net.endpoints[0]
-            .call(caller)
-            .unwrap()
-            .hang_up(net.now)
-            .unwrap();
+        net.hang_up(0, caller);
         net.until(0, ended);
         assert_eq!(net.count(0, "PRACK"), 0);
         net.assert_forgotten();
@@ -241,21 +221,17 @@ fn cancel_and_refusal_while_a_prack_is_out() {
         let callee = net.until(1, incoming);
         let status = StatusCode::SESSION_PROGRESS;
         let now = net.now;
-        net.endpoints[1]
-            .call(callee)
-            .unwrap()
+        net.call(1, callee)
             .ring(now, status, Some(answer(1)))
             .unwrap();
         net.until(0, progress);
         let now = net.now;
         if refuse {
-            net.endpoints[1]
-                .call(callee)
-                .unwrap()
+            net.call(1, callee)
                 .reject(now, StatusCode::DECLINE, None)
                 .unwrap();
         } else {
-            net.endpoints[0].call(caller).unwrap().hang_up(now).unwrap();
+            net.call(0, caller).hang_up(now).unwrap();
         }
         net.until(0, ended);
         net.until(1, ended);

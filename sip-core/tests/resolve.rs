@@ -70,26 +70,19 @@ fn records_are_asked_for_one_by_one_and_503_leads_to_the_next_server() {
     let mut net = four();
     let call = call_bob(&mut net);
     for want in ["example.org", "_sip._udp.example.org", "s1.example.org"] {
-        assert_eq!(
-            net.endpoints[0].call(call).unwrap().state(),
-            CallState::Resolving
-        );
+        assert_eq!(net.call(0, call).state(), CallState::Resolving);
         assert_eq!(answer_dns(&mut net).name(), want);
     }
     let first = net.until(1, incoming);
     let now = net.now;
     let busy = StatusCode::SERVICE_UNAVAILABLE;
-    let handle = net.endpoints[1].call(first).unwrap();
+    let handle = net.call(1, first);
     handle.reject(now, busy, None).unwrap();
     // Only now the second server's addresses are asked for, and nothing failed yet for the caller.
     assert_eq!(answer_dns(&mut net).name(), "s2.example.org");
     let second = net.until(2, incoming);
     let (now, body) = (net.now, Some(answer(2)));
-    net.endpoints[2]
-        .call(second)
-        .unwrap()
-        .answer(now, body)
-        .unwrap();
+    net.call(2, second).answer(now, body).unwrap();
     net.until(0, |e| matches!(e, Event::Answered { .. }).then_some(()));
 
     // The next call goes to the second at once: the first said 503 a moment ago.
@@ -101,7 +94,7 @@ fn records_are_asked_for_one_by_one_and_503_leads_to_the_next_server() {
     assert_eq!(net.count(0, "INVITE"), 3);
     let now = net.now;
     for id in [call, next] {
-        net.endpoints[0].call(id).unwrap().hang_up(now).unwrap();
+        net.call(0, id).hang_up(now).unwrap();
     }
     net.assert_forgotten();
 
@@ -141,7 +134,7 @@ fn timeouts_and_transport_errors_lead_to_the_next_and_the_last_one_names_the_cau
     assert_eq!((net.now - net.start).as_secs(), 32, "at once");
     let third = net.until(3, incoming);
     let now = net.now;
-    let handle = net.endpoints[3].call(third).unwrap();
+    let handle = net.call(3, third);
     handle.reject(now, StatusCode::BUSY_HERE, None).unwrap();
     // 486 is an answer, not a failure: nobody else is asked.
     let cause = net.until(0, ended);
@@ -158,13 +151,12 @@ fn a_caller_who_gives_up_between_two_servers_ends_the_call_without_a_message() {
     }
     let first = net.until(1, incoming);
     let now = net.now;
-    let handle = net.endpoints[1].call(first).unwrap();
+    let handle = net.call(1, first);
     handle
         .reject(now, StatusCode::SERVICE_UNAVAILABLE, None)
         .unwrap();
     let (id, _) = net.until(0, asked);
-    let now = net.now;
-    net.endpoints[0].call(call).unwrap().hang_up(now).unwrap();
+    net.hang_up(0, call);
     assert_eq!(net.until(0, ended).kind, EndKind::Cancelled);
     let late = QuestionAnswer::Dns(DnsAnswer::Nothing);
     assert!(net.endpoints[0].answer_question(now, id, late).is_err());
@@ -181,7 +173,7 @@ fn a_silent_resolver_ends_the_call_with_what_the_last_server_said() {
     }
     let first = net.until(1, incoming);
     let now = net.now;
-    let handle = net.endpoints[1].call(first).unwrap();
+    let handle = net.call(1, first);
     handle
         .reject(now, StatusCode::SERVICE_UNAVAILABLE, None)
         .unwrap();
@@ -224,15 +216,13 @@ fn retry_after_is_believed() {
         let (now, bytes) = (net.now, response.to_bytes());
         net.endpoints[0].handle_input(now, Input::Received { flow, bytes });
         let now = net.now;
-        net.endpoints[1]
-            .call(call)
-            .unwrap()
+        net.call(1, call)
             .reject(now, StatusCode::SERVICE_UNAVAILABLE, None)
             .unwrap();
         answer_dns(net);
         let second = net.until(2, incoming);
         let now = net.now;
-        let handle = net.endpoints[2].call(second).unwrap();
+        let handle = net.call(2, second);
         handle.reject(now, StatusCode::DECLINE, None).unwrap();
         net.until(0, ended);
     };
@@ -244,7 +234,7 @@ fn retry_after_is_believed() {
     }
     let other = net.until(2, incoming);
     let now = net.now;
-    let handle = net.endpoints[2].call(other).unwrap();
+    let handle = net.call(2, other);
     handle.reject(now, StatusCode::DECLINE, None).unwrap();
     net.until(0, ended);
     net.run(Duration::from_secs(61));

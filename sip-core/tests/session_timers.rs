@@ -22,10 +22,7 @@ fn a_session_is_refreshed_by_update_and_outlives_its_interval() {
     let mut net = Network::new(20, vec![with_session(90, 90), with_session(90, 90)]);
     let (caller, _) = net.connect(0, 1);
     net.run(Duration::from_secs(1000));
-    assert_eq!(
-        net.endpoints[0].call(caller).unwrap().state(),
-        CallState::Established
-    );
+    assert_eq!(net.call(0, caller).state(), CallState::Established);
     let updates = net.count(0, "UPDATE");
     assert!((20..=24).contains(&updates), "every 45 s: {updates}");
     assert_eq!(net.count(1, "UPDATE"), 0, "one refresher");
@@ -33,11 +30,7 @@ fn a_session_is_refreshed_by_update_and_outlives_its_interval() {
         net.events.iter().all(Vec::is_empty),
         "refreshes are nobody's business"
     );
-    net.endpoints[0]
-        .call(caller)
-        .unwrap()
-        .hang_up(net.now)
-        .unwrap();
+    net.hang_up(0, caller);
     net.assert_forgotten();
 }
 
@@ -48,11 +41,7 @@ fn a_session_whose_peer_is_gone_ends_at_both_roles() {
         net.connect(0, 1);
         // One program dies: 0 refreshes, 1 is refreshed.
         net.lose = Box::new(move |from, _| from == refresher);
-        let cause = net.until(1 - refresher, ended);
-        assert_eq!(
-            (cause.by, cause.kind),
-            (EndedBy::Timer, EndKind::SessionExpired)
-        );
+        net.ends(1 - refresher, EndedBy::Timer, EndKind::SessionExpired);
         let waited = (net.now - net.start).as_secs();
         assert!(
             (60..=95).contains(&waited),
@@ -69,11 +58,7 @@ fn an_interval_that_is_too_short_is_raised_by_422() {
     assert_eq!(net.count(0, "INVITE"), 2);
     net.run(Duration::from_secs(301));
     assert_eq!(net.count(0, "UPDATE"), 1, "half of 600 s");
-    net.endpoints[0]
-        .call(caller)
-        .unwrap()
-        .hang_up(net.now)
-        .unwrap();
+    net.hang_up(0, caller);
     net.assert_forgotten();
 }
 
@@ -82,22 +67,14 @@ fn update_offers_are_answered_or_refused() {
     let mut net = Network::pair();
     let (caller, callee) = net.connect(0, 1);
     let now = net.now;
-    net.endpoints[1]
-        .call(callee)
-        .unwrap()
-        .update(now, offer(1))
-        .unwrap();
+    net.call(1, callee).update(now, offer(1)).unwrap();
     let offered = net.until(0, |event| match event {
         Event::Offered { offer, .. } => Some(offer.clone()),
         _ => None,
     });
     assert_eq!(offered, Some(offer(1)));
     let now = net.now;
-    net.endpoints[0]
-        .call(caller)
-        .unwrap()
-        .accept(now, answer(0))
-        .unwrap();
+    net.call(0, caller).accept(now, answer(0)).unwrap();
     let got = net.until(1, |event| match event {
         Event::ReinviteAnswered { answer, .. } => Some(answer.clone()),
         _ => None,
@@ -105,11 +82,8 @@ fn update_offers_are_answered_or_refused() {
     assert_eq!(got, Some(answer(0)));
     assert_eq!(net.count(1, "ACK"), 0, "UPDATE needs none");
 
-    net.endpoints[1]
-        .call(callee)
-        .unwrap()
-        .update(net.now, offer(1))
-        .unwrap();
+    let now = net.now;
+    net.call(1, callee).update(now, offer(1)).unwrap();
     net.until(0, |e| matches!(e, Event::Offered { .. }).then_some(()));
     // Nobody decides: 504, since a person would have to be asked (RFC 3311 section 5.2).
     let failed = net.until(1, |event| match event {
@@ -120,10 +94,6 @@ fn update_offers_are_answered_or_refused() {
     net.until(0, |e| {
         matches!(e, Event::OfferWithdrawn { .. }).then_some(())
     });
-    net.endpoints[0]
-        .call(caller)
-        .unwrap()
-        .hang_up(net.now)
-        .unwrap();
+    net.hang_up(0, caller);
     net.assert_forgotten();
 }

@@ -44,8 +44,7 @@ fn burst(net: &mut Network, calls: usize) -> usize {
     let standing: Vec<_> = (0..calls).map(|_| net.connect(0, 1).0).collect();
     let peak = live(net);
     for call in standing {
-        let now = net.now;
-        net.endpoints[0].call(call).unwrap().hang_up(now).unwrap();
+        net.hang_up(0, call);
         net.drain();
     }
     net.assert_forgotten();

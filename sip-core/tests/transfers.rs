@@ -107,14 +107,12 @@ fn a_blind_transfer_reports_each_response() {
             let end = net.until(0, sub_ended);
             assert_eq!(end, SubscriptionEnd::Terminated(Terminated::NoResource));
             assert!(net.endpoints[0].subscription(sub).is_err());
-            let now = net.now;
-            net.call(0, ours).hang_up(now).unwrap();
+            net.hang_up(0, ours);
             net.until(1, |e| {
                 matches!(e, Event::Ended { call, .. } if *call == theirs).then_some(())
             });
             assert_eq!(net.call(1, fresh).state(), CallState::Established);
-            let now = net.now;
-            net.call(1, fresh).hang_up(now).unwrap();
+            net.hang_up(1, fresh);
             net.assert_forgotten();
         }
     }
@@ -150,13 +148,11 @@ fn an_attended_transfer_replaces_the_targets_call() {
             });
             assert_eq!((cause.by, cause.kind), (EndedBy::Remote, EndKind::HungUp));
             net.run(Duration::from_secs(60));
-            let now = net.now;
-            net.call(0, ours).hang_up(now).unwrap();
+            net.hang_up(0, ours);
             net.until(1, |e| {
                 matches!(e, Event::Ended { call, .. } if *call == theirs).then_some(())
             });
-            let now = net.now;
-            net.call(1, fresh).hang_up(now).unwrap();
+            net.hang_up(1, fresh);
             net.assert_forgotten();
         }
     }
@@ -187,14 +183,12 @@ fn a_transfer_that_fails_leaves_the_call_as_it_was() {
         _ => None,
     });
     assert!(event.starts_with("refer;id="), "{event}");
-    let now = net.now;
-    net.call(1, fresh).hang_up(now).unwrap();
+    net.hang_up(1, fresh);
     net.until(0, |e| fragment(e).filter(|code| *code == 487));
     for (at, call) in [(0, ours), (1, theirs)] {
         assert_eq!(net.call(at, call).state(), CallState::Established);
     }
-    let now = net.now;
-    net.call(0, ours).hang_up(now).unwrap();
+    net.hang_up(0, ours);
     net.assert_forgotten();
 }
 
@@ -215,8 +209,7 @@ fn without_a_report_nothing_is_notified() {
     assert_eq!(net.count(1, "NOTIFY"), 0);
     assert!(net.endpoints[1].subscriptions().next().is_none());
     for (at, call) in [(0, ours), (1, fresh)] {
-        let now = net.now;
-        net.call(at, call).hang_up(now).unwrap();
+        net.hang_up(at, call);
     }
     net.assert_forgotten();
 }
@@ -244,8 +237,7 @@ fn a_refer_is_refused_by_policy_by_the_application_and_by_time() {
         }
         assert_eq!(net.until(0, sub_ended), SubscriptionEnd::Refused(want));
         assert_eq!(net.call(0, ours).state(), CallState::Established);
-        let now = net.now;
-        net.call(0, ours).hang_up(now).unwrap();
+        net.hang_up(0, ours);
         net.assert_forgotten();
     }
 }
@@ -262,8 +254,7 @@ fn the_subscription_outlives_the_call_whose_dialog_it_shares() {
         let target = net.until(2, incoming);
         net.until(0, |e| fragment(e).filter(|code| *code == 100));
         // RFC 5057 section 3.1: BYE ends the INVITE usage and nothing else.
-        let now = net.now;
-        net.call(0, ours).hang_up(now).unwrap();
+        net.hang_up(0, ours);
         net.until(0, ended);
         net.until(1, |e| {
             matches!(e, Event::Ended { call, .. } if *call == theirs).then_some(())
@@ -277,8 +268,7 @@ fn the_subscription_outlives_the_call_whose_dialog_it_shares() {
         net.until(0, |e| fragment(e).filter(|code| *code == 200));
         net.until(0, sub_ended);
         net.until(1, sub_ended);
-        let now = net.now;
-        net.call(1, fresh).hang_up(now).unwrap();
+        net.hang_up(1, fresh);
         net.assert_forgotten();
     }
 }
@@ -308,13 +298,8 @@ fn whoever_we_ring_can_be_replaced_early() {
     net.until(0, |e| answered(e).filter(|call| *call == taker));
     let cause = net.until(2, ended);
     assert_eq!(cause.kind, EndKind::Replaced { by: target });
-    let cause = net.until(1, ended);
-    assert_eq!(
-        (cause.by, cause.kind),
-        (EndedBy::Remote, EndKind::Cancelled)
-    );
-    let now = net.now;
-    net.call(0, taker).hang_up(now).unwrap();
+    net.ends(1, EndedBy::Remote, EndKind::Cancelled);
+    net.hang_up(0, taker);
     net.assert_forgotten();
 }
 

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use sip_core::homes::{Homes, Router};
 use sip_core::{
-    Body, CallId, Capabilities, Config, Endpoint, Epoch, Event, Flow, Input, Invite, Local,
-    Message, Transport, header::NameAddr,
+    Body, CallId, Capabilities, Config, EndCause, EndKind, EndedBy, Endpoint, Epoch, Event, Flow,
+    Input, Invite, Local, Message, Transport, header::NameAddr,
 };
 
 /// A small generator for tests: splitmix64.
@@ -182,6 +182,21 @@ impl Network {
         self.endpoints[at].call(call).expect("a call that is there")
     }
 
+    /// The user at endpoint `at` hangs up.
+    #[track_caller]
+    pub fn hang_up(&mut self, at: usize, call: CallId) {
+        let now = self.now;
+        self.call(at, call).hang_up(now).unwrap();
+    }
+
+    /// Runs until a call of endpoint `at` ends, which must be by `by` and of `kind`.
+    #[track_caller]
+    pub fn ends(&mut self, at: usize, by: EndedBy, kind: EndKind) -> EndCause {
+        let cause = self.until(at, ended);
+        assert_eq!((cause.by, &cause.kind), (by, &kind), "{cause:?}");
+        cause
+    }
+
     /// One subscription of one endpoint.
     pub fn sub(
         &mut self,
@@ -305,6 +320,7 @@ impl Network {
     }
 
     /// Runs until an event of endpoint `at` fits, and takes it with all before it.
+    #[track_caller]
     pub fn until<T>(&mut self, at: usize, mut pick: impl FnMut(&Event) -> Option<T>) -> T {
         for _ in 0..100_000 {
             self.drain();
@@ -404,7 +420,7 @@ pub fn incoming(event: &Event) -> Option<CallId> {
     }
 }
 
-pub fn ended(event: &Event) -> Option<sip_core::EndCause> {
+pub fn ended(event: &Event) -> Option<EndCause> {
     match event {
         Event::Ended { cause, .. } => Some(cause.clone()),
         _ => None,
