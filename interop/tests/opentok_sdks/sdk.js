@@ -59,6 +59,9 @@ async function main() {
   assert.equal(archive.status, "started");
   await pause(1500);
   assert.equal((await call(ot.stopArchive, archive.id)).status, "stopped");
+  const written = async () => (await call(ot.getArchive, archive.id)).status === "available";
+  for (let turn = 0; turn < 50 && !(await written()); turn += 1) await pause(100);
+  assert.ok(await written());
   const dial = await ask(`/v2/project/${key}/dial/${dialled.id}`);
   assert.equal(dial.status, "answered");
   await call(ot.forceDisconnect, sessionId, dialled.connectionId);

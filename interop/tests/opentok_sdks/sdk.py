@@ -49,6 +49,11 @@ assert ot.disable_force_mute(sid).status_code == 200
 archive = ot.start_archive(sid, name="sdk", has_video=False)
 time.sleep(1.5)
 assert ot.stop_archive(archive.id).status == "stopped"
+for _ in range(50):
+    if ot.get_archive(archive.id).status == "available":
+        break
+    time.sleep(0.1)
+assert ot.get_archive(archive.id).status == "available"
 ot.force_disconnect(sid, call.connectionId)
 refused(ForceDisconnectError, ot.force_disconnect, sid, call.connectionId)
 
