@@ -1,10 +1,12 @@
-// In the page: one SIP user on JsSIP or on SIP.js, behind the same few functions, each of which gives a promise.
+// In the page: one SIP user on JsSIP or on SIP.js, behind the same few functions, each of which gives a promise. It says a tone
+// of `hz` and hears what comes (hear, stats).
 // register() and refresh() resolve when a 200 came and reject with what the library tells; call(uri) and answered() resolve when the
-// call is up on that side, after 200 and ACK; over() when it has ended.
+// call is up on that side, after 200 and ACK; over() when it has ended; keys() gives those that came by INFO.
 import * as JsSIP from "jssip";
-import { Inviter, Registerer, SessionState, UserAgent } from "sip.js";
+import { Inviter, Registerer, SessionState, UserAgent, Web } from "sip.js";
+import { sound } from "./sound.js";
 
-const media = { audio: true, video: false };
+const pcConfig = { iceServers: [] };
 
 function soon(what, begin) {
   return new Promise((resolve, reject) => {
@@ -16,7 +18,26 @@ function soon(what, begin) {
   });
 }
 
-function jssip({ ws, uri, user, password, ha1, realm }) {
+// A call that comes may be waited for before or after.
+function bell() {
+  let rung, waiting;
+  return {
+    ring(call) {
+      if (waiting) waiting(call);
+      else rung = call;
+      waiting = undefined;
+    },
+    answered: () => soon("incoming call", (ok) => {
+      if (rung) ok(rung);
+      else waiting = ok;
+      rung = undefined;
+    }),
+  };
+}
+
+async function jssip({ ws, uri, user, password, ha1, realm, hz }) {
+  const ear = await sound(hz);
+  const { stream, listen, hear } = ear;
   const ua = new JsSIP.UA({
     sockets: [new JsSIP.WebSocketInterface(ws)],
     uri,
@@ -30,23 +51,27 @@ function jssip({ ws, uri, user, password, ha1, realm }) {
     if (failed) ua.once(failed, (e) => no(`${e.response?.status_code ?? ""} ${e.cause}`));
     act();
   });
-  let session;
+  let session, keys;
   const up = (s) => {
     session = s;
+    keys = "";
+    s.on("newDTMF", ({ originator, dtmf }) => { if (originator === "remote") keys += dtmf.tone; });
     return soon("call", (ok, no) => {
       s.on("confirmed", () => ok(s.remote_identity.uri.toString()));
       s.on("failed", (e) => no(e.cause));
     });
   };
-  const arrived = soon.bind(null, "incoming call");
-  let next;
+  const { ring, answered } = bell();
   ua.on("newRTCSession", ({ originator, session: s }) => {
     if (originator !== "remote") return;
     const done = up(s);
-    s.answer({ mediaConstraints: media });
-    next?.(done);
+    s.on("peerconnection", ({ peerconnection }) => listen(peerconnection));
+    s.answer({ mediaStream: stream(), pcConfig });
+    ring(done);
   });
   return {
+    hear,
+    stats: (least) => ear.stats(least),
     connect: () => told("connected", null, () => ua.start()),
     register: () => told("registered", "registrationFailed", () => registrator().register()),
     // JsSIP tells nothing of a refresh that went well: its request is out until the answer.
@@ -58,35 +83,56 @@ function jssip({ ws, uri, user, password, ha1, realm }) {
       }, 20);
     }),
     unregister: () => told("unregistered", null, () => registrator().unregister()),
-    call: (to) => up(ua.call(to, { mediaConstraints: media })),
-    answered: () => arrived((ok) => { next = ok; }),
+    call: (to) => {
+      const s = ua.call(to, { mediaStream: stream(), pcConfig });
+      listen(s.connection);
+      return up(s);
+    },
+    answered,
+    press: (digits, how) => session.sendDTMF(digits, {
+      transportType: how === "INFO" ? "INFO" : "RFC2833", duration: 100, interToneGap: 100,
+    }),
+    keys: () => keys,
+    hold: () => soon("hold", (ok) => session.hold({}, ok)),
+    unhold: () => soon("resume", (ok) => session.unhold({}, ok)),
     hangUp: () => soon("end", (ok) => { session.on("ended", () => ok()); session.terminate(); }),
     over: () => soon("end", (ok) => (session.isEnded() ? ok() : session.on("ended", () => ok()))),
   };
 }
 
-function sipjs({ ws, uri, user, password, ha1 }) {
-  let session, next;
+async function sipjs({ ws, uri, user, password, ha1, hz }) {
+  const ear = await sound(hz);
+  const { stream, listen, hear } = ear;
+  const { ring, answered } = bell();
+  let session, keys;
   const up = (s) => {
     session = s;
+    keys = "";
+    s.delegate = {
+      onSessionDescriptionHandler: (handler) => listen(handler.peerConnection),
+      onInfo: (info) => {
+        keys += /Signal=\s*(\S)/.exec(info.request.body)?.[1] ?? "";
+        info.accept();
+      },
+    };
     return soon("call", (ok, no) => s.stateChange.addListener((state) => {
       if (state === SessionState.Established) ok(s.remoteIdentity.uri.toString());
       if (state === SessionState.Terminated) no("terminated");
     }));
   };
-  const options = { sessionDescriptionHandlerOptions: { constraints: media } };
   const ua = new UserAgent({
     uri: UserAgent.makeURI(uri),
     transportOptions: { server: ws },
     authorizationUsername: user,
     ...(ha1 ? { authorizationHa1: ha1 } : { authorizationPassword: password }),
-    sessionDescriptionHandlerFactoryOptions: { iceGatheringTimeout: 300 },
+    sessionDescriptionHandlerFactory: Web.defaultSessionDescriptionHandlerFactory(async () => stream()),
+    sessionDescriptionHandlerFactoryOptions: { iceGatheringTimeout: 300, peerConnectionConfiguration: pcConfig },
     logLevel: "error",
     delegate: {
       onInvite: (invitation) => {
         const done = up(invitation);
-        invitation.accept(options);
-        next?.(done);
+        invitation.accept();
+        ring(done);
       },
     },
   });
@@ -98,19 +144,39 @@ function sipjs({ ws, uri, user, password, ha1 }) {
     };
     act({ requestDelegate }).catch(no);
   });
+  // Who holds falls silent as well: with JsSIP of itself, with SIP.js by its SessionManager, or by us.
+  const held = (hold) => told(hold ? "hold" : "resume", (o) => {
+    for (const { track } of session.sessionDescriptionHandler.peerConnection.getSenders()) track.enabled = !hold;
+    return session.invite({ ...o, sessionDescriptionHandlerOptions: { hold } });
+  });
+  const inform = (key) => told("INFO", (o) => session.info({
+    ...o,
+    requestOptions: {
+      body: { contentDisposition: "render", contentType: "application/dtmf-relay", content: `Signal=${key}\r\nDuration=100\r\n` },
+    },
+  }));
   return {
+    hear,
+    stats: (least) => ear.stats(least),
     connect: () => ua.start().then(() => { registerer = new Registerer(ua); }),
     register: () => told("registration", (o) => registerer.register(o)),
     refresh: () => told("refresh", (o) => registerer.register(o)),
     unregister: () => told("unregistration", (o) => registerer.unregister(o)),
     call: (to) => {
-      const inviter = new Inviter(ua, UserAgent.makeURI(to), options);
+      const inviter = new Inviter(ua, UserAgent.makeURI(to));
       const done = up(inviter);
       inviter.invite();
       return done;
     },
-    answered: () => soon("incoming call", (ok) => { next = ok; }),
-    hangUp: () => session.bye(),
+    answered,
+    press: async (digits, how) => {
+      if (how !== "INFO") return session.sessionDescriptionHandler.sendDtmf(digits, { duration: 100, interToneGap: 100 });
+      for (const key of digits) await inform(key);
+    },
+    keys: () => keys,
+    hold: () => held(true),
+    unhold: () => held(false),
+    hangUp: async () => { await session.bye(); },
     over: () => soon("end", (ok) => {
       if (session.state === SessionState.Terminated) ok();
       session.stateChange.addListener((state) => state === SessionState.Terminated && ok());

@@ -65,6 +65,8 @@ pub struct BaresipOptions {
     pub security: Security,
     /// Whether it multiplexes RTCP with RTP where its peer does. Default: with DTLS alone.
     pub mux: Option<bool>,
+    /// Whether it wants ICE. It then names the machine's addresses on networks, never 127.0.0.1. Default: no.
+    pub ice: bool,
     /// The tone that it plays to its peer, in Hz. Default: 1020.
     pub hz: f64,
     /// Whether it answers calls at once. Default: yes; else it rings until [`Control::command`] `accept`.
@@ -88,6 +90,7 @@ impl BaresipOptions {
             codec,
             security: Security::Clear,
             mux: None,
+            ice: false,
             hz: 1020.0,
             answers: true,
             user: "peer".to_owned(),
@@ -142,6 +145,13 @@ impl Baresip {
             Security::SdesOffered => ";mediaenc=srtp",
             Security::Dtls => ";mediaenc=dtls_srtp",
         };
+        let (nat, ice) = match options.ice {
+            true => (
+                ";medianat=ice",
+                "module stun.so\nmodule turn.so\nmodule ice.so\n",
+            ),
+            false => ("", ""),
+        };
         let credentials = options
             .credentials
             .as_ref()
@@ -166,7 +176,7 @@ impl Baresip {
             }
         };
         let account = format!(
-            "<sip:{}@127.0.0.1:{domain}>;{registering};answermode={};audio_codecs={}/{rate}/{channels}{encryption}{credentials}\n",
+            "<sip:{}@127.0.0.1:{domain}>;{registering};answermode={};audio_codecs={}/{rate}/{channels}{encryption}{nat}{credentials}\n",
             options.user,
             if options.answers { "auto" } else { "manual" },
             options.codec.name(),
@@ -192,6 +202,7 @@ impl Baresip {
              module aufile.so\n\
              module aubridge.so\n\
              module sndfile.so\n\
+             {ice}\
              module srtp.so\n\
              module dtls_srtp.so\n\
              module_tmp uuid.so\n\

@@ -8,6 +8,7 @@
 //! - [`Phone`]: `sip-core`'s `Driver` on UDP, TCP and TLS; [`Bridge`] puts TLS in front of peers without.
 //! - [`App`]: `mini_pbx` and `softphone` as processes; [`Switchboard`]: a `mini_pbx` with three users.
 //! - [`Kamailio`]: a registrar and record-routing proxy.
+//! - [`Browser`]: headless Chromium; [`Pages`]: users of JsSIP and SIP.js in it.
 //! - [`Heard`]: a recording, asked which tones it holds and for how long.
 //! - [`Ports`] and [`Scratch`]: room for each test that no other test uses.
 //!
@@ -29,10 +30,12 @@
 
 mod app;
 mod baresip;
+mod browser;
 mod control;
 mod heard;
 mod kamailio;
 mod linphone;
+mod pages;
 mod phone;
 mod ports;
 mod process;
@@ -43,10 +46,12 @@ mod wav;
 
 pub use app::{App, Switchboard, built};
 pub use baresip::{Baresip, BaresipOptions, Codec, Packets, Security};
+pub use browser::Browser;
 pub use control::{Control, Event};
 pub use heard::Heard;
 pub use kamailio::Kamailio;
 pub use linphone::{Linphone, LinphoneAccount, LinphoneOptions};
+pub use pages::{Order, Pages};
 pub use phone::{Bridge, Phone};
 pub use ports::{Ports, Proto, bound};
 pub use process::{Process, absent, installed, wait_until};

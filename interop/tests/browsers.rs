@@ -1,10 +1,18 @@
 //! JsSIP and SIP.js in headless Chromium at `mini_pbx`, over WS and WSS, with passwords and with HA1s: they register,
-//! refresh, call and are called, unregister, and are told of a wrong password.
+//! refresh, call and are called, hear each other, hold and resume, unregister, and are told of a wrong password. And calls
+//! between them and baresip.
 
-use interop::{Switchboard, absent, installed};
-use serde_json::json;
+use interop::{
+    Baresip, BaresipOptions, Browser, Codec, Heard, Pages, Security, Switchboard, Transport,
+    installed, wait_until,
+};
+use serde_json::{Value, json};
+use std::net::UdpSocket;
 use std::path::Path;
-use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+const SOON: Duration = Duration::from_secs(15);
 
 /// MD5 of `alice:mini_pbx:secret-alice`, and of the same for bob.
 const HA1: [&str; 2] = [
@@ -12,35 +20,18 @@ const HA1: [&str; 2] = [
     "8e4f0d2b36b34b1aee7a67bc8e1a6efd",
 ];
 
-/// Debian's; its wrapper in the path would start a session of its own.
-const CHROMIUM: &str = "/usr/lib/chromium/chromium";
+/// Tones are judged in real time: one browser after the other.
+fn alone() -> MutexGuard<'static, ()> {
+    static SOUND: Mutex<()> = Mutex::new(());
+    SOUND.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 #[test]
 fn register_refresh_call_are_called_unregister() {
-    if !installed(&["node", "npm"]) {
+    let Some(browser) = Browser::find(Path::new(env!("CARGO_TARGET_TMPDIR"))) else {
         return;
-    }
-    let chromium = std::env::var("CHROMIUM").unwrap_or_else(|_| CHROMIUM.to_owned());
-    if !Path::new(&chromium).exists() {
-        absent("chromium");
-        return;
-    }
-    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("browser");
-    std::fs::create_dir_all(&place).expect("a folder below target");
-    for (name, text) in [
-        ("package.json", include_str!("../browser/package.json")),
-        ("page.js", include_str!("../browser/page.js")),
-        ("run.mjs", include_str!("../browser/run.mjs")),
-    ] {
-        std::fs::write(place.join(name), text).expect("its files");
-    }
-    if !place.join("node_modules/playwright-core").exists() {
-        let npm = Command::new("npm")
-            .args(["install", "--no-package-lock", "--no-audit", "--no-fund"])
-            .current_dir(&place)
-            .status();
-        assert!(npm.is_ok_and(|status| status.success()), "npm install");
-    }
+    };
+    let _alone = alone();
     let mut pbx = Switchboard::start();
     let job = json!({
         "ws": format!("ws://127.0.0.1:{}", pbx.port("ws")),
@@ -49,10 +40,8 @@ fn register_refresh_call_are_called_unregister() {
         "realm": "mini_pbx",
         "ha1": {"alice": HA1[0], "bob": HA1[1]},
     });
-    let ran = Command::new("timeout")
-        .args(["120", "node", "run.mjs", &job.to_string()])
-        .current_dir(&place)
-        .env("CHROMIUM", chromium)
+    let ran = browser
+        .command("run.mjs", &[&job.to_string()], 120)
         .output()
         .expect("node");
     let said = String::from_utf8_lossy(&ran.stdout);
@@ -71,4 +60,109 @@ fn register_refresh_call_are_called_unregister() {
     pbx.app
         .until("unregistered", |o| o["registered"] == json!([]));
     pbx.app.quit();
+}
+
+/// What a page's user says, in Hz; baresip says 1020.
+const PAGE: f64 = 440.0;
+const BARESIP: f64 = 1020.0;
+
+/// baresip does ICE on a network's addresses alone. (Its packets stay inside the machine, as both ends are there.)
+fn has_network() -> bool {
+    let socket = UdpSocket::bind("0.0.0.0:0").expect("a socket");
+    // An address for documentation (RFC 5737): nothing is sent.
+    let found = socket
+        .connect("192.0.2.1:9")
+        .and_then(|()| socket.local_addr());
+    found.is_ok_and(|address| !address.ip().is_unspecified() && !address.ip().is_loopback())
+}
+
+#[test]
+fn a_page_and_baresip_call_each_other() {
+    if !installed(&["baresip"]) {
+        return;
+    }
+    if !has_network() {
+        println!("skipped: baresip does no ICE on 127.0.0.1, and there is no network");
+        return;
+    }
+    let Some(browser) = Browser::find(Path::new(env!("CARGO_TARGET_TMPDIR"))) else {
+        return;
+    };
+    let _alone = alone();
+    let mut pbx = Switchboard::start();
+    let host = format!("127.0.0.1:{}", pbx.port("udp"));
+    let mut options = BaresipOptions::new(Codec::Opus);
+    options.user = "carol".to_owned();
+    options.credentials = Some(("carol".to_owned(), "secret-carol".to_owned()));
+    options.registrar = Some((pbx.port("udp"), Transport::Udp));
+    (options.security, options.ice) = (Security::Dtls, true);
+    let mut carol = Baresip::start(&options);
+    pbx.app.until("registered", |o| o["user"] == "carol");
+
+    // Names of mDNS in place of addresses are beyond baresip. (A page that may use the microphone shows addresses anyway.)
+    let mut pages = Pages::open(&browser, &["--disable-features=WebRtcHideLocalIpsWithMdns"]);
+    for (lib, user) in [("jssip", "alice"), ("sipjs", "bob")] {
+        let options = json!({
+            "ws": format!("wss://127.0.0.1:{}", pbx.port("wss")),
+            "uri": format!("sip:{user}@{host}"),
+            "user": user,
+            "password": format!("secret-{user}"),
+            "hz": PAGE,
+        });
+        pages.user(user, lib, &options);
+        pages.act(user, "register", &[]);
+
+        // The page calls, presses keys in RTP and by INFO, is heard, hangs up.
+        pages.act(user, "call", &[&format!("sip:carol@{host}")]);
+        pages.hears(user, &[BARESIP], &[]);
+        // Of an event at 8000 Hz beside Opus, Chromium sends the end alone, which baresip takes once a call.
+        let key = if lib == "jssip" { "1" } else { "2" };
+        pages.act(user, "press", &[key, "RTP"]);
+        wait_until("the key in RTP", SOON, || {
+            let event = format!("received event: '{key}'");
+            carol.log().contains(&event).then_some(())
+        });
+        pages.act(user, "press", &["3", "INFO"]);
+        let event = carol.control.wait_for("CALL_DTMF_START", SOON);
+        assert_eq!(event.param, "3");
+        unharmed(&pages.act(user, "stats", &["50"]));
+        pages.act(user, "hangUp", &[]);
+        carol.control.wait_for("CALL_CLOSED", SOON);
+        heard(&carol);
+
+        // baresip calls and hangs up.
+        let answered = pages.begin(user, "answered", &[]);
+        carol.control.command("dial", &format!("sip:{user}@{host}"));
+        pages.done(answered);
+        pages.hears(user, &[BARESIP], &[]);
+        wait_until("sound for a second", SOON, || {
+            (carol.packets().received >= 50).then_some(())
+        });
+        unharmed(&pages.act(user, "stats", &["50"]));
+        let over = pages.begin(user, "over", &[]);
+        carol.control.command("hangup", "");
+        pages.done(over);
+        carol.control.wait_for("CALL_CLOSED", SOON);
+        heard(&carol);
+    }
+    drop((pages, carol));
+    pbx.app.quit();
+}
+
+/// What a page counted: packets came, none was lost, and nobody could listen.
+fn unharmed(stats: &Value) {
+    assert_eq!(
+        [&stats["lost"], &stats["dtls"], &stats["codec"]],
+        [&json!(0), &json!("connected"), &json!("audio/opus")],
+        "{stats}"
+    );
+    assert!(stats["received"].as_u64() > Some(50), "{stats}");
+}
+
+/// The last call's recording holds the page's tone.
+fn heard(phone: &Baresip) {
+    let recordings = phone.recordings();
+    let last = Heard::wav(recordings.last().expect("a recording"));
+    let seconds = last.seconds_of(PAGE);
+    assert!(seconds > 0.5, "{seconds} s of {PAGE} Hz in {recordings:?}");
 }

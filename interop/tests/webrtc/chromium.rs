@@ -1,7 +1,7 @@
 //! A page in headless Chromium with JsSIP, over WebSocket straight to the gateway.
 
 use crate::house::{House, PHONE, TALKERS};
-use interop::{absent, installed};
+use interop::Browser;
 use serde_json::{Value, json};
 use signaling::call::Side;
 use signaling::net::Event;
@@ -10,46 +10,16 @@ use sip_core::net::Listen;
 use sip_core::{Transport, Uninvited};
 use std::io::{BufRead, BufReader};
 use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 use token::Role;
 
-/// Debian's; its wrapper in the path would start a session of its own.
-const CHROMIUM: &str = "/usr/lib/chromium/chromium";
-
-/// The folder with the browser's libraries, shared with the other tests that drive one.
-fn place() -> Option<PathBuf> {
-    if !installed(&["node", "npm"]) {
-        return None;
-    }
-    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("browser");
-    std::fs::create_dir_all(&place).expect("a folder below target");
-    for (name, text) in [
-        ("package.json", include_str!("../../browser/package.json")),
-        ("talk.js", include_str!("../../browser/talk.js")),
-        ("talk.mjs", include_str!("../../browser/talk.mjs")),
-    ] {
-        std::fs::write(place.join(name), text).expect("its files");
-    }
-    if !place.join("node_modules/playwright-core").exists() {
-        let npm = Command::new("npm")
-            .args(["install", "--no-package-lock", "--no-audit", "--no-fund"])
-            .current_dir(&place)
-            .status();
-        assert!(npm.is_ok_and(|status| status.success()), "npm install");
-    }
-    Some(place)
-}
-
 #[test]
 fn a_page_calls_the_gateway() {
-    let chromium = std::env::var("CHROMIUM").unwrap_or_else(|_| CHROMIUM.to_owned());
-    if !Path::new(&chromium).exists() {
-        absent("chromium");
+    let Some(browser) = Browser::find(Path::new(env!("CARGO_TARGET_TMPDIR"))) else {
         return;
-    }
-    let Some(place) = place() else { return };
+    };
     let mut house = House::with(|config| config.uninvited = Uninvited::Accept);
     let bind = (Ipv4Addr::LOCALHOST, 0).into();
     let ws = house
@@ -67,10 +37,8 @@ fn a_page_calls_the_gateway() {
         "hz": PHONE,
         "wanted": TALKERS,
     });
-    let mut node = Command::new("timeout")
-        .args(["90", "node", "talk.mjs", &job.to_string()])
-        .current_dir(&place)
-        .env("CHROMIUM", chromium)
+    let mut node = browser
+        .command("talk.mjs", &[&job.to_string()], 90)
         .stdout(Stdio::piped())
         .spawn()
         .expect("node");
