@@ -16,6 +16,7 @@
 
 use bytes::{Bytes, BytesMut};
 
+use crate::Transport;
 use crate::message::scan::{Progress, Scanner, Span, flaw};
 use crate::message::{Limits, Message, ParseError, ParseErrorReason, StatusCode};
 
@@ -130,6 +131,14 @@ impl Framer {
     /// Each push is the payload of one WebSocket frame, text or binary.
     pub fn websocket() -> Framer {
         Self::new(Kind::WebSocket)
+    }
+
+    /// What a connection of this transport needs.
+    pub(crate) fn connection(transport: Transport) -> Framer {
+        match transport {
+            Transport::Ws | Transport::Wss => Self::websocket(),
+            _ => Self::stream(),
+        }
     }
 
     fn new(kind: Kind) -> Framer {

@@ -7,6 +7,8 @@
     clippy::print_stdout
 )]
 
+#[path = "net/cores.rs"]
+mod cores;
 #[path = "net/faults.rs"]
 mod faults;
 #[cfg(feature = "tracing")]

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::Frame;
+
 /// A transport protocol of SIP (RFC 3261 section 18, RFC 7118).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -171,6 +173,15 @@ pub enum Input {
         flow: Flow,
         /// The bytes.
         bytes: Bytes,
+    },
+    /// What a [`Framer`](crate::Framer) of the caller's own made of such bytes, for whoever has to look into messages
+    /// before it knows which of several endpoints they are for ([`homes`](crate::homes)). A connection is fed with
+    /// either of the two, never with both.
+    Framed {
+        /// Where it came from.
+        flow: Flow,
+        /// The message, or what else it was.
+        frame: Frame,
     },
     /// A connection opened, by either side.
     Opened {

@@ -239,6 +239,7 @@ impl Endpoint {
         let now = self.advance(now);
         match input {
             Input::Received { flow, bytes } => self.received(now, flow, bytes),
+            Input::Framed { flow, frame } => self.framed(now, flow, frame),
             Input::Opened { flow } => self.opened(flow),
             Input::Closed { flow, cause } => {
                 self.closed(now, flow, cause);

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::deadlines::Waiter;
 use super::event::Event;
-use super::flow::{ConnectionId, Flow, FlowError, Target, Transport};
+use super::flow::{ConnectionId, Flow, FlowError, Target};
 use super::servers::write_name;
 use super::{Endpoint, trace, wire};
 use crate::registration::stun::is_stun;
@@ -19,9 +19,17 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Reading {
     flow: Flow,
-    framer: Framer,
+    /// None until bytes come: whoever frames them himself brings none.
+    framer: Option<Box<Framer>>,
     /// When the message must be whole that has begun.
     armed: Option<Instant>,
+}
+
+impl Reading {
+    /// The framer beside what else there is.
+    fn framer(&mut self) -> Option<(&mut Framer, Flow, &mut Option<Instant>)> {
+        Some((self.framer.as_deref_mut()?, self.flow, &mut self.armed))
+    }
 }
 
 impl Endpoint {
@@ -35,13 +43,9 @@ impl Endpoint {
             self.out.tell(Event::Close { flow });
             return;
         }
-        let framer = match flow.transport {
-            Transport::Ws | Transport::Wss => Framer::websocket(),
-            _ => Framer::stream(),
-        };
         let reading = Reading {
             flow,
-            framer: framer.with_limits(self.config.limits.clone()),
+            framer: None,
             armed: None,
         };
         self.connections.insert(id, reading);
@@ -102,9 +106,25 @@ impl Endpoint {
             self.out.tell(Event::Close { flow });
             return;
         }
-        reading.framer.push(bytes);
+        let framer = reading.framer.get_or_insert_with(|| {
+            Box::new(Framer::connection(flow.transport).with_limits(self.config.limits.clone()))
+        });
+        framer.push(bytes);
         self.unread.push_back(id);
         self.read_on(now);
+    }
+
+    /// Takes what somebody else framed.
+    pub(crate) fn framed(&mut self, now: Instant, flow: Flow, frame: Frame) {
+        self.opened(flow);
+        let known = flow
+            .connection
+            .is_none_or(|id| self.connections.contains_key(&id));
+        if known && self.out.has_room() {
+            self.frame(now, flow, frame);
+        } else {
+            self.counters.refused_inputs += 1;
+        }
     }
 
     /// Handles the messages that framers hold, as far as there is room for what they cause.
@@ -113,22 +133,19 @@ impl Endpoint {
             let Some(&id) = self.unread.front() else {
                 return;
             };
-            let Some(reading) = self.connections.get_mut(&id) else {
+            let reading = self.connections.get_mut(&id);
+            let Some((framer, flow, armed)) = reading.and_then(Reading::framer) else {
                 self.unread.pop_front();
                 continue;
             };
-            let frame = reading.framer.next_frame();
+            let frame = framer.next_frame();
             // From the first byte of a message to its last: what came whole before says nothing of it.
-            let wanted = match (&frame, reading.armed) {
-                (None, Some(since)) if reading.framer.is_partial() => Some(since),
-                (None, None) if reading.framer.is_partial() => {
-                    Some(after(now, self.config.message_within))
-                }
+            let wanted = match (&frame, *armed) {
+                (None, Some(since)) if framer.is_partial() => Some(since),
+                (None, None) if framer.is_partial() => Some(after(now, self.config.message_within)),
                 _ => None,
             };
-            self.deadlines
-                .arm(Waiter::Reading(id), &mut reading.armed, wanted);
-            let flow = reading.flow;
+            self.deadlines.arm(Waiter::Reading(id), armed, wanted);
             match frame {
                 Some(frame) => self.frame(now, flow, frame),
                 None => {

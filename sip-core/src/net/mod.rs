@@ -29,6 +29,44 @@
 //! One driver listens on as many sockets as it is told, of all transports together; each may tell peers another address
 //! than the bound one ([`Listen::advertise`]).
 //!
+//! # More cores
+//!
+//! An endpoint uses one core. [`Transports`] can be shared by several, one a task or a thread, as one user agent: a
+//! [`Front`] passes each message to the endpoint whose it is, as [`homes`](crate::homes) says, and a [`HomeDriver`] is to
+//! each of them what a [`Driver`] is to one. Calls never meet but in the sockets; what the application keeps for all of
+//! them (who is registered where, for instance: [`Event::Binding`](crate::Event::Binding) comes to the home of the user)
+//! is the application's.
+//!
+//! ```no_run
+//! # async fn run(key: u64, nonces: [u8; 32], chance: fn() -> sip_core::Chance) -> Result<(), Box<dyn std::error::Error>> {
+//! use sip_core::homes::Homes;
+//! use sip_core::net::{Listen, Transports};
+//! use sip_core::{Config, DigestPolicy, Event, Limits, StatusCode, Transport};
+//! use std::time::Instant;
+//!
+//! let mut transports = Transports::new(Limits::default());
+//! transports.listen(Listen::new(Transport::Udp, "0.0.0.0:5060".parse()?)).await?;
+//! transports.listen(Listen::new(Transport::Tcp, "0.0.0.0:5060".parse()?)).await?;
+//! let (mut front, homes) = transports.share(Homes::new(4, key), |_| {
+//!     let mut config = Config::default();
+//!     config.digest = Some(DigestPolicy::new("example.org", nonces).user("alice", "secret"));
+//!     (config, chance())
+//! });
+//! for mut home in homes {
+//!     tokio::spawn(async move {
+//!         loop {
+//!             if let Event::Incoming { call, .. } = home.next_event().await
+//!                 && let Ok(mut call) = home.endpoint().call(call)
+//!             {
+//!                 let _ = call.reject(Instant::now(), StatusCode::BUSY_HERE, None);
+//!             }
+//!         }
+//!     });
+//! }
+//! front.run().await
+//! # }
+//! ```
+//!
 //! # Names
 //!
 //! Host names are looked up in the background, with the system's resolver: it knows A and AAAA only. With the feature
@@ -57,12 +95,18 @@ mod connection;
 #[cfg(feature = "dns")]
 mod dns;
 mod driver;
+mod front;
+mod home;
 mod limits;
+mod names;
+mod pipe;
 mod send;
 mod stream;
 mod tap;
+mod time;
 #[cfg(feature = "tls")]
 mod tls;
+mod transports;
 mod udp;
 #[cfg(feature = "ws")]
 mod ws;
@@ -76,11 +120,12 @@ pub use admission::Admission;
 #[cfg(feature = "dns")]
 pub use dns::Dns;
 pub use driver::Driver;
+pub use front::Front;
+pub use home::HomeDriver;
 pub use limits::ConnectionLimits;
 pub use tap::{Direction, Tap};
+pub use transports::Transports;
 
-use crate::endpoint::QuestionId;
-use crate::resolve::DnsAnswer;
 #[cfg(doc)]
 use crate::{Config, Endpoint};
 use crate::{Flow, FlowError, Input, Transport};
@@ -121,7 +166,6 @@ impl Listen {
 pub(crate) enum Report {
     Network(Input),
     Accepted(TcpStream, Flow, Settings),
-    Resolved(QuestionId, DnsAnswer),
 }
 
 fn unspecified(like: &SocketAddr) -> SocketAddr {

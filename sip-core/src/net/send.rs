@@ -3,24 +3,22 @@
 use std::time::Instant;
 
 use super::connection::{self, Connection};
-use super::driver::Driver;
 use super::tap::Direction;
-use super::unspecified;
-use crate::{ConnectionId, Flow, FlowError, Input, Target, Transport};
+use super::transports::{Transports, Worker};
+use super::{udp, unspecified};
+use crate::{ConnectionId, Flow, FlowError, Target, Transport};
 
-impl Driver {
-    /// Sends what the endpoint has to send, without waiting; what a socket cannot take is lost
-    /// (UDP) or closes its connection (all others).
-    pub fn flush(&mut self) {
-        while let Some(transmit) = self.endpoint.poll_transmit() {
+impl Transports {
+    /// Sends what there is to send, without waiting.
+    pub(super) fn flush(&mut self, worker: &mut impl Worker) {
+        while let Some(transmit) = worker.next() {
             let now = Instant::now();
             let failed = match transmit.to.transport() {
                 Transport::Udp => self.send_datagram(now, &transmit.to, &transmit.bytes),
                 _ => self.send_stream(now, &transmit.to, transmit.bytes, transmit.then_close),
             };
             if let Err((flow, cause)) = failed {
-                self.endpoint
-                    .handle_input(now, Input::Closed { flow, cause });
+                worker.failed(now, flow, cause);
             }
         }
     }
@@ -31,17 +29,7 @@ impl Driver {
         to: &Target,
         bytes: &bytes::Bytes,
     ) -> Result<(), (Flow, FlowError)> {
-        let from = match to {
-            Target::Flow(flow) => self
-                .sockets
-                .iter()
-                .find(|socket| socket.local == flow.local),
-            Target::Open { remote, .. } => self
-                .sockets
-                .iter()
-                .find(|socket| socket.local.is_ipv4() == remote.is_ipv4()),
-        };
-        let Some(socket) = from else {
+        let Some(socket) = udp::from(&self.sockets, to, |socket| socket.local) else {
             return Err((flow_of(to), FlowError::NoTransport));
         };
         let flow = Flow::udp(socket.local, to.remote());
@@ -142,7 +130,7 @@ impl Driver {
 }
 
 /// The flow that could not be.
-fn flow_of(to: &Target) -> Flow {
+pub(super) fn flow_of(to: &Target) -> Flow {
     match to {
         Target::Flow(flow) => *flow,
         Target::Open {

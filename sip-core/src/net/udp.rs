@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use tokio::net::UdpSocket;
 
 use super::backlog::Backlog;
 use super::flow_error;
-use crate::FlowError;
+use crate::{FlowError, Target};
 
 /// The largest datagram.
 pub(crate) const DATAGRAM: usize = 65_536;
@@ -25,7 +26,26 @@ pub(crate) struct Socket {
     socket: UdpSocket,
     /// The same socket without the runtime's idea of when it is writable, which a socket that was
     /// just bound does not have yet.
-    sender: std::net::UdpSocket,
+    sender: Arc<std::net::UdpSocket>,
+}
+
+/// A socket to send from.
+#[derive(Clone, Debug)]
+pub(crate) struct Sender {
+    pub(crate) local: SocketAddr,
+    socket: Arc<std::net::UdpSocket>,
+}
+
+/// The socket from which something goes there.
+pub(crate) fn from<'a, S>(
+    sockets: &'a [S],
+    to: &Target,
+    local: impl Fn(&S) -> SocketAddr,
+) -> Option<&'a S> {
+    sockets.iter().find(|socket| match to {
+        Target::Flow(flow) => local(socket) == flow.local,
+        Target::Open { remote, .. } => local(socket).is_ipv4() == remote.is_ipv4(),
+    })
 }
 
 impl Socket {
@@ -40,16 +60,19 @@ impl Socket {
             local,
             backlog: Backlog::default(),
             socket,
-            sender,
+            sender: Arc::new(sender),
         })
     }
 
     pub(crate) fn send(&self, to: SocketAddr, bytes: &[u8]) -> Result<(), FlowError> {
-        match self.sender.send_to(bytes, to) {
-            Ok(_) => Ok(()),
-            // A full socket buffer loses the datagram, as the network might; transactions repeat it.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
-            Err(error) => Err(flow_error(&error)),
+        send(&self.sender, to, bytes)
+    }
+
+    /// For those who send from this socket too.
+    pub(crate) fn sender(&self) -> Sender {
+        Sender {
+            local: self.local,
+            socket: Arc::clone(&self.sender),
         }
     }
 
@@ -69,6 +92,21 @@ impl Socket {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
             Err(_) => Some(None),
         }
+    }
+}
+
+impl Sender {
+    pub(crate) fn send(&self, to: SocketAddr, bytes: &[u8]) -> Result<(), FlowError> {
+        send(&self.socket, to, bytes)
+    }
+}
+
+fn send(socket: &std::net::UdpSocket, to: SocketAddr, bytes: &[u8]) -> Result<(), FlowError> {
+    match socket.send_to(bytes, to) {
+        Ok(_) => Ok(()),
+        // A full socket buffer loses the datagram, as the network might; transactions repeat it.
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+        Err(error) => Err(flow_error(&error)),
     }
 }
 

@@ -69,6 +69,12 @@ pub(crate) fn configure(driver: &mut Driver) {
     driver.set_tls_server(server(&["127.0.0.1"], |_| {}));
 }
 
+/// The same, for sockets that several endpoints share.
+pub(crate) fn configure_transports(transports: &mut sip_core::net::Transports) {
+    transports.set_tls_client(client());
+    transports.set_tls_server(server(&["127.0.0.1"], |_| {}));
+}
+
 #[tokio::test]
 async fn a_call_over_tls() {
     call_over(Transport::Tls).await;
