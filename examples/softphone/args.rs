@@ -64,6 +64,10 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "FILE", conflicts_with = "echo")]
     pub(crate) play: Option<PathBuf>,
 
+    /// Play this WAV file to whom we hold, again and again
+    #[arg(long, value_name = "FILE")]
+    pub(crate) hold_music: Option<PathBuf>,
+
     /// Write what is heard to this WAV file; a second call gets a file of its own
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,

@@ -2,13 +2,10 @@
 
 use serde_json::json;
 use signaling::CallId;
-use signaling::call::{CallEnd, Side};
+use signaling::call::{CallEnd, Side, Transfer, TransferRequest};
 use signaling::net::{CallInfo, Event};
 use sip_core::header::{self, NameAddr};
-use sip_core::{
-    EndKind, Event as Sip, Invite, Message, Question, QuestionAnswer, QuestionId, StatusCode,
-    SubscriptionEnd, SubscriptionId,
-};
+use sip_core::{EndKind, Event as Sip, Message, Question, QuestionAnswer, QuestionId, StatusCode};
 
 use crate::phone::{Phone, now};
 
@@ -59,6 +56,13 @@ impl Phone {
                 &format!("key {digit}"),
                 json!({"event": "key", "key": digit.to_string()}),
             ),
+            Event::KeysRefused { call, status } => self.tell_call(
+                call,
+                &format!("keys refused: {}", status.code()),
+                json!({"event": "keys_refused", "status": status.code()}),
+            ),
+            Event::Transfer { call, step } => self.transfer_told(call, &step),
+            Event::TransferAsked { call, transfer } => self.referred(call, &transfer),
             Event::MediaFailed { call, error } => self.tell_call(
                 call,
                 &format!("no sound: {error}"),
@@ -164,39 +168,10 @@ impl Phone {
         );
     }
 
-    /// Registrations, transfers, messages.
+    /// Registrations, messages.
     fn outside_calls(&mut self, event: Sip) {
         match event {
             Sip::Registration { state, .. } => self.registered(&state),
-            Sip::ReferRequested {
-                subscription,
-                call,
-                request,
-                ..
-            } => self.referred(subscription, call, &request),
-            Sip::Notified {
-                subscription,
-                body: Some(body),
-                ..
-            } => {
-                if let Some((status, reason)) = body.sipfrag_status() {
-                    self.transfer_told(subscription, status, &reason);
-                }
-            }
-            Sip::SubscriptionEnded {
-                subscription, end, ..
-            } => match end {
-                SubscriptionEnd::Refused(status) => {
-                    self.transfer_told(subscription, status, status.reason());
-                }
-                SubscriptionEnd::Failed(cause) => {
-                    let status = cause.status.unwrap_or(StatusCode::REQUEST_TIMEOUT);
-                    self.transfer_told(subscription, status, &cause.to_string());
-                }
-                _ => {
-                    self.transfers.remove(&subscription);
-                }
-            },
             Sip::Ask {
                 id,
                 question: Question::Request { request, .. },
@@ -220,38 +195,37 @@ impl Phone {
     }
 
     /// The other side wants us to call somebody else.
-    fn referred(&mut self, asked: SubscriptionId, call: Option<CallId>, request: &Message) {
-        let now = now();
-        let wanted = Invite::referred(request, self.identity.me.clone());
-        let dialled = match wanted {
-            Ok(invite) => {
-                let to = invite.uri.as_str().to_owned();
-                if let Some(call) = call {
-                    self.tell_call(
-                        call,
-                        &format!("sends us to {to}"),
-                        json!({"event": "referred", "to": to}),
-                    );
-                }
-                self.dial(now, invite.uri, Some((asked, invite.headers)))
+    fn referred(&mut self, call: CallId, transfer: &TransferRequest) {
+        let dialled = match transfer.dial(self.identity.me.clone()) {
+            Ok(request) => {
+                let to = request.uri.as_str().to_owned();
+                self.tell_call(
+                    call,
+                    &format!("sends us to {to}"),
+                    json!({"event": "referred", "to": to}),
+                );
+                self.dial(now(), request).map(|_| ())
             }
             Err(error) => Err(error.to_string()),
         };
         if let Err(why) = dialled {
             self.complain(&why);
-            if let Ok(handle) = self.gateway.driver().endpoint().subscription(asked) {
-                // Gone: whoever asked has hung up.
-                let _ = handle.reject(now, StatusCode::BAD_REQUEST);
-            }
+            // Gone: whoever asked has hung up.
+            let _ = self
+                .gateway
+                .refuse_transfer(transfer, StatusCode::BAD_REQUEST);
         }
     }
 
-    /// What became of a transfer of ours; when it is done, our call is over.
-    fn transfer_told(&mut self, subscription: SubscriptionId, status: StatusCode, reason: &str) {
-        let Some(call) = self.transfers.get(&subscription).copied() else {
-            return;
+    /// What became of a transfer of ours.
+    fn transfer_told(&mut self, call: CallId, step: &Transfer) {
+        let (status, reason) = match step {
+            Transfer::Progress { status, reason } | Transfer::Failed { status, reason } => {
+                (*status, reason.as_str())
+            }
+            _ => (StatusCode::OK, StatusCode::OK.reason()),
         };
-        let found = self.lines.iter_mut().find(|line| line.call == call);
+        let found = self.lines.iter().find(|line| line.call == call);
         let to = found.and_then(|line| line.transferring.clone());
         let to = to.unwrap_or_default();
         self.tell_call(
@@ -259,13 +233,6 @@ impl Phone {
             &format!("transfer to {to}: {} {reason}", status.code()),
             json!({"event": "transfer", "to": to, "status": status.code(), "reason": reason}),
         );
-        if status.is_final() {
-            self.transfers.remove(&subscription);
-            if status.code() < 300 {
-                // Over already, if this fails.
-                let _ = self.gateway.hang_up(call);
-            }
-        }
     }
 
     /// Somebody writes.

@@ -8,12 +8,11 @@ use examples::chance::chance;
 use examples::interrupt::Interrupt;
 use examples::tls;
 use serde_json::{Value, json};
-use signaling::net::{Gateway, GatewayConfig};
+use signaling::net::{Gateway, GatewayConfig, GatewayError};
 use signaling::session::{Join, SessionOptions};
-use signaling::{CallId, DialRequest, Hold, Ice, Secure};
+use signaling::{CallId, DialRequest, Ice, Secure};
 use sip_core::{
-    Body, Method, Outside, Refer, Referrals, RegistrationId, RequestId, StatusCode, SubscriptionId,
-    Uninvited, Uri,
+    Body, Method, Outside, Referrals, RegistrationId, RequestId, StatusCode, Uninvited,
 };
 use token::Role;
 
@@ -44,8 +43,6 @@ pub(crate) struct Phone {
     ice: Ice,
     codecs: Option<Vec<String>>,
     next: u32,
-    /// Transfers that we asked for, by the call that is to go.
-    pub(crate) transfers: HashMap<SubscriptionId, CallId>,
     /// MESSAGEs that are out.
     pub(crate) written: HashMap<RequestId, String>,
 }
@@ -57,7 +54,12 @@ impl Phone {
     /// A line that says what cannot be.
     pub(crate) async fn open(cli: &Cli) -> Result<Self, String> {
         let identity = Identity::new(cli)?;
-        let sounds = Sounds::new(cli.play.as_deref(), cli.echo, cli.record.as_deref())?;
+        let sounds = Sounds::new(
+            cli.play.as_deref(),
+            cli.hold_music.as_deref(),
+            cli.echo,
+            cli.record.as_deref(),
+        )?;
         let secure = match cli.secure {
             Some(Keys::Sdes) => Secure::Require,
             Some(Keys::Dtls) => Secure::Dtls,
@@ -108,7 +110,6 @@ impl Phone {
             ice,
             codecs: (!names.is_empty()).then_some(names),
             next: 1,
-            transfers: HashMap::new(),
             written: HashMap::new(),
         };
         phone.name_ourselves();
@@ -225,7 +226,8 @@ impl Phone {
         match command {
             Command::Call(to) => {
                 let uri = self.identity.uri(&to)?;
-                self.dial(now, uri, None).map(|_| ())
+                let request = DialRequest::new(uri, self.identity.me.clone());
+                self.dial(now, request).map(|_| ())
             }
             Command::Answer(which) => self.answer(which),
             Command::Reject(which) => {
@@ -244,7 +246,8 @@ impl Phone {
             }
             Command::Hold(which) => {
                 let call = self.line(which)?.call;
-                self.gateway.hold(call, Hold::SendOnly).map_err(text)
+                let music = self.sounds.on_hold();
+                self.gateway.hold_with(call, music).map_err(text)
             }
             Command::Resume(which) => {
                 let call = self.line(which)?.call;
@@ -252,15 +255,17 @@ impl Phone {
             }
             Command::Dtmf(which, keys) => {
                 let call = self.line(which)?.call;
-                self.gateway.send_dtmf(call, &keys).map_err(text)
+                match self.gateway.send_dtmf(call, &keys) {
+                    Err(GatewayError::NoKeys) => self.gateway.send_dtmf_by_info(call, &keys),
+                    sent => sent,
+                }
+                .map_err(text)
             }
             Command::Transfer(which, to) => {
                 let uri = self.identity.uri(&to)?;
                 let call = self.line(which)?.call;
-                let endpoint = self.gateway.driver().endpoint();
-                let handle = endpoint.call(call).map_err(text)?;
-                let transfer = handle.refer(now, Refer::new(uri)).map_err(text)?;
-                self.transferring(transfer, call, to);
+                self.gateway.transfer(call, uri).map_err(text)?;
+                self.transferring(call, to);
                 Ok(())
             }
             Command::TransferTo(which, other) => {
@@ -271,13 +276,8 @@ impl Phone {
                     rest.map(|line| line.number)
                 });
                 let call = self.line(which)?.call;
-                if call == to {
-                    return Err("a call cannot be joined with itself".into());
-                }
-                let endpoint = self.gateway.driver().endpoint();
-                let handle = endpoint.call(call).map_err(text)?;
-                let transfer = handle.transfer_to(now, to).map_err(text)?;
-                self.transferring(transfer, call, with);
+                self.gateway.transfer_to(call, to).map_err(text)?;
+                self.transferring(call, with);
                 Ok(())
             }
             Command::Message(to, words) => self.write(now, &to, words),
@@ -293,8 +293,7 @@ impl Phone {
         }
     }
 
-    fn transferring(&mut self, transfer: SubscriptionId, call: CallId, to: String) {
-        self.transfers.insert(transfer, call);
+    fn transferring(&mut self, call: CallId, to: String) {
         if let Some(line) = self.lines.iter_mut().find(|line| line.call == call) {
             line.transferring = Some(to);
         }
@@ -314,12 +313,11 @@ impl Phone {
         }
     }
 
-    /// Calls; `refer` is the REFER that asked for it, with the headers that it brought.
+    /// Calls, as the command line said how.
     pub(crate) fn dial(
         &mut self,
         now: Instant,
-        uri: Uri,
-        refer: Option<(SubscriptionId, Vec<(String, String)>)>,
+        mut request: DialRequest,
     ) -> Result<CallId, String> {
         let number = self.next;
         let (voice, sound) = self.sounds.open(number);
@@ -327,8 +325,7 @@ impl Phone {
             .gateway
             .open_session(format!("call {number}"), SessionOptions::default())
             .map_err(text)?;
-        let with = uri.as_str().to_owned();
-        let mut request = DialRequest::new(uri, self.identity.me.clone());
+        let with = request.uri.as_str().to_owned();
         request.account.clone_from(&self.identity.account);
         request.secure = self.secure;
         request.ice = self.ice;
@@ -336,10 +333,6 @@ impl Phone {
         match self.registration.filter(|_| self.is_registered) {
             Some(id) => request.registration = Some(id),
             None => request.route.extend(self.identity.proxy.clone()),
-        }
-        if let Some((refer, headers)) = refer {
-            request.refer = Some(refer);
-            request.headers = headers;
         }
         let joined = self
             .gateway

@@ -17,6 +17,7 @@ const MOST_SAMPLES: usize = 10 * 60 * 48_000;
 /// What every call says and where it is kept.
 pub(crate) struct Sounds {
     play: Option<Clip>,
+    music: Option<Clip>,
     echo: bool,
     record: Option<PathBuf>,
 }
@@ -31,12 +32,13 @@ pub(crate) struct Sound {
 }
 
 impl Sounds {
-    /// Reads the clip, and sees whether the recording can be written.
+    /// Reads the clips, and sees whether the recording can be written.
     ///
     /// # Errors
     /// A line that names the file and says why not.
     pub(crate) fn new(
         play: Option<&Path>,
+        music: Option<&Path>,
         echo: bool,
         record: Option<&Path>,
     ) -> Result<Self, String> {
@@ -54,9 +56,16 @@ impl Sounds {
         }
         Ok(Self {
             play: play.map(clip).transpose()?,
+            music: music.map(clip).transpose()?,
             echo,
             record: record.map(Path::to_owned),
         })
+    }
+
+    /// What somebody hears whom we hold; silence if nothing was said about it.
+    pub(crate) fn on_hold(&self) -> Voice {
+        let music = self.music.clone();
+        music.map_or_else(Voice::silent, |clip| Voice::clip(clip, true))
     }
 
     /// The voice of one more call, and what is done with its sound.

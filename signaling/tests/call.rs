@@ -4,9 +4,10 @@
 mod world;
 
 use media_mix::codec::Registry;
+use media_mix::{Rate, Tone};
 use rtp_core::dtls::Certificate;
 use signaling::call::{CallError, CallEvent, CallState, EndReason, Side};
-use signaling::engine::RoomEvent;
+use signaling::engine::{RoomEvent, Voice};
 use signaling::{Hold, Ice, Secure};
 use sip_core::{EndKind, EndedBy, StatusCode};
 use std::time::Duration;
@@ -122,6 +123,48 @@ fn hold_is_silent_both_ways_and_resume_brings_sound_back() {
         );
         let last = if ours { Side::Us } else { Side::Peer };
         assert!(world.ours.events.contains(&CallEvent::Resumed(last)));
+    }
+}
+
+#[test]
+fn who_is_held_hears_music_and_not_the_room_until_the_hold_ends() {
+    let mut world = World::new();
+    let request = world.request();
+    world.dial(&request);
+    world.run(SECOND);
+    for (round, music) in [(0, Some(660.0)), (1, Some(880.0)), (2, None)] {
+        let now = world.now;
+        let ours = &mut world.ours;
+        let id = ours.call().id();
+        if let Some(hz) = music {
+            let melody = Voice::tone(Tone::new(Rate::Khz16, hz, -12.0));
+            ours.room.play_on_hold(id, melody).unwrap();
+        }
+        ours.command(|call, endpoint| call.hold(now, endpoint, Hold::SendOnly))
+            .unwrap();
+        world.run(SECOND);
+        match music {
+            Some(hz) => {
+                let (share, level) = heard(&mut world.phone.hears, hz);
+                assert!(
+                    share > 0.98 && (level + 9.0).abs() < 1.0,
+                    "round {round}: {share} {level}"
+                );
+            }
+            None => assert!(heard(&mut world.phone.hears, 880.0).1 < -80.0),
+        }
+        assert!(
+            heard(&mut world.ours.hears, music.unwrap_or(880.0)).1 < -80.0,
+            "round {round}: the music is for the phone alone"
+        );
+        let now = world.now;
+        world
+            .ours
+            .command(|call, endpoint| call.resume(now, endpoint))
+            .unwrap();
+        world.run(SECOND);
+        let (share, _) = heard(&mut world.phone.hears, 440.0);
+        assert!(share > 0.98, "round {round}: the room is back, {share}");
     }
 }
 

@@ -9,20 +9,27 @@
 mod capabilities;
 mod change;
 mod end;
+mod info;
+mod transfer;
 
 pub use capabilities::{capabilities, with_ice};
 pub use end::{CallEnd, EndReason};
+pub use info::Info;
+pub use transfer::{Transfer, TransferRequest};
 
 use change::Change;
 
 use crate::dial::DialRequest;
 use crate::random::Random;
 use rtp_core::dtls::DtlsError;
+use rtp_core::dtmf::DtmfError;
 use rtp_core::negotiate::{
     AudioStream, Capabilities, LocalError, Negotiation, NegotiationError, PeerHold, ReceivedOffer,
     SentOffer,
 };
-use sip_core::{Body, CallId, CommandError, Endpoint, Event, Invite, Message, StatusCode};
+use sip_core::{
+    Body, CallHandle, CallId, CommandError, Endpoint, Event, Invite, Message, Method, StatusCode,
+};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -77,8 +84,22 @@ pub enum CallEvent {
         /// The phone's own reason phrase.
         reason: String,
     },
-    /// The body of an INFO came, of this type: a key press of a phone without RFC 4733, for instance.
-    Info(Body),
+    /// An INFO came: a key press of a phone without RFC 4733, for instance ([`Info::key`]).
+    Info(Info),
+    /// An INFO of ours was answered.
+    InfoAnswered {
+        /// The status: 408 when nobody answered.
+        status: StatusCode,
+    },
+    /// The phone refused a key that we pressed by INFO; those after it are dropped.
+    KeysRefused {
+        /// The status: 408 when nobody answered.
+        status: StatusCode,
+    },
+    /// How a transfer that we asked for goes.
+    Transfer(Transfer),
+    /// The phone asks us to call somebody else.
+    TransferAsked(Box<TransferRequest>),
     /// Over. The call's id means nothing any more.
     Ended(CallEnd),
 }
@@ -102,6 +123,12 @@ pub enum CallError {
     /// A change of the call is under way; wait for [`CallEvent::Media`] or [`CallEvent::ChangeRefused`].
     #[error("another change of the call is under way")]
     Busy,
+    /// Keys that cannot be pressed.
+    #[error(transparent)]
+    Keys(#[from] DtmfError),
+    /// The phone has not said that it takes this Info package (RFC 6086).
+    #[error("the phone does not take the Info package \"{0}\"")]
+    Package(String),
     /// A limit of zero would end the call before it began.
     #[error("{0} must be longer than zero")]
     ZeroLimit(&'static str),
@@ -118,6 +145,8 @@ pub struct Call {
     offer: Option<SentOffer>,
     /// The hold or resume that is under way, and how often it met glare.
     change: Option<(Change, u8)>,
+    infos: info::Outbox,
+    transfer: Option<transfer::UnderWay>,
     /// The peer's first offer, until the application answers the call.
     waiting: Option<ReceivedOffer>,
     held_by_us: bool,
@@ -226,6 +255,8 @@ impl Call {
             random,
             offer: None,
             change: None,
+            infos: info::Outbox::default(),
+            transfer: None,
             waiting: None,
             held_by_us: false,
             held_by_peer: None,
@@ -396,9 +427,18 @@ impl Call {
             Event::ReinviteFailed { status, reason, .. } => {
                 self.change_refused(now, endpoint, status, reason);
             }
-            Event::Info {
-                body: Some(body), ..
-            } => self.events.push_back(CallEvent::Info(body)),
+            Event::Info { package, body, .. } => {
+                self.events
+                    .push_back(CallEvent::Info(Info { package, body }));
+            }
+            Event::RequestAnswered {
+                method: Method::Info,
+                status,
+                ..
+            } => self.answer_came(now, endpoint, status),
+            Event::ReferRequested { .. }
+            | Event::Notified { .. }
+            | Event::SubscriptionEnded { .. } => self.referral(now, endpoint, event),
             Event::Ended { cause, .. } => {
                 let why = self.reason.take();
                 self.state = CallState::Ending;
@@ -412,14 +452,21 @@ impl Call {
     /// When to call [`Call::handle_timeout`] next.
     pub fn poll_timeout(&self) -> Option<Instant> {
         match self.state {
-            CallState::Up => self.answered?.checked_add(self.max_duration),
+            CallState::Up => {
+                let end = self.answered?.checked_add(self.max_duration);
+                end.into_iter().chain(self.infos.poll_timeout()).min()
+            }
             _ => None,
         }
     }
 
-    /// Ends the call when it has lasted as long as it may.
+    /// Does what is due: ends the call when it has lasted as long as it may, presses the next key.
     pub fn handle_timeout(&mut self, now: Instant, endpoint: &mut Endpoint) {
-        if self.poll_timeout().is_some_and(|at| at <= now) {
+        self.send_infos(now, endpoint);
+        let end = self
+            .answered
+            .and_then(|at| at.checked_add(self.max_duration));
+        if self.state == CallState::Up && end.is_some_and(|at| at <= now) {
             // Only fails when the endpoint has no such call any more; its end is then on the way.
             let _ = self.leave(now, endpoint, Some(EndReason::MaxDuration));
         }
@@ -435,6 +482,14 @@ impl Call {
             (false, CallState::Calling | CallState::Ringing | CallState::EarlyMedia) => Ok(()),
             _ => Err(CallError::State("an incoming one that waits for an answer")),
         }
+    }
+
+    /// The endpoint's side of a call that is up.
+    fn on_line<'e>(&self, endpoint: &'e mut Endpoint) -> Result<CallHandle<'e>, CallError> {
+        if self.state != CallState::Up {
+            return Err(CallError::State("answered"));
+        }
+        Ok(endpoint.call(self.id).map_err(CommandError::from)?)
     }
 
     fn up(&mut self, now: Instant) {

@@ -278,7 +278,8 @@ impl Room {
             .position(|(call, _)| *call == id)
             .ok_or(RoomError::Unknown)?;
         self.untap(Who::Call(id));
-        let (_, leg) = self.legs.swap_remove(at);
+        let (_, mut leg) = self.legs.swap_remove(at);
+        leg.stop_music(&mut self.mixer)?;
         self.mixer.remove_source(leg.source)?;
         self.mixer.remove_listener(leg.listener)?;
         Ok(())
@@ -295,6 +296,22 @@ impl Room {
             .find(|(call, _)| *call == id)
             .ok_or(RoomError::Unknown)?;
         Ok(leg.press(digits).ok_or(RoomError::NoKeys)??)
+    }
+
+    /// Plays `voice` to a phone while we hold it with [`Hold::SendOnly`](crate::Hold::SendOnly), from now on or from when
+    /// the hold begins; it ends with the hold. [`Voice::silent`] gives back silence.
+    ///
+    /// # Errors
+    /// When there is no such call, or the mixer is full.
+    pub fn play_on_hold(&mut self, id: CallId, voice: Voice) -> Result<(), RoomError> {
+        let (_, leg) = self
+            .legs
+            .iter_mut()
+            .find(|(call, _)| *call == id)
+            .ok_or(RoomError::Unknown)?;
+        leg.set_music(&mut self.mixer, voice)?;
+        self.reserve();
+        Ok(())
     }
 
     /// Silences a voice in the mix, or gives it back.
@@ -384,6 +401,7 @@ impl Room {
         }
         for (_, leg) in &mut self.legs {
             leg.fill(now, &mut self.mixer);
+            leg.play_music(&mut self.mixer, &mut self.scratch);
         }
         let tick = self.mixer.tick();
         self.levels.clear();
@@ -517,7 +535,7 @@ impl Room {
 
     /// So that no tick has to allocate.
     fn reserve(&mut self) {
-        let sources = self.locals.len() + self.legs.len();
+        let sources = self.locals.len() + 2 * self.legs.len();
         self.levels.reserve(sources);
     }
 }

@@ -67,6 +67,10 @@ pub(crate) enum Command {
         id: CallId,
         digits: String,
     },
+    Music {
+        id: CallId,
+        voice: Voice,
+    },
     Mute {
         who: Who,
         muted: bool,
@@ -415,6 +419,10 @@ impl Thread {
             Command::Press { id, digits } => {
                 of = Some(id);
                 room.press(id, &digits)
+            }
+            Command::Music { id, voice } => {
+                of = Some(id);
+                room.play_on_hold(id, voice)
             }
             Command::Mute { who, muted } => room.mute(who, muted),
             Command::TapHeard { who, sink } => room.tap_heard(who, sink),

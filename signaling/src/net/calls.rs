@@ -10,8 +10,7 @@ use crate::engine::{LegConfig, LegReport, PcmReader, Who, tap};
 use crate::session::{Action, Join, LeaveReason, Origin, ParticipantId};
 use media_mix::Rate;
 use media_mix::codec::Registry;
-use rtp_core::dtmf::Digit;
-use rtp_core::negotiate::{AudioStream, Hold};
+use rtp_core::negotiate::AudioStream;
 use rtp_core::net::RtpSockets;
 use rtp_core::rtcp;
 use sip_core::net::Driver;
@@ -170,36 +169,6 @@ impl Gateway {
         })
     }
 
-    /// Holds a call.
-    ///
-    /// # Errors
-    /// When it is not up, or another change is under way.
-    pub fn hold(&mut self, call: CallId, how: Hold) -> Result<(), GatewayError> {
-        self.with_call(call, |call, now, driver| {
-            call.hold(now, driver.endpoint(), how)
-        })
-    }
-
-    /// Ends our hold of a call.
-    ///
-    /// # Errors
-    /// When it is not up, or another change is under way.
-    pub fn resume(&mut self, call: CallId) -> Result<(), GatewayError> {
-        self.with_call(call, |call, now, driver| {
-            call.resume(now, driver.endpoint())
-        })
-    }
-
-    /// Lets ICE begin anew, with other credentials and a re-INVITE. Sound goes on where it went meanwhile.
-    ///
-    /// # Errors
-    /// When it is not up, or another change is under way.
-    pub fn restart_ice(&mut self, call: CallId) -> Result<(), GatewayError> {
-        self.with_call(call, |call, now, driver| {
-            call.restart_ice(now, driver.endpoint())
-        })
-    }
-
     /// Hangs up: CANCEL or BYE, whichever fits. [`Event::Ended`](super::Event::Ended) follows.
     ///
     /// # Errors
@@ -208,35 +177,6 @@ impl Gateway {
         self.with_call(call, |call, now, driver| {
             call.hang_up(now, driver.endpoint())
         })
-    }
-
-    /// Presses keys on a phone (RFC 4733): `0`–`9`, `*`, `#`, `A`–`D`, and `p` or `w` for half a second's pause.
-    ///
-    /// # Errors
-    /// When the call is not up, the phone takes no keys in RTP, or a character is no key.
-    pub fn send_dtmf(&mut self, call: CallId, digits: &str) -> Result<(), GatewayError> {
-        let is_key =
-            |c: &char| matches!(c, 'p' | 'P' | 'w' | 'W') || Digit::from_char(*c).is_some();
-        if let Some(wrong) = digits.chars().find(|c| !is_key(c)) {
-            return Err(GatewayError::NotAKey(wrong));
-        }
-        let room = self.room_of(call)?;
-        let entry = self.calls.get(&call).ok_or(GatewayError::NoSuchCall)?;
-        let takes_keys = entry
-            .stream
-            .as_ref()
-            .is_some_and(|stream| stream.send_dtmf.is_some());
-        if !takes_keys {
-            return Err(GatewayError::NoKeys);
-        }
-        self.engine.send(
-            room,
-            Command::Press {
-                id: call,
-                digits: digits.to_owned(),
-            },
-        )?;
-        Ok(())
     }
 
     /// The sound that comes from a phone, from now on, as it is mixed.

@@ -1,7 +1,7 @@
 //! What a gateway tells its application.
 
 use super::SessionId;
-use crate::call::{CallEnd, CallState, Side};
+use crate::call::{CallEnd, CallState, Info, Side, Transfer, TransferRequest};
 use crate::capture::{Captured, Carrier};
 use crate::engine::{LegReport, RoomError};
 use crate::session::SessionEvent;
@@ -75,6 +75,44 @@ pub enum Event {
         /// The phone's own reason phrase.
         reason: String,
     },
+    /// An INFO came that is no key (RFC 6086).
+    Info {
+        /// The call.
+        call: CallId,
+        /// What it carries.
+        info: Info,
+    },
+    /// An INFO that [`Gateway::send_info`](super::Gateway::send_info) sent was answered.
+    InfoAnswered {
+        /// The call.
+        call: CallId,
+        /// The status: 408 when nobody answered.
+        status: StatusCode,
+    },
+    /// The phone refused a key that was pressed by INFO; those after it are dropped.
+    KeysRefused {
+        /// The call.
+        call: CallId,
+        /// The status: 408 when nobody answered.
+        status: StatusCode,
+    },
+    /// How a transfer goes that [`Gateway::transfer`](super::Gateway::transfer) or
+    /// [`transfer_to`](super::Gateway::transfer_to) asked for. A call that ends first has the last word.
+    Transfer {
+        /// The call.
+        call: CallId,
+        /// What is new.
+        step: Transfer,
+    },
+    /// A phone asks to be replaced by somebody else, in its call (`Config::referrals` of
+    /// [`GatewayConfig::endpoint`](super::GatewayConfig::endpoint) decides whether it may). Dial
+    /// [`TransferRequest::dial`] into the session that you choose, or refuse; the phone hangs up once the new call is answered.
+    TransferAsked {
+        /// The call.
+        call: CallId,
+        /// What the phone asks for.
+        transfer: Box<TransferRequest>,
+    },
     /// The media engine could not do what a call needs. The call goes on; hang up if it is of no use so.
     MediaFailed {
         /// The call.
@@ -98,7 +136,7 @@ pub enum Event {
         /// How.
         event: SessionEvent,
     },
-    /// What the endpoint tells that is no call's: registrations, transfers, questions, subscriptions.
+    /// What the endpoint tells that is no call's: registrations, questions, subscriptions, REFERs outside calls.
     Sip(Box<sip_core::Event>),
     /// A packet crossed the wire ([`GatewayConfig::capture`](super::GatewayConfig::capture)).
     Captured(CapturedPacket),

@@ -10,7 +10,6 @@ use crate::dial::DialRequest;
 use crate::engine::RoomEvent;
 use crate::engine::thread::{Command, EngineEvent};
 use crate::session::LeaveReason;
-use rtp_core::dtmf::parse_info;
 use sip_core::net::Direction;
 use sip_core::{CallId, StatusCode, Transport};
 use std::time::{Duration, Instant, UNIX_EPOCH};
@@ -67,14 +66,17 @@ impl Gateway {
         } = event
         {
             self.incoming(now, call, (user, replaces), offer.as_ref(), request);
-        } else if call_of(&event).is_none() {
-            self.events.push_back(Event::Sip(Box::new(event)));
-        } else if let Some(id) = call_of(&event)
-            && let Some(entry) = self.calls.get_mut(&id)
-        {
-            let (call, endpoint) = (&mut entry.call, self.driver.endpoint());
-            entry.span.enter(|| call.handle_event(now, endpoint, event));
-            self.follow(id);
+        } else {
+            match self.call_of(&event) {
+                None => self.events.push_back(Event::Sip(Box::new(event))),
+                Some(id) => {
+                    if let Some(entry) = self.calls.get_mut(&id) {
+                        let (call, endpoint) = (&mut entry.call, self.driver.endpoint());
+                        entry.span.enter(|| call.handle_event(now, endpoint, event));
+                        self.follow(id);
+                    }
+                }
+            }
         }
         self.driver.flush();
     }
@@ -282,14 +284,28 @@ impl Gateway {
                         reason,
                     });
                 }
-                CallEvent::Info(body) => {
-                    if let Some(key) = parse_info(&body.content_type, &body.bytes) {
-                        self.events.push_back(Event::Key {
-                            call: id,
-                            digit: key.digit.to_char(),
-                            duration: key.duration.unwrap_or_default(),
-                        });
-                    }
+                CallEvent::Info(info) => self.events.push_back(match info.key() {
+                    Some(key) => Event::Key {
+                        call: id,
+                        digit: key.digit.to_char(),
+                        duration: key.duration.unwrap_or_default(),
+                    },
+                    None => Event::Info { call: id, info },
+                }),
+                CallEvent::InfoAnswered { status } => {
+                    self.events
+                        .push_back(Event::InfoAnswered { call: id, status });
+                }
+                CallEvent::KeysRefused { status } => {
+                    self.events
+                        .push_back(Event::KeysRefused { call: id, status });
+                }
+                CallEvent::Transfer(step) => {
+                    self.events.push_back(Event::Transfer { call: id, step });
+                }
+                CallEvent::TransferAsked(transfer) => {
+                    self.events
+                        .push_back(Event::TransferAsked { call: id, transfer });
                 }
                 CallEvent::Ended(end) => {
                     let info = Box::new(info(entry, Instant::now()));
@@ -318,6 +334,28 @@ impl Gateway {
         }
     }
 
+    /// The call that takes an event of the endpoint.
+    fn call_of(&self, event: &sip_core::Event) -> Option<CallId> {
+        use sip_core::Event as E;
+        match event {
+            E::ReferRequested { call, .. } => call.filter(|id| self.calls.contains_key(id)),
+            // Of subscriptions in a call's dialog, those of the gateway's own transfers.
+            E::Subscribed {
+                subscription, call, ..
+            }
+            | E::Notified {
+                subscription, call, ..
+            }
+            | E::SubscriptionEnded {
+                subscription, call, ..
+            } => call.filter(|id| {
+                let entry = self.calls.get(id);
+                entry.is_some_and(|entry| entry.call.is_transferred_by(*subscription))
+            }),
+            _ => call_named(event),
+        }
+    }
+
     fn unix_time(&self, at: Instant) -> Duration {
         let (instant, wall) = self.started;
         let since_epoch = wall.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -325,8 +363,8 @@ impl Gateway {
     }
 }
 
-/// The call that an event of the endpoint is about.
-fn call_of(event: &sip_core::Event) -> Option<CallId> {
+/// The call that an event of the endpoint is about, where calls take it.
+fn call_named(event: &sip_core::Event) -> Option<CallId> {
     use sip_core::Event as E;
     match event {
         E::Incoming { call, .. }

@@ -7,6 +7,7 @@
 #![allow(clippy::disallowed_methods)] // This is the driver: it owns the clock.
 
 mod calls;
+mod command;
 mod config;
 mod error;
 mod event;
@@ -144,7 +145,7 @@ impl Gateway {
     }
 
     /// The sockets and endpoint underneath, for what a gateway has no command for: TLS and WebSocket, registrations,
-    /// transfers, messages. What comes of it is [`Event::Sip`]; what a command puts into the outbox goes out with the
+    /// messages. What comes of it is [`Event::Sip`]; what a command puts into the outbox goes out with the
     /// next [`Gateway::next_event`].
     ///
     /// Calls are the gateway's: to answer, hold or end one by hand confuses it.

@@ -5,7 +5,7 @@
 
 #[cfg(feature = "tracing")]
 mod with {
-    use crate::call::CallEvent;
+    use crate::call::{CallEvent, Transfer};
     use crate::session::ParticipantId;
     use sip_core::{CallId, Endpoint, Uri};
     use std::fmt;
@@ -91,6 +91,20 @@ mod with {
                     info!(status = status.code(), reason, "change refused");
                 }
                 CallEvent::Info(_) => debug!("INFO"),
+                CallEvent::InfoAnswered { status } => {
+                    debug!(status = status.code(), "INFO answered");
+                }
+                CallEvent::KeysRefused { status } => {
+                    info!(status = status.code(), "keys refused");
+                }
+                CallEvent::Transfer(Transfer::Done) => info!("transferred"),
+                CallEvent::Transfer(Transfer::Progress { status, reason }) => {
+                    info!(status = status.code(), reason, "transfer");
+                }
+                CallEvent::Transfer(Transfer::Failed { status, reason }) => {
+                    info!(status = status.code(), reason, "transfer failed");
+                }
+                CallEvent::TransferAsked(_) => info!("transfer asked for"),
                 CallEvent::Ended(end) => info!(cause = %end, "ended"),
             });
         }

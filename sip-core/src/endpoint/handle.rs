@@ -249,6 +249,14 @@ impl<'e> CallHandle<'e> {
         })
     }
 
+    /// Whether the peer takes INFO of this package: whether its last Recv-Info names it (RFC 6086).
+    pub fn takes_info_package(&self, package: &str) -> bool {
+        self.get().is_some_and(|call| {
+            let mut taken = call.peer_packages.iter();
+            taken.any(|taken| taken.eq_ignore_ascii_case(package))
+        })
+    }
+
     /// Sends an INFO of a package that the peer's Recv-Info names (RFC 6086).
     pub fn info_package(
         self,

@@ -56,6 +56,10 @@ impl Leg {
             self.audience
         };
         mixer.set_audience(self.listener, audience)?;
+        let holds = stream.held_by_us.is_some();
+        if std::mem::replace(&mut self.held, holds) && !holds {
+            self.stop_music(mixer)?;
+        }
         self.marker |= sends && !self.sending;
         self.sending = sends;
         self.send_with(mixer, stream, codec)?;

@@ -1,6 +1,7 @@
 //! One call in a room: its media path, jitter buffer, decoder, DTMF, and its place in the mixer.
 
 mod agreed;
+mod music;
 mod playout;
 
 use super::association::{Association, Early};
@@ -164,6 +165,10 @@ pub(super) struct Leg {
     marker: bool,
     dtmf_in: DtmfReceiver,
     keys: Option<Keypad>,
+    /// We hold the phone.
+    held: bool,
+    /// What it hears meanwhile.
+    music: Option<music::Music>,
     payload: Box<[u8]>,
     pcm: Box<[i16]>,
     bent: Box<[i16]>,
@@ -216,6 +221,8 @@ impl Leg {
             marker: true,
             dtmf_in: DtmfReceiver::new(),
             keys: None,
+            held: false,
+            music: None,
             payload: vec![0; 1500].into(),
             pcm: vec![0; Rate::Khz48.samples(MAX_FRAME_MS)].into(),
             bent: vec![0; Rate::Khz48.samples(MAX_FRAME_MS)].into(),
