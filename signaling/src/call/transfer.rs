@@ -6,10 +6,10 @@
 
 use super::{Call, CallError, CallEvent};
 use crate::dial::DialRequest;
-use sip_core::header::{HeaderName, NameAddr};
+use sip_core::header::NameAddr;
 use sip_core::{
-    CallId, CommandError, Endpoint, Event, Invite, Message, Refer, ReferError, StatusCode,
-    SubscriptionEnd, SubscriptionId, Uri,
+    CallId, CommandError, Endpoint, Event, HeaderName, Invite, Message, Refer, ReferError,
+    StatusCode, SubscriptionEnd, SubscriptionId, Uri,
 };
 use std::time::Instant;
 
@@ -75,8 +75,10 @@ impl TransferRequest {
     pub fn is_attended(&self) -> bool {
         let uri = self.to.uri();
         uri.is_ok_and(|uri| {
-            let mut headers = uri.headers().iter();
-            headers.any(|(name, _)| HeaderName::from(name) == HeaderName::REPLACES)
+            let headers = uri.as_ref().headers();
+            headers
+                .iter()
+                .any(|(name, _)| HeaderName::from(name) == HeaderName::REPLACES)
         })
     }
 
@@ -152,9 +154,14 @@ impl Call {
         Ok(())
     }
 
-    /// Whether an event of this subscription is for [`Call::handle_event`]: it belongs to a transfer of ours.
-    pub fn is_transferred_by(&self, subscription: SubscriptionId) -> bool {
-        self.transfer.is_some_and(|known| known.id == subscription)
+    /// The subscription by which the phone tells how the last transfer of ours goes; what the endpoint says of it is for
+    /// [`Call::handle_event`].
+    pub fn transfer_id(&self) -> Option<SubscriptionId> {
+        self.transfer.map(|known| known.id)
+    }
+
+    fn is_ours(&self, subscription: SubscriptionId) -> bool {
+        self.transfer_id() == Some(subscription)
     }
 
     /// Takes what a subscription of this call has to say.
@@ -180,14 +187,14 @@ impl Call {
                 subscription,
                 body: Some(body),
                 ..
-            } if self.is_transferred_by(subscription) => {
+            } if self.is_ours(subscription) => {
                 if let Some((status, reason)) = body.sipfrag_status() {
                     self.transfer_goes(now, endpoint, status, reason);
                 }
             }
             Event::SubscriptionEnded {
                 subscription, end, ..
-            } if self.is_transferred_by(subscription) => {
+            } if self.is_ours(subscription) => {
                 let status = match end {
                     SubscriptionEnd::Refused(status) => status,
                     SubscriptionEnd::Failed(cause) => {

@@ -115,7 +115,9 @@ impl Gateway {
     pub fn transfer(&mut self, call: CallId, to: Uri) -> Result<(), GatewayError> {
         self.with_call(call, |call, now, driver| {
             call.transfer(now, driver.endpoint(), to)
-        })
+        })?;
+        self.transferring(call);
+        Ok(())
     }
 
     /// Joins the phones of two calls with each other (attended transfer): that of `call` is asked to take our place in
@@ -126,7 +128,16 @@ impl Gateway {
     pub fn transfer_to(&mut self, call: CallId, other: CallId) -> Result<(), GatewayError> {
         self.with_call(call, |call, now, driver| {
             call.transfer_to(now, driver.endpoint(), other)
-        })
+        })?;
+        self.transferring(call);
+        Ok(())
+    }
+
+    /// What is told of the transfer is the call's, not the application's.
+    fn transferring(&mut self, call: CallId) {
+        let entry = self.calls.get(&call);
+        let id = entry.and_then(|entry| entry.call.transfer_id());
+        self.transfers.extend(id);
     }
 
     /// Refuses what [`Event::TransferAsked`](super::Event::TransferAsked) told, with 603 Decline for instance. Left alone, it

@@ -67,15 +67,16 @@ impl Gateway {
         {
             self.incoming(now, call, (user, replaces), offer.as_ref(), request);
         } else {
-            match self.call_of(&event) {
-                None => self.events.push_back(Event::Sip(Box::new(event))),
-                Some(id) => {
+            match self.call_behind(&event) {
+                Behind::Application => self.events.push_back(Event::Sip(Box::new(event))),
+                Behind::Call(id) => {
                     if let Some(entry) = self.calls.get_mut(&id) {
                         let (call, endpoint) = (&mut entry.call, self.driver.endpoint());
                         entry.span.enter(|| call.handle_event(now, endpoint, event));
                         self.follow(id);
                     }
                 }
+                Behind::Nobody => {}
             }
         }
         self.driver.flush();
@@ -334,12 +335,19 @@ impl Gateway {
         }
     }
 
-    /// The call that takes an event of the endpoint.
-    fn call_of(&self, event: &sip_core::Event) -> Option<CallId> {
+    /// Who takes an event of the endpoint.
+    fn call_behind(&mut self, event: &sip_core::Event) -> Behind {
         use sip_core::Event as E;
-        match event {
-            E::ReferRequested { call, .. } => call.filter(|id| self.calls.contains_key(id)),
-            // Of subscriptions in a call's dialog, those of the gateway's own transfers.
+        let (subscription, call) = match event {
+            E::ReferRequested {
+                subscription, call, ..
+            } => {
+                let call = call.filter(|id| self.calls.contains_key(id));
+                if call.is_some() {
+                    self.transfers.insert(*subscription);
+                }
+                return call.map_or(Behind::Application, Behind::Call);
+            }
             E::Subscribed {
                 subscription, call, ..
             }
@@ -348,11 +356,17 @@ impl Gateway {
             }
             | E::SubscriptionEnded {
                 subscription, call, ..
-            } => call.filter(|id| {
-                let entry = self.calls.get(id);
-                entry.is_some_and(|entry| entry.call.is_transferred_by(*subscription))
-            }),
-            _ => call_named(event),
+            } => (subscription, call),
+            _ => return call_named(event).map_or(Behind::Application, Behind::Call),
+        };
+        let is_transfer = match event {
+            E::SubscriptionEnded { .. } => self.transfers.remove(subscription),
+            _ => self.transfers.contains(subscription),
+        };
+        match (is_transfer, call) {
+            (false, _) => Behind::Application,
+            (true, Some(call)) => Behind::Call(*call),
+            (true, None) => Behind::Nobody,
         }
     }
 
@@ -361,6 +375,14 @@ impl Gateway {
         let since_epoch = wall.duration_since(UNIX_EPOCH).unwrap_or_default();
         since_epoch + at.saturating_duration_since(instant)
     }
+}
+
+/// Who takes an event of the endpoint.
+enum Behind {
+    Application,
+    Call(CallId),
+    /// A transfer whose call is over.
+    Nobody,
 }
 
 /// The call that an event of the endpoint is about, where calls take it.

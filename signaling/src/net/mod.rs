@@ -35,9 +35,9 @@ use rtp_core::dtls::Certificate;
 use rtp_core::net::PortAllocator;
 use rtp_core::srtp::Suite;
 use sessions::OpenSession;
-use sip_core::CallId;
 use sip_core::net::Driver;
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use sip_core::{CallId, SubscriptionId};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -64,6 +64,8 @@ pub struct Gateway {
     sessions: HashMap<SessionId, OpenSession>,
     rooms: HashMap<RoomKey, SessionId>,
     calls: HashMap<CallId, Entry>,
+    /// The subscriptions of transfers, ours and the phones'; they may outlive their calls.
+    transfers: HashSet<SubscriptionId>,
     /// When each call wants to be woken.
     wakes: BTreeSet<(Instant, CallId)>,
     next_session: u64,
@@ -130,6 +132,7 @@ impl Gateway {
             sessions: HashMap::new(),
             rooms: HashMap::new(),
             calls: HashMap::new(),
+            transfers: HashSet::new(),
             wakes: BTreeSet::new(),
             next_session: 1,
             events: VecDeque::new(),
