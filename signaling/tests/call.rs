@@ -503,7 +503,7 @@ fn machines_can_cross_threads() {
     fn send<T: Send>() {}
     send::<signaling::call::Call>();
     send::<signaling::engine::Room>();
-    send::<signaling::engine::Voice>();
+    send::<Voice>();
     send::<signaling::engine::PcmReader>();
     send::<signaling::engine::PcmWriter>();
 }
