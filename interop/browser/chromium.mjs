@@ -1,39 +1,31 @@
 // Headless Chromium with pages that hold nothing but one bundled script.
-import { createServer } from "node:http";
-import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
 import { chromium } from "playwright-core";
+import { serve } from "./serve.mjs";
 
 export const pause = (ms) => new Promise((over) => setTimeout(over, ms));
 
 // Without it 127.0.0.1 is no candidate, and a machine without a network has none.
 export const LOOPBACK = "--allow-loopback-in-peer-connection";
 
-// `script` is a file beside this one; `flags` come on top of those that every run needs.
+// `flags` come on top of those that every run needs.
+export const launch = (flags) => chromium.launch({
+  executablePath: process.env.CHROMIUM ?? "/usr/lib/chromium/chromium",
+  args: [
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync", "--disable-component-update",
+    "--disable-background-networking", "--autoplay-policy=no-user-gesture-required", ...flags,
+  ],
+});
+
+// `script` is a file beside this one.
 export async function open(script, flags = []) {
-  const bundle = await build({
-    entryPoints: [fileURLToPath(new URL(script, import.meta.url))],
-    bundle: true, write: false, format: "iife", define: { global: "window" }, logLevel: "error",
-  });
-  const server = createServer((request, response) => {
-    const wanted = request.url === "/script.js";
-    response.setHeader("content-type", wanted ? "text/javascript" : "text/html");
-    response.end(wanted ? bundle.outputFiles[0].contents : "<!doctype html><script src=/script.js></script>");
-  });
-  await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
-  const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/lib/chromium/chromium",
-    args: [
-      "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync", "--disable-component-update",
-      "--disable-background-networking", "--autoplay-policy=no-user-gesture-required", ...flags,
-    ],
-  });
+  const server = await serve(script, "<!doctype html><script src=/script.js></script>");
+  const browser = await launch(flags);
   return {
     // A page with cookies, storage and permissions of its own. `name` stands before what goes wrong in it.
     async page(name) {
       const page = await (await browser.newContext()).newPage();
       page.on("pageerror", (error) => console.error(`${name}: ${error.message}`));
-      await page.goto(`http://127.0.0.1:${server.address().port}/`);
+      await page.goto(server.address);
       return page;
     },
     async close() {

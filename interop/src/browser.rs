@@ -9,13 +9,18 @@ use std::sync::Mutex;
 const CHROMIUM: &str = "/usr/lib/chromium/chromium";
 
 /// What is put beside the libraries that npm brings.
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 12] = [
     ("package.json", include_str!("../browser/package.json")),
     ("chromium.mjs", include_str!("../browser/chromium.mjs")),
     ("drive.mjs", include_str!("../browser/drive.mjs")),
     ("page.js", include_str!("../browser/page.js")),
+    ("phone.html", include_str!("../browser/phone.html")),
+    ("phone.js", include_str!("../browser/phone.js")),
+    ("readme.mjs", include_str!("../browser/readme.mjs")),
     ("run.mjs", include_str!("../browser/run.mjs")),
+    ("serve.mjs", include_str!("../browser/serve.mjs")),
     ("sound.js", include_str!("../browser/sound.js")),
+    ("start.mjs", include_str!("../browser/start.mjs")),
     ("talk.mjs", include_str!("../browser/talk.mjs")),
 ];
 
@@ -59,6 +64,11 @@ impl Browser {
             chromium: chromium.into(),
             place,
         })
+    }
+
+    /// The folder with the scripts and what npm brought.
+    pub fn place(&self) -> &Path {
+        &self.place
     }
 
     /// `node SCRIPT ARGUMENTS`, which is ended after so many seconds.

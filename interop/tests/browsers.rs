@@ -1,14 +1,15 @@
 //! JsSIP and SIP.js in headless Chromium at `mini_pbx`, over WS and WSS, with passwords and with HA1s: they register,
 //! refresh, call and are called, hear each other, hold and resume, unregister, and are told of a wrong password. And calls
-//! between them and baresip.
+//! between them and baresip, and what the README says of browsers.
 
 use interop::{
-    Baresip, BaresipOptions, Browser, Codec, Heard, Pages, Security, Switchboard, Transport,
-    installed, wait_until,
+    App, Baresip, BaresipOptions, Browser, Codec, Heard, Pages, Ports, Process, Proto, Scratch,
+    Security, Switchboard, Transport, bound, installed, wait_until,
 };
 use serde_json::{Value, json};
 use std::net::UdpSocket;
 use std::path::Path;
+use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -165,4 +166,89 @@ fn heard(phone: &Baresip) {
     let last = Heard::wav(recordings.last().expect("a recording"));
     let seconds = last.seconds_of(PAGE);
     assert!(seconds > 0.5, "{seconds} s of {PAGE} Hz in {recordings:?}");
+}
+
+/// The page's server; npm ends its child only when it is asked to end.
+struct Served(Process);
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        if self.0.ended().is_none() {
+            self.0.interrupt();
+            self.0.wait(SOON);
+        }
+    }
+}
+
+#[test]
+fn a_browser_is_pointed_at_the_switchboard_as_the_readme_says() {
+    let Some(browser) = Browser::find(Path::new(env!("CARGO_TARGET_TMPDIR"))) else {
+        return;
+    };
+    let _alone = alone();
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let readme = std::fs::read_to_string(readme).expect("the README");
+    let (_, section) = readme
+        .split_once("### A browser as a phone\n")
+        .expect("the section");
+    // Its five lines, each as what stands in it between backquotes. Where somebody else has a port, another takes its place.
+    let ports = Ports::take();
+    let free = |stated: u16, other: u16| match bound(Proto::Tcp, stated) {
+        true => ports.port(other),
+        false => stated,
+    };
+    let door = free(5081, 0);
+    let section = section.replace("127.0.0.1:5081", &format!("127.0.0.1:{door}"));
+    let lines: Vec<Vec<&str>> = (1..=5)
+        .map(|number| {
+            let start = format!("{number}. ");
+            let line = section.lines().find(|line| line.starts_with(&start));
+            let line = line.unwrap_or_else(|| panic!("line {number}"));
+            line.split('`').skip(1).step_by(2).collect()
+        })
+        .collect();
+
+    // 1. The command.
+    let arguments = lines[0][0].strip_prefix("cargo run --release --example mini_pbx -- ");
+    let mut arguments: Vec<&str> = arguments.expect("the command").split(' ').collect();
+    let at = format!("127.0.0.1:{}", ports.port(2));
+    if bound(Proto::Udp, 5060) || bound(Proto::Tcp, 5060) {
+        arguments.extend(["--udp", &at, "--tcp", &at]);
+    }
+    let scratch = Scratch::new("readme");
+    let mut pbx = App::start("mini_pbx", "mini_pbx", scratch.path(), &arguments);
+    pbx.hears("ready");
+    // 3. The page. What npm installs is there already.
+    let commands = "npm --prefix interop/browser install && npm --prefix interop/browser start";
+    assert_eq!(lines[2], [commands]);
+    let mut npm = Command::new("timeout");
+    npm.args(["90", "npm", "--prefix"])
+        .arg(browser.place())
+        .arg("start");
+    if bound(Proto::Tcp, 8080) {
+        npm.args(["--", &ports.port(4).to_string()]);
+    }
+    let served = Served(Process::start(npm, &scratch.path().join("npm.log")));
+    let phone = wait_until("the page's address", SOON, || {
+        let log = served.0.log();
+        let (_, address) = log.split_once("a phone: ")?;
+        Some(address.split_once('\n')?.0.to_owned())
+    });
+    // 2, 4 and 5. The certificate, the accounts, the call.
+    let [server, alice, password, bob] = lines[3][..] else {
+        panic!("{:?}", lines[3]);
+    };
+    assert_eq!(lines[4], [bob]);
+    let job = json!({
+        "accept": lines[1][0], "phone": phone, "server": server, "users": [alice, bob], "password": password,
+    });
+    let ran = browser
+        .command("readme.mjs", &[&job.to_string()], 90)
+        .output();
+    let ran = ran.expect("node");
+    let said = String::from_utf8_lossy(&ran.stdout);
+    let errors = String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success(), "{said}\n{errors}");
+    pbx.until("answered", |o| o["from"] == alice && o["to"] == bob);
+    pbx.quit();
 }
