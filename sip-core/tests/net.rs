@@ -21,6 +21,8 @@ mod many;
 mod names;
 #[path = "net/overload.rs"]
 mod overload;
+#[path = "net/rport.rs"]
+mod rport;
 #[cfg(feature = "tls")]
 #[path = "net/secure.rs"]
 mod secure;

@@ -94,6 +94,8 @@ mod backlog;
 mod connection;
 #[cfg(feature = "dns")]
 mod dns;
+#[cfg(feature = "tls")]
+mod domain;
 mod driver;
 mod front;
 mod home;
@@ -119,6 +121,8 @@ use tokio::net::TcpStream;
 pub use admission::Admission;
 #[cfg(feature = "dns")]
 pub use dns::Dns;
+#[cfg(feature = "tls")]
+pub use domain::DomainVerifier;
 pub use driver::Driver;
 pub use front::Front;
 pub use home::HomeDriver;

@@ -164,8 +164,9 @@ impl Transports {
     /// What connections over TLS that are opened from now on ask of their peers; without it none is.
     ///
     /// The peer's certificate must bear the host of the URI that is called, as it stands there (RFC 5922), and that
-    /// host is what SNI names; a `subjectAltName` that is a SIP URI is not looked at. A client certificate is one of
-    /// `rustls`' configuration. No ALPN is offered unless the configuration has one.
+    /// host is what SNI names. `rustls` by itself looks at DNS names only; with a
+    /// [`DomainVerifier`](super::DomainVerifier) the configuration knows SIP URIs too. A client certificate is one of the
+    /// configuration's. No ALPN is offered unless the configuration has one.
     ///
     /// Who listens nowhere and only calls out names a [`Local`] of that transport to its endpoint: what Via and Contact
     /// say.

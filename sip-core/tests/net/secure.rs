@@ -2,11 +2,12 @@
 
 use std::sync::{Arc, OnceLock};
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType, date_time_ymd};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use super::*;
+use sip_core::net::DomainVerifier;
 use sip_core::{Local, Options, Target};
 
 struct Authority {
@@ -162,6 +163,122 @@ async fn refused_as(certificate: Arc<ServerConfig>, client: Arc<ClientConfig>) -
 async fn a_certificate_of_another_name_is_refused() {
     let why = refused(server(&["phone.example.org"], |_| {})).await;
     assert_eq!(why, FlowError::CertificateName);
+}
+
+/// A client that knows SIP URIs in certificates.
+fn knowing() -> Arc<ClientConfig> {
+    let roots = Arc::new(authority().roots.clone());
+    let chains = rustls::client::WebPkiServerVerifier::builder_with_provider(roots, provider());
+    let verifier = DomainVerifier::new(chains.build().unwrap());
+    let config = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
+    Arc::new(config)
+}
+
+/// Asks a server with these names in its certificate, signed by our authority or by itself, as `asked`.
+async fn asked_as(
+    asked: &str,
+    names: &[&str],
+    signed: bool,
+    change: impl FnOnce(&mut CertificateParams),
+) -> Result<(), FlowError> {
+    let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
+    params.subject_alt_names = names
+        .iter()
+        .map(|name| match name.contains(':') {
+            true => SanType::URI((*name).try_into().unwrap()),
+            false => SanType::DnsName((*name).try_into().unwrap()),
+        })
+        .collect();
+    change(&mut params);
+    let key = KeyPair::generate().unwrap();
+    let certificate = match signed {
+        true => params.signed_by(&key, &authority().issuer).unwrap(),
+        false => params.self_signed(&key).unwrap(),
+    };
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let config = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key)
+        .unwrap();
+    let mut callee = Driver::new(Config::default(), chance());
+    callee.set_tls_server(Arc::new(config));
+    let listen = Listen::new(Transport::Tls, "127.0.0.1:0".parse().unwrap());
+    let at = callee.listen(listen).await.unwrap();
+    let callee = tokio::spawn(phone(callee));
+    let (mut caller, _) = driver(Config::default(), Transport::Tls).await;
+    caller.set_tls_client(knowing());
+    let invite = invite("sips:bob@proxy").target(Target::Open {
+        transport: Transport::Tls,
+        remote: at,
+        server_name: Some(asked.into()),
+    });
+    caller.endpoint().invite(Instant::now(), invite).unwrap();
+    let result = until(&mut caller, |event| match event {
+        Event::Answered { .. } => Some(Ok(())),
+        Event::Ended { cause, .. } => match cause.kind {
+            EndKind::Transport(error) => Some(Err(error)),
+            _ => panic!("{cause}"),
+        },
+        _ => None,
+    })
+    .await;
+    callee.abort();
+    result
+}
+
+/// RFC 5922 sections 7.1 and 7.2.
+#[tokio::test]
+async fn a_sip_uri_in_a_certificate_comes_before_its_dns_names() {
+    let name = Err(FlowError::CertificateName);
+    let cases: [(&str, &[&str], Result<(), FlowError>); 10] = [
+        ("example.com", &["sip:example.com"], Ok(())),
+        ("example.com", &["sip:EXAMPLE.com"], Ok(())),
+        ("example.com", &["sip:other.org", "sip:example.com"], Ok(())),
+        ("example.com", &["example.com"], Ok(())),
+        ("sip.example.com", &["*.example.com"], Ok(())),
+        // The URI of a user, of another scheme, or of the web says nothing, and leaves it to the names.
+        (
+            "example.com",
+            &["sip:alice@example.com", "https://x.org/", "example.com"],
+            Ok(()),
+        ),
+        ("example.com", &["sip:alice@example.com"], name),
+        ("example.com", &["sip:other.org", "example.com"], name),
+        // A domain is not those below it.
+        ("sip.example.com", &["sip:example.com"], name),
+        (
+            "sip.example.com",
+            &["sip:example.com", "*.example.com"],
+            name,
+        ),
+    ];
+    for (asked, names, wanted) in cases {
+        assert_eq!(
+            asked_as(asked, names, true, |_| {}).await,
+            wanted,
+            "{asked}: {names:?}"
+        );
+    }
+}
+
+/// The right name does not make up for the rest.
+#[tokio::test]
+async fn a_sip_uri_in_a_certificate_that_is_not_trusted_says_nothing() {
+    let names = &["sip:example.com"];
+    let why = asked_as("example.com", names, false, |_| {}).await;
+    assert_eq!(why, Err(FlowError::CertificateUntrusted));
+    let why = asked_as("example.com", names, true, |params| {
+        params.not_before = date_time_ymd(2001, 1, 1);
+        params.not_after = date_time_ymd(2002, 1, 1);
+    });
+    assert_eq!(why.await, Err(FlowError::CertificateExpired));
 }
 
 #[tokio::test]
