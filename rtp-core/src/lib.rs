@@ -93,6 +93,7 @@
 //!   and pkg-config. Off by default.
 //! - `ice`: connectivity checks and consent, and STUN messages. Off by default.
 //! - `net`: non-blocking UDP socket pairs and a port allocator. Off by default.
+//! - `turn`: an address on a TURN server, for ICE; brings `ice`. Off by default.
 //! - `ring`: AES-GCM from `ring` instead of RustCrypto: faster, and needs a C compiler. Off by default.
 //!
 //! Edition 2024, Rust 1.89 or later.
@@ -116,6 +117,8 @@ pub mod srtp;
 #[cfg(feature = "ice")]
 pub mod stun;
 pub mod transport;
+#[cfg(feature = "turn")]
+pub mod turn;
 
 /// A source of random bytes, handed in so that a test can replay a run exactly. In production it must be
 /// cryptographic: SSRCs, sequence numbers and CNAMEs come from it.

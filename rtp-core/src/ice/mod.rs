@@ -62,7 +62,7 @@
 //! # What is left out
 //!
 //! One component: RTCP is multiplexed, or has an agent of its own. ICE over TCP. Candidates of the kind `relay` are told
-//! ([`Agent::add_relayed`]), not made.
+//! ([`Agent::add_relayed`]); the module `turn` makes them, behind its feature.
 
 mod agent;
 mod candidate;

@@ -65,8 +65,8 @@ pub enum SendError {
 #[derive(Clone)]
 #[repr(C, align(16))]
 pub struct PacketBuf {
-    pub(super) bytes: [u8; PacketBuf::CAPACITY],
-    pub(super) len: usize,
+    pub(crate) bytes: [u8; PacketBuf::CAPACITY],
+    pub(crate) len: usize,
 }
 
 impl PacketBuf {

@@ -5,4 +5,10 @@
 mod calls;
 mod hostile;
 mod nats;
+#[cfg(feature = "turn")]
+mod relay;
+#[cfg(feature = "turn")]
+#[path = "../turn/server.rs"]
+#[allow(dead_code)] // The tests of the client count more.
+mod turn_server;
 mod world;

@@ -1,7 +1,9 @@
-//! A network on virtual time: hosts, NATs of each kind, a STUN server, and lines that may be cut.
+//! A network on virtual time: hosts, NATs of each kind, a STUN server, a TURN server, and lines that may be cut.
 
+#[cfg(feature = "turn")]
+use super::relay::Relays;
 use rtp_core::Random;
-use rtp_core::ice::{Agent, Config, Event, Role, Transmit};
+use rtp_core::ice::{Agent, Config, Event, Pair, Role, Transmit};
 use rtp_core::stun::{self, Builder, Class, Message};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -57,12 +59,23 @@ pub(crate) struct Node {
     pub(crate) events: Vec<(Instant, Event)>,
     /// What arrived and was not ICE: when, where, from whom.
     pub(crate) media: Vec<(Instant, SocketAddr, SocketAddr)>,
+    #[cfg(feature = "turn")]
+    pub(crate) relay: Option<rtp_core::turn::Client>,
     nat: Nat,
     outside: IpAddr,
     mappings: Vec<Mapping>,
 }
 
 impl Node {
+    fn poll_timeout(&self) -> Option<Instant> {
+        let timers = [
+            self.agent.poll_timeout(),
+            #[cfg(feature = "turn")]
+            self.relay.as_ref().and_then(|relay| relay.poll_timeout()),
+        ];
+        timers.into_iter().flatten().min()
+    }
+
     pub(crate) fn saw(&self, wanted: impl Fn(&Event) -> bool) -> Option<Instant> {
         let mut events = self.events.iter();
         events.find_map(|(at, event)| wanted(event).then_some(*at))
@@ -82,6 +95,8 @@ pub(crate) struct World {
     pub(crate) now: Instant,
     pub(crate) nodes: Vec<Node>,
     pub(crate) carried: usize,
+    #[cfg(feature = "turn")]
+    pub(crate) relays: Relays,
     flying: Vec<Packet>,
     /// What is lost: by the addresses on the public side.
     pub(crate) lost: Rule,
@@ -105,6 +120,8 @@ impl World {
             now: Instant::now(),
             nodes: Vec::new(),
             carried: 0,
+            #[cfg(feature = "turn")]
+            relays: Relays::default(),
             flying: Vec::new(),
             lost: Box::new(|_, _, _| false),
         }
@@ -112,18 +129,27 @@ impl World {
 
     /// A host at these addresses; behind a NAT its public address is 198.51.100.n.
     pub(crate) fn add(&mut self, config: Config, nat: Nat, hosts: &[&str]) -> usize {
+        let n = self.add_gathering(config, nat, hosts);
+        let now = self.now;
+        self.agent(n).finish_gathering(now);
+        n
+    }
+
+    /// The same, that may get more addresses.
+    pub(crate) fn add_gathering(&mut self, config: Config, nat: Nat, hosts: &[&str]) -> usize {
         let n = self.nodes.len();
         let hosts: Vec<_> = hosts.iter().map(|host| addr(host)).collect();
         let mut agent = Agent::new(self.now, config, random(n as u64 + 1));
         for host in &hosts {
             agent.add_host(self.now, *host).unwrap();
         }
-        agent.finish_gathering(self.now);
         self.nodes.push(Node {
             agent,
             hosts,
             events: Vec::new(),
             media: Vec::new(),
+            #[cfg(feature = "turn")]
+            relay: None,
             nat,
             outside: IpAddr::from([198, 51, 100, n as u8 + 1]),
             mappings: Vec::new(),
@@ -147,6 +173,10 @@ impl World {
     }
 
     pub(crate) fn send(&mut self, n: usize, transmit: Transmit) {
+        #[cfg(feature = "turn")]
+        let Some(transmit) = self.through_relay(n, transmit) else {
+            return;
+        };
         let Transmit { local, to, bytes } = transmit;
         let node = &mut self.nodes[n];
         assert!(node.hosts.contains(&local), "{local} is no socket of {n}");
@@ -171,8 +201,15 @@ impl World {
             }
             node.mappings[at].outside
         };
-        if !(self.lost)(from, to, &bytes) {
+        if self.fly(from, to, bytes) {
             self.carried += 1;
+        }
+    }
+
+    /// On its way on the public side, or lost.
+    pub(crate) fn fly(&mut self, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) -> bool {
+        let flies = !(self.lost)(from, to, &bytes);
+        if flies {
             let at = self.now + LATENCY;
             self.flying.push(Packet {
                 at,
@@ -181,6 +218,7 @@ impl World {
                 bytes,
             });
         }
+        flies
     }
 
     /// Sends a datagram of media where the agent says.
@@ -206,14 +244,11 @@ impl World {
             let bytes = Builder::new(Class::Success, stun::BINDING, question.transaction())
                 .address(stun::XOR_MAPPED_ADDRESS, from)
                 .finish(None);
-            if !(self.lost)(to, from, &bytes) {
-                self.flying.push(Packet {
-                    at: self.now + LATENCY,
-                    from: to,
-                    to: from,
-                    bytes,
-                });
-            }
+            self.fly(to, from, bytes);
+            return;
+        }
+        #[cfg(feature = "turn")]
+        if self.at_relay(from, to, &bytes) {
             return;
         }
         for node in &mut self.nodes {
@@ -232,6 +267,11 @@ impl World {
             let Some(local) = local.filter(|local| node.hosts.contains(local)) else {
                 continue;
             };
+            #[cfg(feature = "turn")]
+            if self.relays.is_server(from) {
+                node.hear_relay(self.now, &bytes);
+                continue;
+            }
             if !node.agent.receive(self.now, local, from, &bytes) && bytes[0] >= 128 {
                 node.media.push((self.now, local, from));
             }
@@ -243,17 +283,21 @@ impl World {
         let end = self.now + limit;
         loop {
             for n in 0..self.nodes.len() {
+                #[cfg(feature = "turn")]
+                self.drive_relay(n);
                 while let Some(transmit) = self.nodes[n].agent.poll_transmit() {
                     self.send(n, transmit);
                 }
                 while let Some(event) = self.nodes[n].agent.poll_event() {
+                    #[cfg(feature = "turn")]
+                    self.nodes[n].shorten(self.now, &event);
                     self.nodes[n].events.push((self.now, event));
                 }
             }
             if done(self) {
                 return true;
             }
-            let timers = self.nodes.iter().filter_map(|n| n.agent.poll_timeout());
+            let timers = self.nodes.iter().filter_map(Node::poll_timeout);
             let next = timers.chain(self.flying.iter().map(|p| p.at)).min();
             let Some(next) = next.filter(|next| *next <= end) else {
                 self.now = end;
@@ -266,10 +310,14 @@ impl World {
             let due: Vec<Packet> = due;
             due.into_iter().for_each(|packet| self.deliver(packet));
             for node in &mut self.nodes {
-                if node.agent.poll_timeout().is_some_and(|at| at <= now) {
+                if node.poll_timeout().is_some_and(|at| at <= now) {
                     node.agent.handle_timeout(now);
+                    #[cfg(feature = "turn")]
+                    node.relay
+                        .iter_mut()
+                        .for_each(|relay| relay.handle_timeout(now));
                 }
-                let next = node.agent.poll_timeout();
+                let next = node.poll_timeout();
                 assert!(next.is_none_or(|at| at > now), "a timer that never ends");
             }
         }
@@ -289,14 +337,27 @@ impl World {
 
     /// Both send, and hear each other from where they send to.
     pub(crate) fn assert_media(&mut self) {
+        for (other, way) in self.assert_heard() {
+            assert_eq!(self.nodes[other].agent.selected(), Some(way));
+        }
+    }
+
+    /// Both send, and hear each other from where the other is known to be: of two relayed ways that work, each may take
+    /// its own. Who heard, and which way.
+    pub(crate) fn assert_heard(&mut self) -> Vec<(usize, Pair)> {
+        let mut ways = Vec::new();
         for (n, other) in [(0, 1), (1, 0)] {
             let before = self.nodes[other].media.len();
             assert!(self.speak(n), "{n} may not send");
-            self.pass(LATENCY);
+            // A relay is a detour.
+            self.pass(3 * LATENCY);
             let heard = &self.nodes[other].media[before..];
             assert_eq!(heard.len(), 1, "{other} hears {n}");
-            let pair = self.nodes[other].agent.selected().unwrap();
-            assert_eq!((heard[0].1, heard[0].2), (pair.local, pair.remote));
+            let (_, local, remote) = heard[0];
+            let way = Pair { local, remote };
+            assert!(self.nodes[other].agent.knows(way), "{way:?}");
+            ways.push((other, way));
         }
+        ways
     }
 }
