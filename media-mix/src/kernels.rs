@@ -30,6 +30,27 @@ pub(crate) fn measure(pcm: &[i16]) -> Measure {
     }
 }
 
+/// Keep a frame, and measure it. Both are of one length.
+#[inline(always)]
+pub(crate) fn keep(frame: &[i16], place: &mut [i16]) -> Measure {
+    place.copy_from_slice(frame);
+    measure(frame)
+}
+
+/// Keep a frame, begin a sum with it, and measure it. All are of one length.
+#[inline(always)]
+pub(crate) fn keep_and_begin(frame: &[i16], place: &mut [i16], sum: &mut [i16]) -> Measure {
+    sum.copy_from_slice(frame);
+    keep(frame, place)
+}
+
+/// Keep a frame, add it to a sum modulo 2^16, and measure it. All are of one length.
+#[inline(always)]
+pub(crate) fn keep_and_add(frame: &[i16], place: &mut [i16], sum: &mut [i16]) -> Measure {
+    add_fitting(sum, frame);
+    keep(frame, place)
+}
+
 /// Whether all samples are zero.
 #[inline(always)]
 pub(crate) fn is_silent(pcm: &[i16]) -> bool {
@@ -108,6 +129,14 @@ pub(crate) fn add_narrow(sum: &mut [i16], frame: &[i16]) -> bool {
 pub(crate) fn add_fitting(sum: &mut [i16], frame: &[i16]) {
     for (sum, &x) in sum.iter_mut().zip(frame) {
         *sum = sum.wrapping_add(x);
+    }
+}
+
+/// `sum -= frame`, modulo 2^16: takes back what [`add_fitting`] or [`keep_and_add`] added, whether or not it fitted.
+#[inline(always)]
+pub(crate) fn subtract_fitting(sum: &mut [i16], frame: &[i16]) {
+    for (sum, &x) in sum.iter_mut().zip(frame) {
+        *sum = sum.wrapping_sub(x);
     }
 }
 

@@ -36,6 +36,10 @@ macro_rules! dispatch {
 
 dispatch! {
     measure(pcm: &[i16]) -> Measure, wide: avx2::measure;
+    keep(frame: &[i16], place: &mut [i16]) -> Measure, wide: avx2::keep;
+    keep_and_begin(frame: &[i16], place: &mut [i16], sum: &mut [i16]) -> Measure, wide: avx2::keep_and_begin;
+    keep_and_add(frame: &[i16], place: &mut [i16], sum: &mut [i16]) -> Measure, wide: avx2::keep_and_add;
+    subtract_fitting(sum: &mut [i16], frame: &[i16]);
     is_silent(pcm: &[i16]) -> bool;
     add_fitting(sum: &mut [i16], frame: &[i16]);
     without_fitting(mix: &[i16], own: &[i16], out: &mut [i16]);
@@ -63,8 +67,11 @@ mod avx2 {
 
     use super::{Measure, kernels};
 
-    /// Samples of a vector.
+    /// Samples of a vector, and of two.
     const STEP: usize = 16;
+    const TWO: usize = 2 * STEP;
+    /// For so many times two vectors the sums of [`Lanes`] hold.
+    const MOST: usize = 32_768;
 
     #[target_feature(enable = "avx2")]
     #[inline]
@@ -74,6 +81,16 @@ mod avx2 {
             s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7], s[8], s[9], s[10], s[11], s[12], s[13],
             s[14], s[15],
         )
+    }
+
+    /// Half by half: compilers would make a second loop of what they know to be one copy.
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn copy(two: &[i16; TWO], place: &mut [i16; TWO]) {
+        let (from, _) = two.as_chunks::<STEP>();
+        let (to, _) = place.as_chunks_mut::<STEP>();
+        to[0] = from[0];
+        to[1] = from[1];
     }
 
     /// Measures in the making.
@@ -87,7 +104,27 @@ mod avx2 {
     impl Lanes {
         #[target_feature(enable = "avx2")]
         #[inline]
-        fn add(&mut self, x: __m256i) {
+        fn new() -> Self {
+            let zero = _mm256_setzero_si256();
+            Lanes {
+                all: zero,
+                high: zero,
+                peak: zero,
+            }
+        }
+
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn add(&mut self, two: &[i16; TWO]) {
+            let (steps, _) = two.as_chunks::<STEP>();
+            for step in steps {
+                self.add_vector(vector(step));
+            }
+        }
+
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn add_vector(&mut self, x: __m256i) {
             // Two squares fit 32 unsigned bits: 2 · 2^30.
             let squares = _mm256_madd_epi16(x, x);
             self.all = _mm256_add_epi32(self.all, squares);
@@ -95,9 +132,10 @@ mod avx2 {
             self.peak = _mm256_max_epu16(self.peak, _mm256_abs_epi16(x));
         }
 
+        /// With what is left over, and measured otherwise.
         #[target_feature(enable = "avx2")]
         #[inline]
-        fn done(self) -> Measure {
+        fn done(self, rest: &[i16], measure: impl FnOnce(&[i16]) -> Measure) -> Measure {
             // The sum of the lower halves is less than 2^32, so what its modulus says of it is all of it.
             let low = _mm256_sub_epi32(self.all, _mm256_slli_epi32::<16>(self.high));
             let zero = _mm256_setzero_si256();
@@ -116,33 +154,79 @@ mod avx2 {
             // The least of the complements.
             let least =
                 _mm_minpos_epu16(_mm_xor_si128(_mm_max_epu16(one, two), _mm_set1_epi16(-1)));
-            Measure {
+            let mut whole = Measure {
                 energy: _mm_cvtsi128_si64(sums) as u64,
                 peak: !(_mm_cvtsi128_si32(least) as u16),
+            };
+            if !rest.is_empty() {
+                let Measure { energy, peak } = measure(rest);
+                whole.energy += energy;
+                whole.peak = whole.peak.max(peak);
             }
+            whole
         }
     }
 
     #[target_feature(enable = "avx2")]
     #[inline]
     pub(super) fn measure(pcm: &[i16]) -> Measure {
-        let (twos, rest) = pcm.as_chunks::<{ 2 * STEP }>();
-        if twos.len() > 32_768 || !rest.is_empty() {
+        let (twos, rest) = pcm.as_chunks::<TWO>();
+        if twos.len() > MOST {
             return kernels::measure(pcm);
         }
-        let zero = _mm256_setzero_si256();
-        let mut lanes = Lanes {
-            all: zero,
-            high: zero,
-            peak: zero,
-        };
+        let mut lanes = Lanes::new();
         for two in twos {
-            let (steps, _) = two.as_chunks::<STEP>();
-            for step in steps {
-                lanes.add(vector(step));
-            }
+            lanes.add(two);
         }
-        lanes.done()
+        lanes.done(rest, kernels::measure)
+    }
+
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    pub(super) fn keep(frame: &[i16], place: &mut [i16]) -> Measure {
+        let (twos, rest) = frame.as_chunks::<TWO>();
+        let (places, place) = place.as_chunks_mut::<TWO>();
+        debug_assert!(twos.len() <= MOST && twos.len() == places.len());
+        let mut lanes = Lanes::new();
+        for (two, place) in twos.iter().zip(places) {
+            lanes.add(two);
+            copy(two, place);
+        }
+        lanes.done(rest, |rest| kernels::keep(rest, place))
+    }
+
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    pub(super) fn keep_and_begin(frame: &[i16], place: &mut [i16], sum: &mut [i16]) -> Measure {
+        let (twos, rest) = frame.as_chunks::<TWO>();
+        let (places, place) = place.as_chunks_mut::<TWO>();
+        let (sums, sum) = sum.as_chunks_mut::<TWO>();
+        debug_assert!(twos.len() <= MOST);
+        debug_assert!(twos.len() == places.len() && twos.len() == sums.len());
+        let mut lanes = Lanes::new();
+        for ((two, place), sum) in twos.iter().zip(places).zip(sums) {
+            lanes.add(two);
+            copy(two, sum);
+            copy(two, place);
+        }
+        lanes.done(rest, |rest| kernels::keep_and_begin(rest, place, sum))
+    }
+
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    pub(super) fn keep_and_add(frame: &[i16], place: &mut [i16], sum: &mut [i16]) -> Measure {
+        let (twos, rest) = frame.as_chunks::<TWO>();
+        let (places, place) = place.as_chunks_mut::<TWO>();
+        let (sums, sum) = sum.as_chunks_mut::<TWO>();
+        debug_assert!(twos.len() <= MOST);
+        debug_assert!(twos.len() == places.len() && twos.len() == sums.len());
+        let mut lanes = Lanes::new();
+        for ((two, place), sum) in twos.iter().zip(places).zip(sums) {
+            lanes.add(two);
+            kernels::add_fitting(sum, two);
+            copy(two, place);
+        }
+        lanes.done(rest, |rest| kernels::keep_and_add(rest, place, sum))
     }
 }
 
@@ -180,6 +264,34 @@ mod tests {
                 };
                 prop_assert_eq!(measure(pcm), known);
                 prop_assert_eq!(kernels::measure(pcm), known);
+            }
+            let sum: Vec<i16> = wild[..n].iter().map(|&x| x as i16).collect();
+            for end in [n, n / 32 * 32] {
+                let pcm = &pcm[..end];
+                let known = kernels::measure(pcm);
+                let mut place = vec![0; end];
+                prop_assert_eq!(keep(pcm, &mut place), known);
+                prop_assert_eq!(&place[..], pcm);
+                for (wide, plain) in [
+                    (keep_and_begin as fn(&[i16], &mut [i16], &mut [i16]) -> Measure, kernels::keep_and_begin as fn(&[i16], &mut [i16], &mut [i16]) -> Measure),
+                    (keep_and_add, kernels::keep_and_add),
+                ] {
+                    let (mut a, mut b) = (sum[..end].to_vec(), sum[..end].to_vec());
+                    place.fill(0);
+                    prop_assert_eq!(wide(pcm, &mut place, &mut a), known);
+                    prop_assert_eq!(&place[..], pcm);
+                    prop_assert_eq!(plain(pcm, &mut place, &mut b), known);
+                    prop_assert_eq!(&a, &b);
+                }
+                let mut back = sum[..end].to_vec();
+                keep_and_add(pcm, &mut place, &mut back);
+                let added: Vec<i16> = sum.iter().zip(pcm).map(|(&sum, &x)| sum.wrapping_add(x)).collect();
+                prop_assert_eq!(&back, &added);
+                kernels::subtract_fitting(&mut back, pcm);
+                prop_assert_eq!(&back[..], &sum[..end]);
+                let mut wide = added;
+                subtract_fitting(&mut wide, pcm);
+                prop_assert_eq!(&wide[..], &sum[..end]);
             }
             let hush: Vec<i16> = pcm.iter().map(|x| x >> 15 & x & 1).collect();
             for pcm in [&pcm, &hush] {

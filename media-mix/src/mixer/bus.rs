@@ -2,8 +2,9 @@
 
 use super::exact::Exact;
 use super::limiter::Limiter;
-use super::source::Source;
+use super::source::{Push, Source};
 use super::stereo::Side;
+use crate::kernels::Measure;
 use crate::rate::{Rate, Rates};
 use crate::resample::Resampler;
 
@@ -108,17 +109,17 @@ impl Bus {
         self.end();
     }
 
-    /// Add what a source will say in the next tick while it is at hand, if it is known already: one walk through
-    /// memory less. [`Bus::take_back`] must be called before anything changes that.
+    /// The usual push: one tick, and nothing waits. If it is `early` known what of it will be heard, but for commands,
+    /// it is added to the next tick's sum while it is at hand: one walk through memory less. [`Bus::take_back`] must be
+    /// called before a command changes that.
     #[inline]
-    pub(super) fn add_early(&mut self, source: &mut Source) {
-        if let Some((frame, peak)) = source.settled() {
-            let sum = self.sums[source.rate.index()].as_mut();
-            if let Some(sum) = sum {
-                sum.add(frame, peak);
-                source.summed = true;
-            }
-        }
+    pub(super) fn push_usual(&mut self, source: &mut Source, frame: &[i16], early: bool) -> Push {
+        let sum = if early && source.is_settled() {
+            self.sums[source.rate.index()].as_mut()
+        } else {
+            None
+        };
+        source.push_usual(frame, sum)
     }
 
     /// What a source will say is not known after all.
@@ -218,6 +219,16 @@ impl Bus {
 }
 
 impl Sum {
+    /// Add `frame`, which goes to `place` as well; its measure. `guess` is what its peak may be.
+    #[inline]
+    pub(super) fn keep_and_add(&mut self, frame: &[i16], place: &mut [i16], guess: u16) -> Measure {
+        if std::mem::replace(&mut self.live, true) {
+            self.exact.keep_and_add(frame, place, guess)
+        } else {
+            self.exact.keep_and_set(frame, place)
+        }
+    }
+
     #[inline]
     fn add(&mut self, frame: &[i16], peak: u16) {
         if self.live {

@@ -23,6 +23,8 @@ pub enum Audience {
     Nobody,
 }
 
+/// What each tick asks for stands first, and together.
+#[repr(C)]
 pub(super) struct Listener {
     pub(super) own: Option<SourceId>,
     pub(super) audience: Audience,
@@ -42,8 +44,8 @@ pub(super) struct Ear {
     /// Heard `out`, and not the shared mix, at this tick.
     pub(super) apart: bool,
     pub(super) limiter: Limiter,
-    pub(super) out: Vec<i16>,
-    pub(super) wide: Vec<i32>,
+    pub(super) out: Box<[i16]>,
+    pub(super) wide: Box<[i32]>,
     /// It is one of a pair, which is narrowed together.
     pub(super) paired: bool,
     /// One for each other rate in which an exception speaks.
@@ -67,8 +69,8 @@ impl Ear {
             rate,
             apart: false,
             limiter: Limiter::default(),
-            out: vec![0; tick],
-            wide: vec![0; tick],
+            out: vec![0; tick].into(),
+            wide: vec![0; tick].into(),
             paired: false,
             crosses: Vec::new(),
         }

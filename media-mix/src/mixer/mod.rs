@@ -301,11 +301,8 @@ impl Mixer {
             return Push::Gone;
         };
         if source.is_usual(frame) {
-            let push = source.push_usual(frame);
-            if self.config.max_talkers.is_none() {
-                self.bus.add_early(source);
-            }
-            return push;
+            let early = self.config.max_talkers.is_none();
+            return self.bus.push_usual(source, frame, early);
         }
         self.bus.take_back(source);
         source.push(frame)
@@ -348,7 +345,7 @@ impl Mixer {
 
     /// What a source has been through; `None` if it is gone.
     pub fn source_stats(&self, source: SourceId) -> Option<SourceStats> {
-        self.sources.get(source.0).map(|source| source.stats)
+        self.sources.get(source.0).map(|source| source.rare.stats)
     }
 
     /// Change the rate of a source, when its codec changed. What waits in its ring is dropped; gain, mute and
@@ -367,8 +364,8 @@ impl Mixer {
         fresh.public = entry.public;
         fresh.muted = entry.muted;
         fresh.gain = entry.gain;
-        fresh.stats = entry.stats;
-        fresh.panner.place(entry.panner.at());
+        fresh.rare.stats = entry.rare.stats;
+        fresh.rare.panner.place(entry.rare.panner.at());
         *entry = fresh;
         self.bus.add_source_rate(rate, tick_ms);
         if let Some(stereo) = &mut self.stereo {
@@ -492,10 +489,15 @@ impl Mixer {
         self.loudest.clear();
         self.reports.clear();
         for (id, source) in self.sources.iter_mut() {
-            source.pull(idle_after);
+            let summed = source.summed;
+            if summed {
+                source.pull_summed();
+            } else {
+                source.pull(idle_after);
+            }
             if source.house {
                 if !limited {
-                    contribute(id, source, stereo, &mut self.bus, &mut self.reports);
+                    contribute(source, summed, stereo, &mut self.bus);
                 }
                 continue;
             }
@@ -510,7 +512,8 @@ impl Mixer {
             if !limited {
                 // Everyone is mixed: at once, while the samples are at hand.
                 source.chosen = true;
-                contribute(id, source, stereo, &mut self.bus, &mut self.reports);
+                contribute(source, summed, stereo, &mut self.bus);
+                self.reports.push(source.report(SourceId(id)));
             } else if source.speaking {
                 self.loudest.push((source.rank(), id.index()));
             }
@@ -536,7 +539,10 @@ impl Mixer {
                 source.chosen = source.house
                     || source.speaking
                         && self.loudest.iter().any(|&(_, index)| index == id.index());
-                contribute(id, source, stereo, &mut self.bus, &mut self.reports);
+                contribute(source, false, stereo, &mut self.bus);
+                if !source.house {
+                    self.reports.push(source.report(SourceId(id)));
+                }
             }
         }
         self.bus.end();
@@ -622,29 +628,15 @@ impl Mixer {
     }
 }
 
-/// Bring what a source said to its gain and place, sum it, and report it.
+/// Bring what a source said to its gain and place, and sum it, unless it is summed as it was pushed.
 #[inline]
-fn contribute(
-    id: Id<Source>,
-    source: &mut Source,
-    stereo: bool,
-    bus: &mut Bus,
-    reports: &mut Vec<SourceReport>,
-) {
-    source.apply_gain();
-    if stereo {
-        source.pan();
-    }
-    if !std::mem::take(&mut source.summed) {
+fn contribute(source: &mut Source, summed: bool, stereo: bool, bus: &mut Bus) {
+    if !summed {
+        source.apply_gain();
         bus.add(source);
     }
-    if !source.house {
-        reports.push(SourceReport {
-            source: SourceId(id),
-            level: source.level,
-            speaking: source.speaking,
-            mixed: source.chosen && !source.muted,
-        });
+    if stereo {
+        source.pan();
     }
 }
 

@@ -1,7 +1,9 @@
 //! What one source has pushed and not yet been heard: a bounded ring, and the frame of this tick.
 
+use super::bus::Sum;
 use super::limiter::Limiter;
 use super::stereo::{Panner, Side};
+use super::{SourceId, SourceReport};
 use crate::kernels::Measure;
 use crate::level::Level;
 use crate::rate::Rate;
@@ -34,12 +36,20 @@ pub struct SourceStats {
     pub overrun: u64,
 }
 
+/// What most ticks do not touch, out of the way of what all do: rooms too large for the caches are walked through.
+pub(super) struct Rare {
+    pub(super) stats: SourceStats,
+    /// Its place between left and right.
+    pub(super) panner: Panner,
+    wide: Vec<i32>,
+}
+
 pub(super) struct Source {
+    pub(super) rare: Box<Rare>,
     pub(super) rate: Rate,
     pub(super) public: bool,
     pub(super) muted: bool,
     pub(super) gain: f32,
-    pub(super) stats: SourceStats,
     pub(super) level: Level,
     pub(super) speaking: bool,
     /// Among the loudest, or there is no limit to them.
@@ -49,15 +59,13 @@ pub(super) struct Source {
     /// Whether this tick's frame holds anything but zeros, and whether the one before did.
     pub(super) live: bool,
     pub(super) was_live: bool,
-    /// Its place between left and right.
-    pub(super) panner: Panner,
     /// It is the mixer's own: always mixed, and never reported.
     pub(super) house: bool,
-    ring: Vec<i16>,
+    ring: Box<[i16]>,
     head: usize,
     len: usize,
     /// This tick's contribution, unless it can stay where it was pushed to.
-    frame: Vec<i16>,
+    frame: Box<[i16]>,
     /// Where in the ring it then is: whole, untouched, and no longer among the samples that wait.
     place: Option<usize>,
     /// No sample of this tick's contribution is further from zero.
@@ -68,11 +76,12 @@ pub(super) struct Source {
     pub(super) plain: bool,
     /// What waits is one tick, in one piece, and this is its measure: taken as it came, while it was at hand.
     measured: Option<Measure>,
+    /// And this its last sample.
+    end: i16,
     /// It is all zeros, and was therefore not written down.
     unwritten: bool,
     gain_now: f32,
     limiter: Limiter,
-    wide: Vec<i32>,
     /// The last tick ran short: the next samples fade in.
     dry: bool,
     /// Pushed at least once since the last long silence.
@@ -94,32 +103,35 @@ impl Source {
     pub(super) fn new(rate: Rate, tick_ms: usize, ring_ms: usize) -> Self {
         let tick = rate.samples(tick_ms);
         Source {
+            rare: Box::new(Rare {
+                stats: SourceStats::default(),
+                panner: Panner::default(),
+                wide: vec![0; tick],
+            }),
             rate,
             public: true,
             muted: false,
             gain: 1.0,
-            stats: SourceStats::default(),
             level: Level::SILENCE,
             speaking: false,
             chosen: true,
             hangover: 0,
             live: false,
             was_live: false,
-            panner: Panner::default(),
             house: false,
-            ring: vec![0; rate.samples(ring_ms).max(tick)],
+            ring: vec![0; rate.samples(ring_ms).max(tick)].into(),
             head: 0,
             len: 0,
-            frame: vec![0; tick],
+            frame: vec![0; tick].into(),
             place: None,
             peak: 0,
             summed: false,
             plain: false,
             measured: None,
+            end: 0,
             unwritten: false,
             gain_now: 1.0,
             limiter: Limiter::default(),
-            wide: vec![0; tick],
             dry: false,
             started: false,
             stumbled: false,
@@ -133,7 +145,7 @@ impl Source {
 
     /// This tick's contribution to one side.
     pub(super) fn frame_on(&self, side: Side) -> &[i16] {
-        self.panner.side(side).unwrap_or_else(|| self.frame())
+        self.rare.panner.side(side).unwrap_or_else(|| self.frame())
     }
 
     /// This tick's contribution, after gain. Exactly what is summed and what is subtracted. Of no meaning while the
@@ -156,7 +168,7 @@ impl Source {
             Some(at) => &self.ring[at..at + self.frame.len()],
             None => &self.frame,
         };
-        self.panner.run(frame, self.live);
+        self.rare.panner.run(frame, self.live);
     }
 
     pub(super) fn buffered(&self) -> usize {
@@ -186,8 +198,9 @@ impl Source {
         self.pushed(dropped)
     }
 
-    /// The usual push. Measured while it is at hand, and silence is not written down.
-    pub(super) fn push_usual(&mut self, frame: &[i16]) -> Push {
+    /// The usual push. Measured while it is at hand, and added to `sum`; silence is not written down.
+    #[inline]
+    pub(super) fn push_usual(&mut self, frame: &[i16], sum: Option<&mut Sum>) -> Push {
         let tick = frame.len();
         self.begin_beside(tick);
         self.len = tick;
@@ -198,21 +211,22 @@ impl Source {
             if self.place.is_some_and(|at| at.abs_diff(self.head) < tick) {
                 self.keep();
             }
-            self.ring[self.head..self.head + tick].copy_from_slice(frame);
-            simd::measure(frame)
+            let place = &mut self.ring[self.head..self.head + tick];
+            self.end = frame.last().copied().unwrap_or(0);
+            self.summed = sum.is_some();
+            match sum {
+                // As loud as a tick ago, perhaps.
+                Some(sum) => sum.keep_and_add(frame, place, self.peak),
+                None => simd::keep(frame, place),
+            }
         });
         self.pushed(0)
     }
 
-    /// What this source will say in the next tick, and its peak, if that is known and only a command can change it: a
-    /// usual push, heard by everyone as it is.
+    /// Whether only a command can change how a usual push will be heard: by everyone, as it is.
     #[inline]
-    pub(super) fn settled(&self) -> Option<(&[i16], u16)> {
-        let Some(Measure { energy: 1.., peak }) = self.measured else {
-            return None;
-        };
-        (self.plain && self.public && !self.dry && self.skipped.is_none())
-            .then(|| (self.waiting(), peak))
+    pub(super) fn is_settled(&self) -> bool {
+        self.plain && self.public && !self.dry && self.skipped.is_none()
     }
 
     /// The tick that waits, after a usual push that was not silent.
@@ -225,10 +239,10 @@ impl Source {
         let late = std::mem::take(&mut self.stumbled);
         self.started = true;
         if dropped > 0 {
-            self.stats.overrun += dropped as u64;
+            self.rare.stats.overrun += dropped as u64;
             Push::Overrun
         } else if late {
-            self.stats.late += 1;
+            self.rare.stats.late += 1;
             Push::Late
         } else {
             Push::Taken
@@ -250,7 +264,7 @@ impl Source {
                 self.last = 0;
             } else {
                 self.place = Some(self.head);
-                self.last = self.ring[self.head + tick - 1];
+                self.last = self.end;
             }
             self.measure(measure);
         } else if let Some(level) = self.skipped.take() {
@@ -283,6 +297,22 @@ impl Source {
         }
     }
 
+    /// The usual tick of who is in the sum already: it is heard as it was pushed.
+    #[inline]
+    pub(super) fn pull_summed(&mut self) {
+        self.summed = false;
+        self.len = 0;
+        self.short_ticks = 0;
+        self.place = Some(self.head);
+        self.last = self.end;
+        self.was_live = std::mem::replace(&mut self.live, true);
+        self.silent = false;
+        let Measure { energy, peak } = self.measured.take().unwrap_or_default();
+        self.peak = peak;
+        self.hear_level(Level::of_energy(energy, self.frame.len()));
+    }
+
+    #[inline]
     fn measure(&mut self, Measure { energy, peak }: Measure) {
         self.silent = energy == 0;
         self.peak = peak;
@@ -388,11 +418,11 @@ impl Source {
             }
             if self.started {
                 self.short_ticks += 1;
-                self.stats.missing += 1;
+                self.rare.stats.missing += 1;
                 self.dry = true;
                 if self.short_ticks > idle_after {
                     // It stopped rather than stumbled: what comes next is a new beginning.
-                    self.stats.missing -= self.short_ticks;
+                    self.rare.stats.missing -= self.short_ticks;
                     self.started = false;
                     self.dry = false;
                 }
@@ -403,6 +433,17 @@ impl Source {
             self.short_ticks = 0;
         }
         self.last = self.frame[tick - 1];
+    }
+
+    /// What this tick has found.
+    #[inline]
+    pub(super) fn report(&self, source: SourceId) -> SourceReport {
+        SourceReport {
+            source,
+            level: self.level,
+            speaking: self.speaking,
+            mixed: self.chosen && !self.muted,
+        }
     }
 
     /// It was part of the last mix, or fades out of it.
@@ -426,11 +467,6 @@ impl Source {
 
     /// Bring `frame` to its gain, ramping over the tick when it changed.
     pub(super) fn apply_gain(&mut self) {
-        if self.summed {
-            // It is one, as it was.
-            self.was_live = std::mem::replace(&mut self.live, true);
-            return;
-        }
         let target = if self.muted || !self.chosen {
             0.0
         } else {
@@ -452,12 +488,12 @@ impl Source {
             // No louder than this, rounding included; the limiter sees to the rest.
             self.peak = (f32::from(self.peak) * from.max(target) + 1.0) as u16;
             let step = (target - from) / frame.len() as f32;
-            for (i, (wide, &x)) in self.wide.iter_mut().zip(frame).enumerate() {
+            for (i, (wide, &x)) in self.rare.wide.iter_mut().zip(frame).enumerate() {
                 let y = f32::from(x) * (from + step * (i + 1) as f32);
                 *wide = (y + f32::copysign(0.5, y)) as i32;
             }
             self.limiter
-                .narrow(&self.wide, self.rate.khz(), &mut self.frame);
+                .narrow(&self.rare.wide, self.rate.khz(), &mut self.frame);
         }
         self.live = true;
     }
@@ -497,7 +533,7 @@ mod tests {
                         })
                         .collect();
                     let _ = if source.is_usual(&frame) {
-                        source.push_usual(&frame)
+                        source.push_usual(&frame, None)
                     } else {
                         source.push(&frame)
                     };
@@ -505,7 +541,7 @@ mod tests {
                     dropped += model.len().saturating_sub(capacity) as u64;
                     model.drain(..model.len().saturating_sub(capacity));
                     assert_eq!(
-                        (source.buffered(), source.stats.overrun),
+                        (source.buffered(), source.rare.stats.overrun),
                         (model.len(), dropped)
                     );
                     if let Some(kept) = &kept {
@@ -522,7 +558,7 @@ mod tests {
                     assert_eq!(source.frame(), kept);
                 }
             }
-            assert_eq!(source.stats.missing, 0);
+            assert_eq!(source.rare.stats.missing, 0);
         }
     }
 }

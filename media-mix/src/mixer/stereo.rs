@@ -230,7 +230,7 @@ impl Mixer {
             return Err(MixerError::Pan);
         }
         let source = self.sources.get_mut(source.0).ok_or(MixerError::Gone)?;
-        source.panner.place(pan);
+        source.rare.panner.place(pan);
         Ok(())
     }
 
