@@ -35,7 +35,8 @@ impl Level {
         if energy == 0 {
             return Level::SILENCE;
         }
-        let mean = energy as f64 / len as f64;
+        // Signed, which machines convert in one step; 2^63 would take 2^33 samples.
+        let mean = energy.cast_signed() as f64 / len.cast_signed() as f64;
         // 0.376 dB for each eighth of a power of two below full scale, then a step or two to the very level: no
         // logarithm, which differs from one machine's library to another's.
         let full = (1023 + 30) * 8;

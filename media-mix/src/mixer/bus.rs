@@ -45,6 +45,8 @@ pub(super) struct Bus {
     mixed: Rates,
     converters: [[Option<Box<Converter>>; 6]; 6],
     pub(super) mixes: [Option<Box<Mix>>; 6],
+    /// For one frame at a time, on its way to 16 bits.
+    pub(super) scratch: Vec<i32>,
 }
 
 impl Bus {
@@ -57,6 +59,7 @@ impl Bus {
 
     /// There is, or was, a source of this rate.
     pub(super) fn add_source_rate(&mut self, rate: Rate, tick_ms: usize) {
+        self.reserve_scratch(rate.samples(tick_ms));
         self.summed.insert(rate);
         self.sums[rate.index()].get_or_insert_with(|| Sum {
             exact: Exact::new(rate.samples(tick_ms)),
@@ -68,6 +71,7 @@ impl Bus {
 
     /// Somebody listens at this rate.
     pub(super) fn add_listener_rate(&mut self, rate: Rate, tick_ms: usize) {
+        self.reserve_scratch(rate.samples(tick_ms));
         self.mixed.insert(rate);
         self.mixes[rate.index()].get_or_insert_with(|| {
             Box::new(Mix {
@@ -79,6 +83,12 @@ impl Bus {
             })
         });
         self.connect(tick_ms);
+    }
+
+    /// So that no tick has to.
+    fn reserve_scratch(&mut self, samples: usize) {
+        self.scratch.clear();
+        self.scratch.reserve(samples);
     }
 
     fn connect(&mut self, tick_ms: usize) {
@@ -140,6 +150,12 @@ impl Bus {
                 sum.was_live = std::mem::replace(&mut sum.live, false);
             }
         }
+    }
+
+    /// Bring what a source says to its gain, and add it if everyone hears it.
+    pub(super) fn contribute(&mut self, source: &mut Source) {
+        source.apply_gain(&mut self.scratch);
+        self.add(source);
     }
 
     /// Add what a source says, if everyone hears it.

@@ -45,7 +45,8 @@ pub(super) struct Ear {
     pub(super) apart: bool,
     pub(super) limiter: Limiter,
     pub(super) out: Box<[i16]>,
-    pub(super) wide: Box<[i32]>,
+    /// Of one of a pair: what it hears, not narrowed yet.
+    pub(super) wide: Vec<i32>,
     /// It is one of a pair, which is narrowed together.
     pub(super) paired: bool,
     /// One for each other rate in which an exception speaks.
@@ -70,7 +71,7 @@ impl Ear {
             apart: false,
             limiter: Limiter::default(),
             out: vec![0; tick].into(),
-            wide: vec![0; tick].into(),
+            wide: Vec::new(),
             paired: false,
             crosses: Vec::new(),
         }
@@ -175,14 +176,20 @@ impl Ear {
                 return;
             }
         }
+        let mut wide = std::mem::take(if self.paired {
+            &mut self.wide
+        } else {
+            &mut bus.scratch
+        });
+        wide.clear();
         if everyone {
             shared.exact.widen();
-            self.wide.copy_from_slice(shared.exact.wide());
+            wide.extend_from_slice(shared.exact.wide());
         } else {
-            self.wide.fill(0);
+            wide.resize(self.out.len(), 0);
         }
         for (source, sign) in exceptions().filter(|(s, _)| s.live && s.rate == self.rate) {
-            add(&mut self.wide, source.frame_on(bus.side), sign);
+            add(&mut wide, source.frame_on(bus.side), sign);
         }
         for cross in &mut self.crosses {
             let concerned = |s: &Source| s.rate == cross.from && (s.live || s.was_live);
@@ -218,18 +225,20 @@ impl Ear {
                 cross.running = true;
             }
             cross.resampler.process_wide(&cross.wide, &mut cross.out);
-            for (wide, &x) in self.wide.iter_mut().zip(&cross.out) {
+            for (wide, &x) in wide.iter_mut().zip(&cross.out) {
                 *wide += x;
             }
             if let Some(converter) = converter {
-                for (wide, &x) in self.wide.iter_mut().zip(&converter.out) {
+                for (wide, &x) in wide.iter_mut().zip(&converter.out) {
                     *wide -= x;
                 }
             }
         }
-        if !self.paired {
-            self.limiter
-                .narrow(&self.wide, self.rate.khz(), &mut self.out);
+        if self.paired {
+            self.wide = wide;
+        } else {
+            self.limiter.narrow(&wide, self.rate.khz(), &mut self.out);
+            bus.scratch = wide;
         }
     }
 

@@ -489,16 +489,19 @@ impl Mixer {
         self.loudest.clear();
         self.reports.clear();
         for (id, source) in self.sources.iter_mut() {
-            let summed = source.summed;
-            if summed {
+            if source.summed {
                 source.pull_summed();
             } else {
                 source.pull(idle_after);
+                // Everyone is mixed: at once, while the samples are at hand.
+                if !limited {
+                    self.bus.contribute(source);
+                }
+            }
+            if stereo && !limited {
+                source.pan();
             }
             if source.house {
-                if !limited {
-                    contribute(source, summed, stereo, &mut self.bus);
-                }
                 continue;
             }
             if !self.config.speaks_from.louder_than(source.level) {
@@ -510,9 +513,6 @@ impl Mixer {
             }
             source.speaking &= !source.muted;
             if !limited {
-                // Everyone is mixed: at once, while the samples are at hand.
-                source.chosen = true;
-                contribute(source, summed, stereo, &mut self.bus);
                 self.reports.push(source.report(SourceId(id)));
             } else if source.speaking {
                 self.loudest.push((source.rank(), id.index()));
@@ -539,7 +539,10 @@ impl Mixer {
                 source.chosen = source.house
                     || source.speaking
                         && self.loudest.iter().any(|&(_, index)| index == id.index());
-                contribute(source, false, stereo, &mut self.bus);
+                self.bus.contribute(source);
+                if stereo {
+                    source.pan();
+                }
                 if !source.house {
                     self.reports.push(source.report(SourceId(id)));
                 }
@@ -625,18 +628,6 @@ impl Mixer {
     /// Frames that an encoder failed on, and that were therefore not sent. Should stay 0.
     pub fn encoder_failures(&self) -> u64 {
         self.groups.failures
-    }
-}
-
-/// Bring what a source said to its gain and place, and sum it, unless it is summed as it was pushed.
-#[inline]
-fn contribute(source: &mut Source, summed: bool, stereo: bool, bus: &mut Bus) {
-    if !summed {
-        source.apply_gain();
-        bus.add(source);
-    }
-    if stereo {
-        source.pan();
     }
 }
 

@@ -41,7 +41,6 @@ pub(super) struct Rare {
     pub(super) stats: SourceStats,
     /// Its place between left and right.
     pub(super) panner: Panner,
-    wide: Vec<i32>,
 }
 
 pub(super) struct Source {
@@ -106,7 +105,6 @@ impl Source {
             rare: Box::new(Rare {
                 stats: SourceStats::default(),
                 panner: Panner::default(),
-                wide: vec![0; tick],
             }),
             rate,
             public: true,
@@ -465,8 +463,8 @@ impl Source {
         smooth.saturating_sub(if self.chosen { 6 } else { 0 })
     }
 
-    /// Bring `frame` to its gain, ramping over the tick when it changed.
-    pub(super) fn apply_gain(&mut self) {
+    /// Bring `frame` to its gain, ramping over the tick when it changed. `scratch` is used meanwhile.
+    pub(super) fn apply_gain(&mut self, scratch: &mut Vec<i32>) {
         let target = if self.muted || !self.chosen {
             0.0
         } else {
@@ -488,12 +486,13 @@ impl Source {
             // No louder than this, rounding included; the limiter sees to the rest.
             self.peak = (f32::from(self.peak) * from.max(target) + 1.0) as u16;
             let step = (target - from) / frame.len() as f32;
-            for (i, (wide, &x)) in self.rare.wide.iter_mut().zip(frame).enumerate() {
+            scratch.clear();
+            scratch.extend(frame.iter().enumerate().map(|(i, &x)| {
                 let y = f32::from(x) * (from + step * (i + 1) as f32);
-                *wide = (y + f32::copysign(0.5, y)) as i32;
-            }
+                (y + f32::copysign(0.5, y)) as i32
+            }));
             self.limiter
-                .narrow(&self.rare.wide, self.rate.khz(), &mut self.frame);
+                .narrow(scratch, self.rate.khz(), &mut self.frame);
         }
         self.live = true;
     }
@@ -549,7 +548,7 @@ mod tests {
                     }
                 }
                 source.pull(50);
-                source.apply_gain();
+                source.apply_gain(&mut Vec::new());
                 let expected: Vec<i16> = model.drain(..160).collect();
                 assert_eq!(source.level, Level::of(&expected));
                 assert_eq!(source.live, expected.iter().any(|&x| x != 0));

@@ -90,6 +90,7 @@ impl Pair {
         let ear = || {
             let mut ear = Ear::new(rate, tick_ms);
             ear.paired = true;
+            ear.wide.reserve(rate.samples(tick_ms));
             ear
         };
         Pair {
