@@ -6,7 +6,8 @@
 //! ```
 //!
 //! Phones register with a password, of which only the HA1 is kept, and call each other by name; what they say of sound
-//! crosses byte for byte. Hold, transfers (blind and attended), DTMF by INFO and MESSAGE cross too. On standard input
+//! crosses byte for byte. Hold, transfers (blind and attended), DTMF by INFO and MESSAGE cross too; a phone that sends its
+//! calls elsewhere (3xx) rings the users that it names. On standard input
 //! `who`, `calls` and `quit` are understood.
 //!
 //! After Ctrl-C, SIGTERM or `quit` it takes no more calls, lets those that stand go on for `--drain`, and exits 0; 2 when
@@ -16,6 +17,7 @@
 mod args;
 mod bindings;
 mod commands;
+mod divert;
 mod messages;
 mod pbx;
 mod places;

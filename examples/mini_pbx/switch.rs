@@ -1,6 +1,6 @@
 //! Calls from one phone to another: who is called, who answers, how it ends.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 
 use examples::checks::Table;
@@ -19,8 +19,13 @@ use crate::pbx::Pbx;
 pub(crate) struct Switched {
     pub(crate) coupling: Coupling,
     /// Who called, and whom.
-    from: String,
+    pub(crate) from: String,
     to: String,
+    /// Its INVITE, and where that came from.
+    pub(crate) request: Message,
+    pub(crate) flow: Flow,
+    /// Users and groups whose phones have rung: whoever is sent to one of them again is sent round.
+    pub(crate) rung: BTreeSet<String>,
     began: Instant,
     answered: bool,
     /// Whose each leg is, and how it is reached.
@@ -39,7 +44,11 @@ impl Switched {
         }
     }
 
-    fn name(&self, leg: CallId) -> &str {
+    pub(crate) fn answered(&self) -> bool {
+        self.answered
+    }
+
+    pub(crate) fn name(&self, leg: CallId) -> &str {
         self.parties.get(&leg).map_or(&self.to, |(name, _)| name)
     }
 }
@@ -110,8 +119,11 @@ impl Pbx {
             number,
             Switched {
                 coupling,
+                rung: BTreeSet::from([to.clone()]),
                 from: user,
                 to,
+                request,
+                flow,
                 began: now,
                 answered: false,
                 parties,
@@ -149,7 +161,7 @@ impl Pbx {
     }
 
     /// The phones of a user or group, but for the one that calls.
-    fn phones(
+    pub(crate) fn phones(
         &mut self,
         now: Instant,
         caller: &str,
@@ -181,6 +193,14 @@ impl Pbx {
         let Some(number) = call_of(&event).and_then(|call| self.legs.get(&call).copied()) else {
             return;
         };
+        if let Event::Ended {
+            call,
+            message: Some(response),
+            ..
+        } = &event
+        {
+            self.divert(now, number, *call, response);
+        }
         let Some(switched) = self.calls.get_mut(&number) else {
             return;
         };

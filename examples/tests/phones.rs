@@ -1,6 +1,6 @@
 //! `softphone`, `mini_pbx` and `softphone` as processes: what each prints when phones register, call and are called.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used)] // Programs and clocks; a test may fail.
 
 #[path = "support/phones.rs"]
 mod phones;
@@ -9,7 +9,14 @@ mod program;
 
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use examples::chance::chance;
+use sip_core::auth::Account;
+use sip_core::header::NameAddr;
+use sip_core::net::{Driver, Listen};
+use sip_core::{Config, Event, Registration, RegistrationState, Transport};
 
 use phones::{Folder, Pbx, Process, holds_tone};
 use program::program;
@@ -21,7 +28,6 @@ fn alone() -> MutexGuard<'static, ()> {
     SOUND.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-#[allow(clippy::disallowed_methods)] // Sound takes time.
 fn pause(ms: u64) {
     std::thread::sleep(Duration::from_millis(ms));
 }
@@ -184,6 +190,89 @@ fn a_group_rings_all_and_one_answers() {
     }
     pbx.process
         .until("unregistered", |o| o["registered"] == serde_json::json!([]));
+    pbx.process.quit();
+}
+
+/// A phone of bob's that sends each call elsewhere, until it has sent all of them.
+fn diverting(pbx: &Pbx, calls: &'static [&'static [&'static str]]) -> JoinHandle<()> {
+    let registrar = format!("sip:{}", pbx.at("udp"));
+    let (registered, ready) = std::sync::mpsc::channel();
+    let phone = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = { runtime }.enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut driver = Driver::new(Config::default(), chance().boxed());
+            let listen = Listen::new(Transport::Udp, "127.0.0.1:0".parse().unwrap());
+            driver.listen(listen).await.unwrap();
+            let aor = format!("<{}>", registrar.replace("sip:", "sip:bob@"));
+            let account = Account::with_password("bob", "bob");
+            let uri = registrar.parse().unwrap();
+            let registration = Registration::new(uri, NameAddr::parse(aor).unwrap());
+            let endpoint = driver.endpoint();
+            endpoint
+                .register(Instant::now(), registration.account(account))
+                .unwrap();
+            let mut sent = 0;
+            while sent < calls.len() {
+                match driver.next_event().await {
+                    Event::Registration {
+                        state: RegistrationState::Registered { .. },
+                        ..
+                    } => registered.send(()).unwrap(),
+                    Event::Incoming { call, .. } => {
+                        let to = calls[sent]
+                            .iter()
+                            .map(|to| NameAddr::new(&to.parse().unwrap()));
+                        let to: Vec<NameAddr> = to.collect();
+                        let handle = driver.endpoint().call(call).unwrap();
+                        handle.redirect(Instant::now(), &to).unwrap();
+                    }
+                    Event::Ended { .. } => sent += 1,
+                    _ => {}
+                }
+            }
+            driver.flush();
+        });
+    });
+    ready.recv().unwrap();
+    phone
+}
+
+/// To a user of ours, whatever host stands there; not to anybody else, and not round and round.
+#[test]
+fn a_phone_that_sends_its_calls_elsewhere_is_followed_to_users_of_ours() {
+    let folder = Folder::new();
+    let mut pbx = Pbx::start(&folder, &[]);
+    let mut alice = pbx.registered("alice", "udp", &[]);
+    let mut carol = pbx.registered("carol", "tls", &[]);
+    const OUTSIDE: &str = "sip:+15550100@carrier.example.org";
+    const CALLS: &[&[&str]] = &[
+        &[OUTSIDE, "sip:bob@home", "sip:carol@away.example.org"],
+        &[OUTSIDE],
+    ];
+    let bob = diverting(&pbx, CALLS);
+    alice.say("call bob");
+    let diverted = pbx.process.hears("diverted");
+    assert_eq!(
+        (&diverted["by"], &diverted["to"], &diverted["phones"]),
+        (&"bob".into(), &"carol".into(), &1.into())
+    );
+    let incoming = carol.hears("incoming");
+    assert!(incoming["from"].as_str().unwrap().starts_with("sip:alice@"));
+    carol.say("answer");
+    alice.hears("answered");
+    let answered = pbx.process.hears("answered");
+    assert_eq!(answered["to"], "carol");
+    alice.say("hang up");
+    carol.hears("ended");
+    alice.hears("ended");
+    // To nobody of ours: a call that nobody answers.
+    alice.say("call bob");
+    let ended = alice.hears("ended");
+    assert_eq!(ended["status"], 480, "{ended}");
+    bob.join().unwrap();
+    alice.quit();
+    carol.quit();
     pbx.process.quit();
 }
 

@@ -550,6 +550,43 @@ fn redirections_are_refused_followed_or_passed_on() {
     }
 }
 
+/// What the application makes of a redirection: another phone rings beside those that do, or instead of the last.
+#[test]
+fn a_phone_may_be_rung_beside_the_plan() {
+    let mut world = exchange(Transfers::Application);
+    world.dial(|invite| invite.body(sdp("a")));
+    let first = world.until(2, incoming);
+    let ring = |world: &mut World, index| {
+        let now = world.net.now;
+        let endpoint = &mut world.net.endpoints[PBX];
+        let coupling = &mut world.couplings[0];
+        coupling.ring(now, endpoint, coupled::phone(index))
+    };
+    let leg = ring(&mut world, 3).unwrap();
+    let second = world.until(3, incoming);
+    // The one that sends us there leaves, and the caller waits for the other.
+    let elsewhere = NameAddr::new(&"sip:phone3@example.org".parse().unwrap());
+    let now = world.net.now;
+    world.call(2, first).redirect(now, &[elsewhere]).unwrap();
+    world.run(Duration::from_secs(5));
+    assert!(world.net.events[0].iter().all(|e| ended(e).is_none()));
+    let now = world.net.now;
+    world.call(3, second).answer(now, Some(sdp("c"))).unwrap();
+    world.until(0, |e| matches!(e, Event::Answered { .. }).then_some(()));
+    assert_eq!(world.couplings[0].callee(), Some(leg));
+    assert_eq!(ring(&mut world, 4), None, "nobody is waited for any more");
+    hang_up(&mut world, 3, second);
+    world.until(0, ended);
+    over(world);
+
+    // As many as a plan may have, and no more.
+    let mut world = exchange(Transfers::Application);
+    world.dial(|invite| invite.body(sdp("a")));
+    world.until(2, incoming);
+    let rung = (0..70).filter(|_| ring(&mut world, 4).is_some()).count();
+    assert_eq!(rung, 63);
+}
+
 /// Phones that send one another round and round end with the caller's answer.
 #[test]
 fn a_ring_of_redirections_ends() {

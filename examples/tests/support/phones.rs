@@ -66,7 +66,13 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn start(example: &str, name: &str, args: &[&str]) -> Self {
+        Self::start_in(PathBuf::from("."), example, name, args)
+    }
+
+    /// The same, with this as its working directory.
+    pub(crate) fn start_in(folder: PathBuf, example: &str, name: &str, args: &[&str]) -> Self {
         let mut child = Command::new(program(example))
+            .current_dir(folder)
             .arg("--json")
             .args(args)
             .stdin(Stdio::piped())
@@ -124,6 +130,12 @@ impl Process {
     #[track_caller]
     pub(crate) fn hears(&mut self, event: &str) -> Value {
         self.until(event, |_| true)
+    }
+
+    /// What it has said and a wait has seen.
+    #[allow(dead_code)] // Not every test that includes this asks.
+    pub(crate) fn seen(&self) -> &[Value] {
+        &self.seen
     }
 
     /// Sends a signal, as `kill` names it.

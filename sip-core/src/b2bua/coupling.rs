@@ -337,13 +337,21 @@ impl Coupling {
                 return;
             };
             for invite in round {
-                match endpoint.invite(now, self.dress(invite.clone())) {
-                    Ok(call) => {
-                        self.legs.push(call);
-                        self.phones.push((call, invite));
-                    }
-                    Err(error) => self.note(uncallable(&error).0),
-                }
+                self.dial(now, endpoint, invite);
+            }
+        }
+    }
+
+    fn dial(&mut self, now: Instant, endpoint: &mut Endpoint, invite: Invite) -> Option<CallId> {
+        match endpoint.invite(now, self.dress(invite.clone())) {
+            Ok(call) => {
+                self.legs.push(call);
+                self.phones.push((call, invite));
+                Some(call)
+            }
+            Err(error) => {
+                self.note(uncallable(&error).0);
+                None
             }
         }
     }
@@ -529,6 +537,21 @@ impl Coupling {
             Some(next)
         });
         self.plan.first(next);
+    }
+
+    /// Rings one more phone at once, beside those that ring: where a phone's 3xx sends us, say, if it is told before the
+    /// phone's [`Event::Ended`] is handed over. Its leg; `None` when nobody is waited for any more, when the plan has as
+    /// many phones as it may, and when it cannot be called.
+    pub fn ring(
+        &mut self,
+        now: Instant,
+        endpoint: &mut Endpoint,
+        invite: Invite,
+    ) -> Option<CallId> {
+        if self.stage != Stage::Ringing || !self.plan.count_one() {
+            return None;
+        }
+        self.dial(now, endpoint, invite)
     }
 
     /// Ends a leg whose place is taken.

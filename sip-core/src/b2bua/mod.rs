@@ -42,7 +42,7 @@
 //! | further methods | none: they are the application's | `methods` |
 //! | REFER | the application's, which may have it carried out ([`Coupling::follow`]), or ask the other side in turn ([`CallHandle::refer`](crate::CallHandle::refer)) | `transfers`: carried out here over a `trunk`, or passed on |
 //! | an INVITE that replaces a leg | when the application says so ([`Coupling::take_over`]): the newcomer's offer goes to the other side | `replaces`: always |
-//! | 3xx from a phone | a failure | `redirects`: followed, or passed on |
+//! | 3xx from a phone | a failure, which the application may [follow](Coupling::ring) | `redirects`: followed, or passed on |
 //! | the end: Reason | yes | `reasons` |
 //! | the answer of a ring group that nobody answered | the best one, RFC 3261 section 16.7 | |
 //! | Via, Route, Contact, tags, CSeq, credentials, session timers | never: each side has its own | |

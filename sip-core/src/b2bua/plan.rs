@@ -59,6 +59,13 @@ impl Plan {
         }
     }
 
+    /// Counts a phone that rings beside the rounds, if there is room for it.
+    pub(super) fn count_one(&mut self) -> bool {
+        let room = self.phones < PHONES;
+        self.phones += usize::from(room);
+        room
+    }
+
     /// How many phones it names.
     pub fn phones(&self) -> usize {
         self.phones
