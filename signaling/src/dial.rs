@@ -15,8 +15,10 @@ pub enum Secure {
     /// Plain RTP.
     #[default]
     Off,
-    /// SRTP if the phone wants it, plain RTP otherwise: `RTP/AVP` with `a=crypto`, as many phones offer it. A call that
-    /// comes in may bring DTLS.
+    /// The strongest that the phone takes. A dial offers SRTP keyed by DTLS (`UDP/TLS/RTP/SAVPF`), then by SDES (`RTP/SAVP`),
+    /// then `RTP/AVP` with `a=crypto`, which may go in the clear: each when the phone refuses the one before with 406, 415,
+    /// 488 or 606, as further INVITEs of the same call. A call that comes in may bring any of them. Whoever can forge a refusal
+    /// can bring a call into the clear: where that must not be, require.
     Allow,
     /// SRTP or no call: `RTP/SAVP` with `a=crypto` (RFC 4568). A call that comes in may bring DTLS instead.
     Require,

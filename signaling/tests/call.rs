@@ -6,6 +6,7 @@ mod world;
 use media_mix::codec::Registry;
 use media_mix::{Rate, Tone};
 use rtp_core::dtls::Certificate;
+use rtp_core::negotiate::MediaProfile;
 use signaling::call::{CallError, CallEvent, CallState, EndReason, Side};
 use signaling::engine::{RoomEvent, Voice};
 use signaling::{Hold, Ice, Secure};
@@ -58,6 +59,84 @@ fn every_codec_in_the_clear_and_encrypted_carries_both_voices() {
             );
             assert_eq!(encrypted, secure != Secure::Off);
         }
+    }
+}
+
+#[test]
+fn what_a_phone_refuses_is_offered_weaker_until_it_fits_and_no_weaker_than_allowed() {
+    let made = || Some(Certificate::generate().unwrap());
+    // Ours, the phone's, whether it has DTLS; what we fall back to, whether the call is encrypted, and by DTLS.
+    let rows: [(Secure, Secure, bool, &[MediaProfile], Option<(bool, bool)>); 8] = [
+        (Secure::Allow, Secure::Dtls, true, &[], Some((true, true))),
+        (Secure::Allow, Secure::Allow, true, &[], Some((true, true))),
+        (
+            Secure::Allow,
+            Secure::Require,
+            false,
+            &[MediaProfile::Savp],
+            Some((true, false)),
+        ),
+        (
+            Secure::Allow,
+            Secure::Off,
+            false,
+            &[MediaProfile::Savp, MediaProfile::Avp],
+            Some((false, false)),
+        ),
+        (Secure::Require, Secure::Off, false, &[], None),
+        (Secure::Dtls, Secure::Off, false, &[], None),
+        (Secure::Off, Secure::Require, false, &[], None),
+        (Secure::Off, Secure::Off, true, &[], Some((false, false))),
+    ];
+    for (ours, theirs, has_dtls, steps, up) in rows {
+        let what = format!("{ours:?} to {theirs:?}");
+        let mut world = World::new();
+        world.ours.certificate = made();
+        world.phone.certificate = made().filter(|_| has_dtls);
+        world.phone.secure = theirs;
+        let request = world.request().secure(ours);
+        world.dial(&request);
+        let id = world.ours.call().id();
+        world.run(2 * SECOND);
+        let fallen = world.ours.events.iter().filter_map(|event| match event {
+            CallEvent::FellBack { status, profile } => {
+                assert_eq!(*status, StatusCode::NOT_ACCEPTABLE_HERE, "{what}");
+                Some(*profile)
+            }
+            _ => None,
+        });
+        assert_eq!(fallen.collect::<Vec<_>>(), steps, "{what}");
+        let Some((encrypted, dtls)) = up else {
+            let end = end_of(&world.ours.events);
+            assert_eq!(
+                end.cause.status,
+                Some(StatusCode::NOT_ACCEPTABLE_HERE),
+                "{what}"
+            );
+            continue;
+        };
+        assert_eq!(world.ours.call().id(), id, "{what}");
+        assert_eq!(world.ours.call().state(), CallState::Up, "{what}");
+        let (share, _) = heard(&mut world.phone.hears, 440.0);
+        assert!(share > 0.98, "{what}: {share}");
+        let (share, _) = heard(&mut world.ours.hears, 1020.0);
+        assert!(share > 0.98, "{what}: {share}");
+        let stream = world
+            .ours
+            .events
+            .iter()
+            .rev()
+            .find_map(|event| match event {
+                CallEvent::Media(Some(stream)) => Some(stream),
+                _ => None,
+            });
+        let stream = stream.unwrap();
+        assert_eq!(
+            stream.srtp.is_some() || stream.dtls.is_some(),
+            encrypted,
+            "{what}"
+        );
+        assert_eq!(stream.dtls.is_some(), dtls, "{what}");
     }
 }
 

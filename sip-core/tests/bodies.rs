@@ -6,7 +6,11 @@ mod pen;
 mod support;
 
 use pen::{Pen, them};
-use sip_core::{Body, CommandError, Config, Event, LaterSdp, ResponseBuilder, StatusCode};
+use sip_core::auth::Account;
+use sip_core::{
+    Body, CommandError, Config, DigestPolicy, Event, LaterSdp, Method, ResponseBuilder, StatusCode,
+};
+use std::sync::{Arc, Mutex};
 use support::*;
 
 #[test]
@@ -48,6 +52,101 @@ fn an_offer_and_an_answer_inside_multipart_are_found() {
     assert_eq!(heard, Some(offer(0)));
     net.hang_up(0, caller);
     net.assert_forgotten();
+}
+
+#[test]
+fn what_is_refused_is_offered_otherwise_in_the_same_call() {
+    let rows: [(&[u16], Option<u16>); 5] = [
+        (&[488, 415], None),
+        (&[606], None),
+        (&[406, 488, 488], Some(488)),
+        (&[486], Some(486)),
+        (&[488, 486], Some(486)),
+    ];
+    for (refusals, end) in rows {
+        let mut config = Config::default();
+        config.digest = Some(DigestPolicy::new("home", [7; 32]).user("bob", "secret"));
+        let mut net = Network::new(1, vec![Config::default(), config]);
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let watched = seen.clone();
+        net.watch = Box::new(move |_, from, _, message| {
+            if from == 0 && message.method() == Some(Method::Invite) {
+                let text = message.to_string();
+                let line = |name: &str| {
+                    let found = text.lines().find_map(|line| line.strip_prefix(name));
+                    found.unwrap_or_default().to_owned()
+                };
+                watched
+                    .lock()
+                    .unwrap()
+                    .push((line("Call-ID: "), line("CSeq: ")));
+            }
+        });
+        let bodies = [offer(10), offer(11), offer(12)];
+        let caller = net.invite(0, 1, |invite| {
+            let [first, second, third] = bodies.clone();
+            invite
+                .body(first)
+                .or(second)
+                .or(third)
+                .account(Account::with_password("bob", "secret"))
+        });
+        for (at, status) in refusals.iter().enumerate() {
+            let (callee, heard) = net.until(1, |event| match event {
+                Event::Incoming { call, offer, .. } => Some((*call, offer.clone())),
+                _ => None,
+            });
+            assert_eq!(heard.as_ref(), Some(&bodies[at]));
+            let now = net.now;
+            let status = StatusCode::new(*status).unwrap();
+            let phone = net.call(1, callee);
+            phone.ring(now, StatusCode::RINGING, None).unwrap();
+            let phone = net.call(1, callee);
+            phone.reject(now, status, None).unwrap();
+            let is_last = at + 1 == refusals.len() && end.is_some();
+            if !is_last {
+                net.until(0, |event| match event {
+                    Event::OfferedAgain {
+                        call, status: said, ..
+                    } => {
+                        assert_eq!((*call, *said), (caller, status));
+                        Some(())
+                    }
+                    Event::Ended { .. } => panic!("it ended"),
+                    _ => None,
+                });
+            }
+        }
+        match end {
+            Some(status) => {
+                let cause = net.until(0, ended);
+                assert_eq!(cause.status.map(|status| status.code()), Some(status));
+            }
+            None => {
+                let (callee, heard) = net.until(1, |event| match event {
+                    Event::Incoming { call, offer, .. } => Some((*call, offer.clone())),
+                    _ => None,
+                });
+                assert_eq!(heard.as_ref(), Some(&bodies[refusals.len()]));
+                let now = net.now;
+                let phone = net.call(1, callee);
+                phone.answer(now, Some(answer(1))).unwrap();
+                let heard = net.until(0, |event| match event {
+                    Event::Answered { body, .. } => Some(body.clone()),
+                    _ => None,
+                });
+                assert_eq!(heard, Some(answer(1)));
+                let now = net.now;
+                net.call(0, caller).hang_up(now).unwrap();
+            }
+        }
+        let seen = seen.lock().unwrap().clone();
+        let numbers: Vec<_> = seen.iter().map(|(_, seq)| seq.clone()).collect();
+        let expected: Vec<_> = (1..=seen.len()).map(|n| format!("{n} INVITE")).collect();
+        assert_eq!(numbers, expected, "one number after the other");
+        assert!(seen.iter().all(|(id, _)| *id == seen[0].0), "one call");
+        net.assert_forgotten();
+    }
 }
 
 #[test]

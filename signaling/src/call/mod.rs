@@ -9,6 +9,7 @@
 mod capabilities;
 mod change;
 mod end;
+mod fallback;
 mod info;
 mod transfer;
 
@@ -20,12 +21,14 @@ pub use transfer::{Transfer, TransferRequest};
 use change::Change;
 
 use crate::dial::DialRequest;
+#[cfg(doc)]
+use crate::dial::Secure;
 use crate::random::Random;
 use rtp_core::dtls::DtlsError;
 use rtp_core::dtmf::DtmfError;
 use rtp_core::negotiate::{
-    AudioStream, Capabilities, LocalError, Negotiation, NegotiationError, PeerHold, ReceivedOffer,
-    SentOffer,
+    AudioStream, Capabilities, LocalError, MediaProfile, Negotiation, NegotiationError, PeerHold,
+    ReceivedOffer, SentOffer,
 };
 use sip_core::{
     Body, CallHandle, CallId, CommandError, Endpoint, Event, Invite, Message, Method, StatusCode,
@@ -77,6 +80,13 @@ pub enum CallEvent {
     Held(Side),
     /// A side that held the call no longer does.
     Resumed(Side),
+    /// The phone refused the protection that we offered, and we offer the next weaker one that [`Secure::Allow`] allows.
+    FellBack {
+        /// The status.
+        status: StatusCode,
+        /// What is offered now.
+        profile: MediaProfile,
+    },
     /// A hold or resume of ours was refused; the call goes on as before.
     ChangeRefused {
         /// The status.
@@ -143,6 +153,8 @@ pub struct Call {
     random: Random,
     /// Our offer that waits for its answer.
     offer: Option<SentOffer>,
+    /// What the endpoint offers when that is refused, and who made it.
+    weaker: VecDeque<(Negotiation, SentOffer)>,
     /// The hold or resume that is under way, and how often it met glare.
     change: Option<(Change, u8)>,
     infos: info::Outbox,
@@ -192,11 +204,17 @@ impl Call {
                 return Err(CallError::ZeroLimit(name));
             }
         }
-        let mut negotiation = Negotiation::new(random.number(), capabilities, random.boxed());
-        let offer = negotiation.offer()?;
+        let negotiation = Negotiation::new(random.number(), capabilities, random.boxed());
+        let mut weaker = fallback::offers(negotiation, request.secure, &random)?;
+        let Some((negotiation, offer)) = weaker.pop_front() else {
+            return Err(LocalError::NothingToOffer.into());
+        };
         let mut invite = Invite::new(request.uri.clone(), request.from.clone())
             .ring_timeout(request.ring_timeout)
             .body(Body::sdp(offer.to_bytes()));
+        for (_, offer) in &weaker {
+            invite = invite.or(Body::sdp(offer.to_bytes()));
+        }
         invite.headers.clone_from(&request.headers);
         invite.account.clone_from(&request.account);
         invite.target.clone_from(&request.target);
@@ -208,6 +226,7 @@ impl Call {
         };
         let mut call = Self::new(now, id, true, negotiation, random);
         call.offer = Some(offer);
+        call.weaker = weaker;
         call.early_media = request.early_media;
         call.max_duration = request.max_duration;
         Ok(call)
@@ -254,6 +273,7 @@ impl Call {
             negotiation,
             random,
             offer: None,
+            weaker: VecDeque::new(),
             change: None,
             infos: info::Outbox::default(),
             transfer: None,
@@ -416,6 +436,7 @@ impl Call {
             } => {
                 self.progress(status, reason, preview.as_ref());
             }
+            Event::OfferedAgain { status, .. } => self.fall_back(status),
             Event::Answered { body, response, .. } => {
                 self.first_answer(now, endpoint, body.as_ref(), &response);
             }
@@ -551,6 +572,7 @@ impl Call {
         let Some(offer) = self.offer.take() else {
             return;
         };
+        self.weaker.clear();
         match read_answer(&mut self.negotiation, &offer, body) {
             Ok(()) => {
                 self.up(now);

@@ -6,6 +6,7 @@ use crate::capture::{Captured, Carrier};
 use crate::engine::{LegReport, RoomError};
 use crate::session::SessionEvent;
 use rtp_core::ice::Pair;
+use rtp_core::negotiate::MediaProfile;
 use rtp_core::quality::{self, CodecImpairment, Conditions};
 use rtp_core::srtp::Suite;
 use sip_core::{CallId, Message, StatusCode};
@@ -35,6 +36,15 @@ pub enum Event {
         status: StatusCode,
         /// The phone's own reason phrase.
         reason: String,
+    },
+    /// The phone refused the protection of a dial that only allows it, and is offered a weaker one.
+    FellBack {
+        /// The call.
+        call: CallId,
+        /// The status with which it refused.
+        status: StatusCode,
+        /// What is offered now; with `Avp` the sound may go in the clear.
+        profile: MediaProfile,
     },
     /// A call is up: a phone answered, or we did.
     Answered {

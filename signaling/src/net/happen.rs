@@ -278,6 +278,13 @@ impl Gateway {
                 }
                 CallEvent::Held(by) => self.events.push_back(Event::Held { call: id, by }),
                 CallEvent::Resumed(by) => self.events.push_back(Event::Resumed { call: id, by }),
+                CallEvent::FellBack { status, profile } => {
+                    self.events.push_back(Event::FellBack {
+                        call: id,
+                        status,
+                        profile,
+                    });
+                }
                 CallEvent::ChangeRefused { status, reason } => {
                     self.events.push_back(Event::ChangeRefused {
                         call: id,
@@ -391,6 +398,7 @@ fn call_named(event: &sip_core::Event) -> Option<CallId> {
     match event {
         E::Incoming { call, .. }
         | E::Progress { call, .. }
+        | E::OfferedAgain { call, .. }
         | E::Answered { call, .. }
         | E::Confirmed { call, .. }
         | E::Offered { call, .. }

@@ -87,6 +87,9 @@ mod with {
                 CallEvent::Answered => info!("answered"),
                 CallEvent::Held(by) => info!(?by, "held"),
                 CallEvent::Resumed(by) => info!(?by, "resumed"),
+                CallEvent::FellBack { status, profile } => {
+                    info!(status = status.code(), ?profile, "fell back");
+                }
                 CallEvent::ChangeRefused { status, reason } => {
                     info!(status = status.code(), reason, "change refused");
                 }

@@ -36,6 +36,10 @@ pub struct Invite {
     pub headers: Vec<(String, String)>,
     /// The offer; without one the peer offers in its 200.
     pub body: Option<Body>,
+    /// What to offer in place of `body`, one after the other, when the peer refuses that as a session: with 406, 415, 488 or
+    /// 606 (RFC 3261 section 8.1.3.5). The call stays the same, the CSeq rises; [`Event::OfferedAgain`](crate::Event::OfferedAgain)
+    /// tells. Without a session in `body` they are not looked at.
+    pub alternatives: Vec<Body>,
     /// For 401 and 407, here and in later requests of the call.
     pub account: Option<Account>,
     /// CANCEL when nobody answered after this long; default 3 minutes, so that a phone which dies
@@ -64,6 +68,7 @@ impl Invite {
             to: None,
             headers: Vec::new(),
             body: None,
+            alternatives: Vec::new(),
             account: None,
             ring_timeout: Some(Duration::from_secs(180)),
             route: Vec::new(),
@@ -90,6 +95,12 @@ impl Invite {
     /// Sets the offer.
     pub fn body(mut self, body: Body) -> Self {
         self.body = Some(body);
+        self
+    }
+
+    /// Adds what to offer when the peer refuses what was offered before.
+    pub fn or(mut self, body: Body) -> Self {
+        self.alternatives.push(body);
         self
     }
 

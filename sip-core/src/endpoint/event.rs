@@ -73,6 +73,18 @@ pub enum Event {
         /// The response.
         response: Message,
     },
+    /// The peer refused what we offered, and the next of [`Invite::alternatives`](crate::Invite::alternatives) is offered
+    /// instead, in the same call. What progress told before is void.
+    OfferedAgain {
+        /// The call.
+        call: CallId,
+        /// The status: 406, 415, 488 or 606.
+        status: StatusCode,
+        /// The peer's reason phrase.
+        reason: String,
+        /// The response; its Warning may say more.
+        response: Message,
+    },
     /// Our INVITE was answered with 2xx.
     Answered {
         /// The call.

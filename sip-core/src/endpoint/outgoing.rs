@@ -474,12 +474,48 @@ impl Endpoint {
                 return;
             }
         }
+        if self.offer_again(now, call, reply, status) {
+            return;
+        }
         let message = Some(reply.response.clone());
         if status.code() == 503 {
             self.try_next(now, call, cause, message);
         } else {
             self.end(call, cause, message);
         }
+    }
+
+    /// Offers the next alternative after a refusal of the session (RFC 3261 section 8.1.3.5); says whether there was one.
+    fn offer_again(
+        &mut self,
+        now: Instant,
+        call: &mut Call,
+        reply: &Reply<'_>,
+        status: StatusCode,
+    ) -> bool {
+        let Some(outgoing) = call.outgoing.as_deref_mut().filter(|outgoing| {
+            matches!(status.code(), 406 | 415 | 488 | 606) && outgoing.invite.has_offer()
+        }) else {
+            return false;
+        };
+        if outgoing.invite.alternatives.is_empty() {
+            return false;
+        }
+        outgoing.invite.body = Some(outgoing.invite.alternatives.remove(0));
+        outgoing.seq = outgoing.seq.saturating_add(1);
+        call.dialogs.clear();
+        if self.send_invite(now, call, reply.target.clone()).is_err() {
+            return false;
+        }
+        if let Some(key) = call.key {
+            self.out.tell(Event::OfferedAgain {
+                call: CallId(key),
+                status,
+                reason: reply.response.reason().into_owned(),
+                response: reply.response.clone(),
+            });
+        }
+        true
     }
 
     /// Sends the CANCEL that was waiting for a provisional response (9.1).
