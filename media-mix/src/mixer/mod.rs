@@ -308,6 +308,11 @@ impl Mixer {
         source.push(frame)
     }
 
+    /// Whether only the loudest are mixed ([`MixerConfig::max_talkers`]).
+    pub fn chooses_talkers(&self) -> bool {
+        self.config.max_talkers.is_some()
+    }
+
     /// Ask, before decoding, whether a frame of this level would be mixed: the level that its packet carries (RFC 6464).
     ///
     /// If not, the source counts as heard at that level in the next tick, silently and without a missing frame, and
@@ -514,7 +519,7 @@ impl Mixer {
             source.speaking &= !source.muted;
             if !limited {
                 self.reports.push(source.report(SourceId(id)));
-            } else if source.speaking {
+            } else if source.speaking && source.public {
                 self.loudest.push((source.rank(), id.index()));
             }
         }
@@ -536,7 +541,9 @@ impl Mixer {
         }
         if limited {
             for (id, source) in self.sources.iter_mut() {
+                // What is told to named listeners alone takes nobody's place.
                 source.chosen = source.house
+                    || !source.public
                     || source.speaking
                         && self.loudest.iter().any(|&(_, index)| index == id.index());
                 self.bus.contribute(source);

@@ -1,6 +1,7 @@
 //! From the codecs that the mixer has to what SDP offers: one list, copied once.
 
 use crate::dial::{Ice, Secure};
+use crate::engine::AUDIO_LEVEL;
 use crate::random::Random;
 use media_mix::codec::Registry;
 use rtp_core::ice::{self, Agent};
@@ -47,6 +48,13 @@ pub fn capabilities(
         };
         capabilities.dtls = Dtls::new(policy, fingerprint);
     }
+    capabilities
+}
+
+/// Adds that we read how loud packets say that they are (RFC 6464), for sessions that mix their loudest alone: who offers the
+/// header extension gets it answered, and DTLS offers of ours name it.
+pub fn with_levels(mut capabilities: Capabilities) -> Capabilities {
+    capabilities.extensions.push(AUDIO_LEVEL.to_owned());
     capabilities
 }
 

@@ -13,7 +13,7 @@ mod fallback;
 mod info;
 mod transfer;
 
-pub use capabilities::{capabilities, with_ice};
+pub use capabilities::{capabilities, with_ice, with_levels};
 pub use end::{CallEnd, EndReason};
 pub use info::Info;
 pub use transfer::{Transfer, TransferRequest};

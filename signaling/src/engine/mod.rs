@@ -22,6 +22,7 @@ pub(crate) mod thread;
 
 #[cfg(feature = "net")]
 pub use clock::Lateness;
+pub(crate) use leg::AUDIO_LEVEL;
 pub use leg::{LegConfig, LegError, LegReport};
 pub use room::{Room, RoomError, RoomEvent, Who};
 #[cfg(feature = "net")]

@@ -3,7 +3,7 @@
 use super::listen::local_address;
 use super::trace::CallSpan;
 use super::{CallInfo, Gateway, GatewayError, SessionId};
-use crate::call::{Call, CallError, Side, capabilities, with_ice};
+use crate::call::{Call, CallError, Side, capabilities, with_ice, with_levels};
 use crate::dial::DialRequest;
 use crate::engine::thread::{Command, RoomKey};
 use crate::engine::{LegConfig, LegReport, PcmReader, Who, tap};
@@ -66,6 +66,10 @@ impl Gateway {
             fingerprint,
         );
         let can = with_ice(now, can, request.ice, &self.random);
+        let can = match self.max_talkers {
+            Some(_) => with_levels(can),
+            None => can,
+        };
         let span = CallSpan::outgoing(open.session.id(), &request.uri);
         let (endpoint, random) = (self.driver.endpoint(), self.random.clone());
         let dialled = span.enter(|| Call::dial(now, endpoint, request, can, random));

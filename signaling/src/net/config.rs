@@ -39,6 +39,9 @@ pub struct GatewayConfig {
     pub digest: Option<DigestPolicy>,
     /// The product in User-Agent and Server headers; default none, since versions tell attackers where to begin.
     pub user_agent: Option<String>,
+    /// How many talkers of a session are mixed, the loudest first; the rest are not heard, and where packets say how loud they
+    /// are (RFC 6464), not decoded either. Default `None`: all.
+    pub max_talkers: Option<usize>,
     /// Media threads; default 1. Sessions are spread over them.
     pub media_threads: usize,
     /// Whether every packet is told as [`Event::Captured`](super::Event::Captured); default no.
@@ -63,6 +66,7 @@ impl GatewayConfig {
             endpoint: Config::default(),
             digest: None,
             user_agent: None,
+            max_talkers: None,
             media_threads: 1,
             capture: false,
             random,

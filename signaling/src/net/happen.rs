@@ -4,7 +4,7 @@ use super::calls::{Entry, info};
 use super::listen::local_address;
 use super::trace::CallSpan;
 use super::{CapturedPacket, Event, Gateway};
-use crate::call::{Call, CallEvent, capabilities, with_ice};
+use crate::call::{Call, CallEvent, capabilities, with_ice, with_levels};
 use crate::capture::Carrier;
 use crate::dial::DialRequest;
 use crate::engine::RoomEvent;
@@ -108,6 +108,10 @@ impl Gateway {
             Some(self.certificate.fingerprint()),
         );
         let can = with_ice(now, can, self.ice, &self.random);
+        let can = match self.max_talkers {
+            Some(_) => with_levels(can),
+            None => can,
+        };
         let random = self.random.clone();
         let Some(call) = Call::incoming(now, self.driver.endpoint(), id, offer, can, random) else {
             self.ports.release(now, sockets);

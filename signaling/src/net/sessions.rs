@@ -40,7 +40,9 @@ impl Gateway {
         id: impl Into<String>,
         options: SessionOptions,
     ) -> Result<SessionId, GatewayError> {
-        let room = self.engine.open_room(Room::new(MixerConfig::default()))?;
+        let mut config = MixerConfig::default();
+        config.max_talkers = self.max_talkers;
+        let room = self.engine.open_room(Room::new(config))?;
         let key = SessionId(self.next_session);
         self.next_session += 1;
         let session = Session::new(id, options);

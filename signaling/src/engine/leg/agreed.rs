@@ -40,6 +40,7 @@ impl Leg {
         let codec = find(registry, &stream.send)
             .ok_or_else(|| LegError::UnknownCodec(stream.send.codec.name.clone()))?;
         self.receive_with(incoming);
+        self.levels.agree(stream, mixer);
         self.events_in = stream
             .receive_dtmf
             .iter()

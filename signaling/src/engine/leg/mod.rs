@@ -1,11 +1,15 @@
 //! One call in a room: its media path, jitter buffer, decoder, DTMF, and its place in the mixer.
 
 mod agreed;
+mod levels;
 mod music;
 mod playout;
 
+pub(crate) use levels::AUDIO_LEVEL;
+
 use super::association::{Association, Early};
 use super::way::Way;
+use levels::Levels;
 use media_mix::codec::{Codec, CodecOptions, Decoder, Registry};
 use media_mix::{Audience, ComfortNoise, Level, ListenerId, Mixer, MixerError, Rate, SourceId};
 use rtp_core::dtls::{Certificate, DtlsError};
@@ -99,6 +103,8 @@ pub struct LegReport {
     pub sent: Level,
     /// Payloads that no decoder could read; they were concealed.
     pub undecodable: u64,
+    /// Frames that were not decoded: by what their packets say they were too quiet to be mixed (RFC 6464).
+    pub left_out: u64,
 }
 
 /// A payload type that may arrive and how to read it.
@@ -174,6 +180,7 @@ pub(super) struct Leg {
     bent: Box<[i16]>,
     comfort: Option<ComfortNoise>,
     undecodable: u64,
+    levels: Levels,
     /// Frames are being played.
     playing: bool,
     /// The phone has said what it receives since the last tick.
@@ -228,6 +235,7 @@ impl Leg {
             bent: vec![0; Rate::Khz48.samples(MAX_FRAME_MS)].into(),
             comfort: None,
             undecodable: 0,
+            levels: Levels::new(),
             playing: false,
             reported: false,
             config,
@@ -311,6 +319,7 @@ impl Leg {
             config.dtx = description.name.eq_ignore_ascii_case("opus");
             self.jitter = JitterBuffer::new(config);
         }
+        self.levels.note(&rtp);
         let _ = self.jitter.push(now, rtp);
     }
 
@@ -460,6 +469,7 @@ impl Leg {
             received,
             sent,
             undecodable: self.undecodable,
+            left_out: self.levels.left_out,
         }
     }
 }

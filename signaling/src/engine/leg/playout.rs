@@ -22,11 +22,25 @@ impl Leg {
             let percent = (report.loss * 100.0).round().clamp(0.0, 100.0) as u8;
             let _ = mixer.expect_loss(self.listener, percent);
         }
+        if self.is_left_out(mixer) {
+            return;
+        }
         for _ in 0..MAX_PULLS {
             if mixer.buffered(self.source) >= mixer.wanted(self.source) {
                 break;
             }
-            let samples = match self.jitter.pull(now, &mut self.payload) {
+            let playout = self.jitter.pull(now, &mut self.payload);
+            if let Playout::Frame(frame)
+            | Playout::Stretch { frame, .. }
+            | Playout::Shrink { frame, .. } = &playout
+                && self.leave_out(frame.sequence, frame.samples, mixer)
+            {
+                if self.is_left_out(mixer) {
+                    return;
+                }
+                continue;
+            }
+            let samples = match playout {
                 Playout::Frame(frame) => self.play(frame, mixer),
                 Playout::Stretch { frame, by } => {
                     let samples = self.play(frame, mixer);
@@ -55,7 +69,7 @@ impl Leg {
 
     /// The phone's stream has stopped. What comes next is likely to come from a fresh encoder, whose first frames a
     /// decoder with a memory of its own (Opus in its speech mode) would blow up: it starts from silence, too.
-    fn stopped(&mut self) {
+    pub(super) fn stopped(&mut self) {
         if std::mem::take(&mut self.playing) {
             for decoder in self
                 .incoming
