@@ -257,6 +257,7 @@ impl Handle {
             capture: None,
             rooms: HashMap::new(),
             sockets: Vec::new(),
+            places: HashMap::new(),
             ready: Vec::new(),
             shaking: Shaking::default(),
             released: Vec::new(),
@@ -312,6 +313,8 @@ struct Thread {
     capture: Option<rtrb::Producer<MediaPacket>>,
     rooms: HashMap<RoomKey, Room>,
     sockets: Vec<Option<Sockets>>,
+    /// Where those of a call are.
+    places: HashMap<CallId, usize>,
     /// Sockets that may have more to read.
     ready: Vec<(usize, Component)>,
     shaking: Shaking,
@@ -468,12 +471,14 @@ impl Thread {
             }
         }
         self.sockets[at] = Some(sockets);
+        self.places.insert(call, at);
         registered.map_err(|error| RoomError::Socket(error.to_string()))
     }
 
     fn detach(&mut self, which: impl Fn(&Sockets) -> bool) {
         for place in &mut self.sockets {
             if let Some(sockets) = place.take_if(|sockets| which(sockets)) {
+                self.places.remove(&sockets.call);
                 self.released.push(sockets.lease);
             }
         }
@@ -630,12 +635,8 @@ impl Thread {
             return;
         };
         while let Some((call, transmit)) = room.poll_transmit(now, &mut self.out) {
-            let Some(sockets) = self
-                .sockets
-                .iter()
-                .flatten()
-                .find(|sockets| sockets.call == call)
-            else {
+            let place = self.places.get(&call);
+            let Some(Some(sockets)) = place.and_then(|at| self.sockets.get(*at)) else {
                 continue;
             };
             let (socket, local) = sockets.of(transmit.component);
