@@ -64,7 +64,7 @@ fn every_codec_in_the_clear_and_encrypted_carries_both_voices() {
 
 #[test]
 fn what_a_phone_refuses_is_offered_weaker_until_it_fits_and_no_weaker_than_allowed() {
-    let made = || Some(Certificate::generate().unwrap());
+    let [here, there] = [(); 2].map(|()| Certificate::generate().unwrap());
     // Ours, the phone's, whether it has DTLS; what we fall back to, whether the call is encrypted, and by DTLS.
     let rows: [(Secure, Secure, bool, &[MediaProfile], Option<(bool, bool)>); 8] = [
         (Secure::Allow, Secure::Dtls, true, &[], Some((true, true))),
@@ -91,13 +91,13 @@ fn what_a_phone_refuses_is_offered_weaker_until_it_fits_and_no_weaker_than_allow
     for (ours, theirs, has_dtls, steps, up) in rows {
         let what = format!("{ours:?} to {theirs:?}");
         let mut world = World::new();
-        world.ours.certificate = made();
-        world.phone.certificate = made().filter(|_| has_dtls);
+        world.ours.certificate = Some(here.clone());
+        world.phone.certificate = has_dtls.then(|| there.clone());
         world.phone.secure = theirs;
         let request = world.request().secure(ours);
         world.dial(&request);
         let id = world.ours.call().id();
-        world.run(2 * SECOND);
+        world.run(SECOND);
         let fallen = world.ours.events.iter().filter_map(|event| match event {
             CallEvent::FellBack { status, profile } => {
                 assert_eq!(*status, StatusCode::NOT_ACCEPTABLE_HERE, "{what}");

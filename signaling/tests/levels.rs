@@ -130,7 +130,7 @@ fn agreed(registry: &Registry, rtp: SocketAddr, offers: bool) -> AudioStream {
          m=audio {} RTP/AVP 0\r\n{extension}",
         rtp.port()
     );
-    let offer = ours.receive_offer(offer.into()).unwrap();
+    let offer = ours.receive_offer(offer).unwrap();
     let answer = String::from_utf8(ours.answer(offer).unwrap().to_bytes().to_vec()).unwrap();
     assert_eq!(answer.contains("a=extmap:5 urn:"), offers, "{answer}");
     let stream = ours.agreement().unwrap().audio().next().cloned();
