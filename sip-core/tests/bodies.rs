@@ -281,7 +281,7 @@ fn info_packages_are_named_checked_and_refused() {
     );
     let headers = [("Info-Package".to_owned(), "x-other".to_owned())];
     net.call(0, caller)
-        .request(now, sip_core::Method::Info, &headers, None)
+        .request(now, Method::Info, &headers, None)
         .unwrap();
     let list = net.until(0, |event| match event {
         Event::RequestAnswered {
