@@ -62,11 +62,19 @@ fn every_codec_in_the_clear_and_encrypted_carries_both_voices() {
     }
 }
 
+/// Ours, the phone's, whether it has DTLS; what we fall back to, whether the call is encrypted, and by DTLS.
+type Fallback = (
+    Secure,
+    Secure,
+    bool,
+    &'static [MediaProfile],
+    Option<(bool, bool)>,
+);
+
 #[test]
 fn what_a_phone_refuses_is_offered_weaker_until_it_fits_and_no_weaker_than_allowed() {
     let [here, there] = [(); 2].map(|()| Certificate::generate().unwrap());
-    // Ours, the phone's, whether it has DTLS; what we fall back to, whether the call is encrypted, and by DTLS.
-    let rows: [(Secure, Secure, bool, &[MediaProfile], Option<(bool, bool)>); 8] = [
+    let rows: [Fallback; 8] = [
         (Secure::Allow, Secure::Dtls, true, &[], Some((true, true))),
         (Secure::Allow, Secure::Allow, true, &[], Some((true, true))),
         (
