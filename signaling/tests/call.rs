@@ -105,7 +105,8 @@ fn what_a_phone_refuses_is_offered_weaker_until_it_fits_and_no_weaker_than_allow
         let request = world.request().secure(ours);
         world.dial(&request);
         let id = world.ours.call().id();
-        world.run(SECOND);
+        // A handshake takes its part.
+        world.run(2 * SECOND);
         let fallen = world.ours.events.iter().filter_map(|event| match event {
             CallEvent::FellBack { status, profile } => {
                 assert_eq!(*status, StatusCode::NOT_ACCEPTABLE_HERE, "{what}");
