@@ -9,6 +9,7 @@
 //! - [`App`]: `mini_pbx` and `softphone` as processes; [`Switchboard`]: a `mini_pbx` with three users.
 //! - [`Kamailio`]: a registrar and record-routing proxy.
 //! - [`Browser`]: headless Chromium; [`Pages`]: users of JsSIP and SIP.js in it.
+//! - [`Coturn`]: a STUN and TURN server.
 //! - [`Heard`]: a recording, asked which tones it holds and for how long.
 //! - [`Ports`] and [`Scratch`]: room for each test that no other test uses.
 //!
@@ -32,6 +33,7 @@ mod app;
 mod baresip;
 mod browser;
 mod control;
+mod coturn;
 mod heard;
 mod kamailio;
 mod linphone;
@@ -48,6 +50,7 @@ pub use app::{App, Switchboard, built};
 pub use baresip::{Baresip, BaresipOptions, Codec, Packets, Security};
 pub use browser::Browser;
 pub use control::{Control, Event};
+pub use coturn::Coturn;
 pub use heard::Heard;
 pub use kamailio::Kamailio;
 pub use linphone::{Linphone, LinphoneAccount, LinphoneOptions};
