@@ -3,8 +3,9 @@
 
     benches/sip_load/run.py [ROW...]
 
-Rows: cpu, sustained, register, memory, held, overload, flows; all of them without a name. Needs `sipp` (Debian:
-sip-tester) and cargo; with `kamailio` its registrar stands beside ours. Prints a table and writes
+Rows: cpu, cores, sustained, register, memory, held, overload, flows; all of them without a name. Needs `sipp` (Debian:
+sip-tester) and cargo; with `kamailio` its registrar stands beside ours, with jemalloc (libjemalloc2) `memory` is asked
+of that allocator too. Prints a table and writes
 target/bench/sip_load.json. CPU is that of the server's processes, user and system. As root the half core of `overload` is
 a control group's, else the server is stopped and continued every 5 ms.
 
@@ -55,10 +56,10 @@ def free_port():
 class Server:
     """A program under load, and what it has used."""
 
-    def __init__(self, command, ready):
+    def __init__(self, command, ready, env=None):
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE if ready else subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL, text=True)
+            stderr=subprocess.DEVNULL, text=True, env={**os.environ, **(env or {})})
         if ready:
             assert self.process.stdout.readline().strip() == "ready", "the server does not come up"
         else:
@@ -104,8 +105,8 @@ class Server:
         self.close()
 
 
-def ours(port, *more):
-    return Server([str(SERVER), f"127.0.0.1:{port}", *more], True)
+def ours(port, *more, env=None):
+    return Server([str(SERVER), f"127.0.0.1:{port}", *more], True, env)
 
 
 def sipps_uas(port):
@@ -158,6 +159,16 @@ def measure_cpu():
     row("a call at 2000/s, CPU of the answerer", **figures)
 
 
+def measure_cores():
+    """What it costs to have several endpoints behind the same sockets."""
+    figures = {}
+    for cores in (1, 2, 4):
+        each, got = cost(lambda port: ours(port, "cores", str(cores)), 2000)
+        figures[f"{cores} µs"] = each
+        figures[f"{cores} failed"] = got["failed"]
+    row("a call at 2000/s, CPU, by endpoints", **figures)
+
+
 def measure_sustained():
     for rate in (2000, 4000, 6000, 8000):
         each, got = cost(ours, rate)
@@ -208,16 +219,23 @@ def measure_register():
 
 
 def measure_memory():
-    port = free_port()
-    with ours(port) as server:
-        load(port, 100, 100)
-        idle = server.memory()
-        got = load(port, 2000, CALLS)
-        peak = server.memory("VmHWM")
-        time.sleep(70)
-        after = server.memory()
-    row(f"memory of {CALLS} calls at 2000/s, MiB", idle=round(idle, 1), peak=round(peak, 1), **{"70 s later": round(after, 1)},
-        failed=got["failed"])
+    """With glibc's allocator, which keeps what is free between what is not, and with one that gives pages back."""
+    jemalloc = next(pathlib.Path("/usr/lib").glob("**/libjemalloc.so.2"), None)
+    allocators = {"glibc": {}}
+    if jemalloc:
+        allocators["jemalloc"] = {
+            "LD_PRELOAD": str(jemalloc), "MALLOC_CONF": "background_thread:true,dirty_decay_ms:1000,narenas:2"}
+    for name, env in allocators.items():
+        port = free_port()
+        with ours(port, env=env) as server:
+            load(port, 100, 100)
+            idle = server.memory()
+            got = load(port, 2000, CALLS)
+            peak = server.memory("VmHWM")
+            time.sleep(70)
+            after = server.memory()
+        row(f"memory of {CALLS} calls at 2000/s, {name}, MiB", idle=round(idle, 1), peak=round(peak, 1),
+            **{"70 s later": round(after, 1)}, failed=got["failed"])
 
 
 def measure_held():
@@ -397,7 +415,7 @@ def measure_flows():
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-MEASURES = {"cpu": measure_cpu, "sustained": measure_sustained, "register": measure_register, "memory": measure_memory,
+MEASURES = {"cpu": measure_cpu, "cores": measure_cores, "sustained": measure_sustained, "register": measure_register, "memory": measure_memory,
             "held": measure_held, "overload": measure_overload, "flows": measure_flows}
 
 if __name__ == "__main__":

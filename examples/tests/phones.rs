@@ -353,6 +353,47 @@ fn an_attended_transfer_joins_the_other_two() {
     pbx.process.quit();
 }
 
+/// Every transport under all three; who hears whom is the matter of the two above.
+#[test]
+fn transfers_over_every_transport() {
+    let folder = Folder::new();
+    let mut pbx = Pbx::start(&folder, &[]);
+    for over in ["udp", "tcp", "tls", "ws", "wss"] {
+        let mut alice = pbx.registered("alice", over, &[]);
+        let mut bob = pbx.registered("bob", over, &["--auto-answer"]);
+        let mut carol = pbx.registered("carol", over, &["--auto-answer"]);
+        alice.say("call bob");
+        alice.hears("answered");
+        alice.say("transfer carol");
+        alice.until("transfer", |o| o["status"] == 200);
+        alice.hears("ended");
+        pbx.process.until("transferred", |o| o["status"] == 200);
+        bob.say("hang up #2");
+        bob.until("ended", |o| o["call"] == 2);
+        carol.hears("ended");
+        alice.say("call bob");
+        alice.until("answered", |o| o["call"] == 2);
+        alice.say("hold");
+        alice.hears("held");
+        alice.say("call carol");
+        alice.until("answered", |o| o["call"] == 3);
+        carol.hears("answered");
+        alice.say("transfer #2 to #3");
+        pbx.process.until("replacing", |o| {
+            o["user"] == "bob" && o["replaced"] == "alice"
+        });
+        bob.until("answered", |o| o["call"] == 4);
+        alice.until("ended", |o| o["call"] == 3);
+        alice.until("ended", |o| o["call"] == 2);
+        bob.say("hang up #4");
+        carol.hears("ended");
+        for phone in [alice, bob, carol] {
+            phone.quit();
+        }
+    }
+    pbx.process.quit();
+}
+
 #[test]
 fn a_message_reaches_the_other_phone() {
     let folder = Folder::new();
