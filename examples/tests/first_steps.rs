@@ -193,10 +193,12 @@ fn a_terminal_shows_a_line_a_call_that_goes_on_while_somebody_types() {
     assert!(!alice.text().contains("is no command"), "{}", alice.text());
     alice.types("hang up\n");
     pbx.process.until("ended", |o| o["from"] == "alice");
-    std::thread::sleep(Duration::from_millis(500));
-    let after = alice.lines().len();
-    std::thread::sleep(Duration::from_millis(700));
-    assert_eq!(alice.lines().len(), after, "no line without a call");
+    // Twice as long as from one redraw to the next.
+    wait_until("no line without a call", || {
+        let before = alice.lines().len();
+        std::thread::sleep(Duration::from_millis(600));
+        alice.lines().len() == before
+    });
     alice.types("quit\n");
     wait_until("the end", || match alice.child.try_wait().unwrap() {
         Some(status) => {

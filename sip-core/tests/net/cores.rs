@@ -331,15 +331,18 @@ async fn a_drain_is_one_of_all_homes() {
     for _ in 0..6 {
         standing.push(call(&mut caller, &echo).await);
     }
+    let mut others = Vec::new();
+    for _ in 0..6 {
+        others.push(driver(Config::default(), transport).await.0);
+    }
     let begun = Instant::now();
-    let drain = Drain::new(Duration::from_millis(800)).retry_after(Duration::from_secs(7));
+    let drain = Drain::new(Duration::from_millis(1500)).retry_after(Duration::from_secs(7));
     exchange.stop.send(Some(drain)).unwrap();
     tokio::time::sleep(Duration::from_millis(100)).await;
-    for _ in 0..6 {
-        let (mut other, _) = driver(Config::default(), transport).await;
+    for other in &mut others {
         let call = invite(&echo).account(account("alice"));
         other.endpoint().invite(Instant::now(), call).unwrap();
-        let cause = ended(&mut other).await;
+        let cause = ended(other).await;
         assert_eq!(cause.status, Some(StatusCode::SERVICE_UNAVAILABLE));
     }
     for _ in standing {
@@ -347,7 +350,7 @@ async fn a_drain_is_one_of_all_homes() {
         assert_eq!((cause.by, cause.kind), (EndedBy::Remote, EndKind::HungUp));
     }
     caller.flush();
-    assert!(begun.elapsed() >= Duration::from_millis(800));
+    assert!(begun.elapsed() >= Duration::from_millis(1500));
     // They have all drained, or are about to.
     let mut calls = 0;
     for home in exchange.homes {
@@ -527,29 +530,30 @@ async fn a_home_that_stands_still_holds_up_no_datagrams_of_others() {
     let homes: Vec<_> = homes.collect();
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     socket.connect(at[0].1).await.unwrap();
-    let (mut answered, mut buffer) = (0, [0; 2048]);
-    for number in 0..4200 {
+    // In step with the answers, so that no buffer of the kernel's is too small.
+    let (mut held, mut open, mut buffer) = (0_u64, 0, [0; 2048]);
+    for number in 0.. {
         let request = options(number).replace("/TCP", "/UDP");
         socket.send(request.as_bytes()).await.unwrap();
-        if number % 30 == 29 {
-            // Those that stand still answer none of theirs.
-            let wait = Duration::from_millis(if number < 60 { 300 } else { 2 });
-            while let Ok(len) = tokio::time::timeout(wait, socket.recv(&mut buffer)).await {
-                assert!(buffer[..len.unwrap()].starts_with(b"SIP/2.0 200 "));
-                answered += 1;
-            }
+        match still.home().owns(number.to_string().as_bytes()) {
+            true => held += 1,
+            false => open += 1,
+        }
+        if open < 20 {
+            continue;
+        }
+        for _ in 0..std::mem::take(&mut open) {
+            let read = tokio::time::timeout(Duration::from_secs(10), socket.recv(&mut buffer));
+            let len = read.await.expect("an answer").unwrap();
+            assert!(buffer[..len].starts_with(b"SIP/2.0 200 "));
+        }
+        if held >= 1200 {
+            break;
         }
     }
-    while let Ok(len) =
-        tokio::time::timeout(Duration::from_millis(300), socket.recv(&mut buffer)).await
-    {
-        assert!(buffer[..len.unwrap()].starts_with(b"SIP/2.0 200 "));
-        answered += 1;
-    }
-    assert!((2600..3000).contains(&answered), "two of three: {answered}");
     done.send(()).unwrap();
     let front = front.await.unwrap();
-    assert!((200..600).contains(&front.lost()), "{}", front.lost());
+    assert_eq!(front.lost(), held - 1024, "what waits for it is bounded");
     drop(still);
     for home in homes {
         home.abort();
