@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use media_mix::{
-    Audience, Chime, Level, Mixer, MixerConfig, MixerError, Push, Rate, SourceId, Tone,
+    Audience, Chime, Level, ListenerId, Mixer, MixerConfig, MixerError, Push, Rate, SourceId, Tone,
 };
 
 /// Noise that is the same on every run.
@@ -263,6 +263,85 @@ fn who_hears_whom_is_a_table() {
         [1_000, 100, 1_100, 10_000],
         "one's own voice cannot be switched on"
     );
+}
+
+#[test]
+fn a_table_without_exceptions_at_work_costs_nothing_as_all_hear_one_mix() {
+    let mut mixer = Mixer::default();
+    let talker = mixer.add_source(Rate::Khz16).unwrap();
+    let silent = mixer.add_source(Rate::Khz16).unwrap();
+    let coach = mixer.add_private_source(Rate::Khz16).unwrap();
+    let ears: Vec<_> = (0..4)
+        .map(|_| mixer.add_participant(Rate::Khz16).unwrap().1)
+        .collect();
+    // Exceptions that concern nobody who says anything.
+    mixer.set_hidden(ears[1], silent, true).unwrap();
+    mixer.whisper(coach, ears[2], true).unwrap();
+    let run = |mixer: &mut Mixer, coached: bool| {
+        for _ in 0..3 {
+            let _ = mixer.push(talker, &[700; 320]);
+            let _ = mixer.push(silent, &[0; 320]);
+            let _ = mixer.push(coach, &[if coached { 50 } else { 0 }; 320]);
+            mixer.tick();
+        }
+        let heard = |&ear: &ListenerId| {
+            let pcm = mixer.heard_by(ear, Rate::Khz16);
+            (pcm.as_ptr() as usize, *pcm.last().unwrap())
+        };
+        ears.iter().map(heard).collect::<Vec<_>>()
+    };
+    let heard = run(&mut mixer, false);
+    assert_eq!(heard[0].1, 700);
+    assert_eq!(heard, [heard[0]; 4], "the very same samples in memory");
+    // Who is told something has a mix of its own, and nobody else.
+    let heard = run(&mut mixer, true);
+    assert_eq!(heard[2].1, 750);
+    assert_ne!(heard[2].0, heard[0].0);
+    assert_eq!([heard[1], heard[3]], [heard[0]; 2]);
+    let heard = run(&mut mixer, false);
+    assert_eq!(heard, [heard[0]; 4], "and is back with the others");
+}
+
+#[test]
+fn in_a_holding_room_nobody_hears_anybody_but_all_hear_the_music() {
+    let mut mixer = Mixer::default();
+    let music = mixer.add_private_source(Rate::Khz16).unwrap();
+    let rates = [Rate::Khz8, Rate::Khz16, Rate::Khz16];
+    let people = rates.map(|rate| {
+        let source = mixer.add_source(rate).unwrap();
+        let ear = mixer
+            .add_listener_to(rate, Some(source), Audience::Nobody)
+            .unwrap();
+        (rate, source, ear)
+    });
+    let said = [1_000, 2_000, 4_000];
+    let run = |mixer: &mut Mixer| {
+        for _ in 0..3 {
+            let _ = mixer.push(music, &[300; 320]);
+            for ((rate, source, _), &level) in people.iter().zip(&said) {
+                let _ = mixer.push(*source, &vec![level; rate.samples(20)]);
+            }
+            mixer.tick();
+        }
+        // Filters between rates round.
+        people.map(|(rate, _, ear)| {
+            let last = *mixer.heard_by(ear, rate).last().unwrap();
+            (f32::from(last) / 10.0).round() as i16 * 10
+        })
+    };
+    assert_eq!(run(&mut mixer), [0; 3]);
+    for (_, _, ear) in people {
+        mixer.whisper(music, ear, true).unwrap();
+    }
+    assert_eq!(run(&mut mixer), [300; 3]);
+    // The host opens the door for two, and the music stops for them.
+    for (_, _, ear) in &people[..2] {
+        mixer.whisper(music, *ear, false).unwrap();
+        mixer.set_audience(*ear, Audience::Everyone).unwrap();
+    }
+    mixer.set_hidden(people[0].2, people[2].1, true).unwrap();
+    mixer.set_hidden(people[1].2, people[2].1, true).unwrap();
+    assert_eq!(run(&mut mixer), [2_000, 1_000, 300]);
 }
 
 #[test]

@@ -87,6 +87,7 @@ pub fn with_ice(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rtp_core::negotiate::{Negotiation, NegotiationError};
     use std::net::SocketAddr;
 
     #[test]
@@ -110,5 +111,49 @@ mod tests {
         assert_eq!(capabilities.codecs[1].payload_type, Some(9));
         assert_eq!(capabilities.sdes.policy, SdesPolicy::Require);
         assert_eq!(capabilities.sdes.suites, suites);
+    }
+
+    #[test]
+    fn codecs_that_nobody_registered_are_understood_and_never_chosen() {
+        let negotiation = || {
+            let local = SocketAddr::from(([127, 0, 0, 1], 4000));
+            let can = capabilities(
+                &Registry::default(),
+                local.into(),
+                Secure::Off,
+                &[Suite::AesCm128HmacSha1_80],
+                None,
+            );
+            Negotiation::new(1, can, Box::new(|key: &mut [u8]| key.fill(7)))
+        };
+        let offer = |formats: &str| {
+            format!(
+                "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
+                 m=audio 5000 RTP/AVP {formats}\r\na=fmtp:18 annexb=no\r\na=rtpmap:96 AMR/8000\r\n\
+                 a=fmtp:96 octet-align=1\r\na=rtpmap:97 AMR-WB/16000\r\na=rtpmap:98 PCMU/8000\r\n"
+            )
+        };
+        // 18 is G.729 without a word; 98 is PCMU under a number of the peer's own.
+        for (formats, taken) in [("18 96 97 0", "0"), ("18 96 8 97 98", "98")] {
+            let mut ours = negotiation();
+            let received = ours.receive_offer(offer(formats)).unwrap();
+            let answer = ours.answer(received).unwrap();
+            let answered = &answer.description().media[0].formats;
+            assert_eq!(answered[0], taken, "{formats}");
+            assert!(
+                ["18", "96", "97"]
+                    .iter()
+                    .all(|other| !answered.iter().any(|format| format == other)),
+                "{formats}: {answered:?}"
+            );
+        }
+        let mut ours = negotiation();
+        let nothing = ours
+            .receive_offer(offer("18 96 97"))
+            .and_then(|received| ours.answer(received).map(drop));
+        assert!(
+            matches!(nothing, Err(NegotiationError::PeerIncompatible(_))),
+            "{nothing:?}"
+        );
     }
 }
