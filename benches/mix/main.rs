@@ -1,11 +1,14 @@
 //! A tick of a room, by the number of participants: who says what, the mix of everyone, and each without oneself. Beside
 //! it a floor: the same sums and differences over the same samples, with nothing else.
 //!
-//! `rvoip-media-core` is not beside it: its mixer is asynchronous, and brings a runtime and some 250 packages, C among
-//! them, which would take longer to build than all the rest.
+//! With the feature `heavy`, `rvoip-media-core` is beside it, but not in a room of a thousand: its work grows with the
+//! square of the heads.
 //!
 //! Figures are nanoseconds a participant a tick of 20 ms, all pushing, but for the last rows, which are a whole tick of a
 //! thousand listeners and three talkers.
+
+#[cfg(feature = "heavy")]
+mod rvoip;
 
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -86,6 +89,18 @@ fn all_talk(bench: &mut Bench<'_>) {
                     }
                 }
             });
+            #[cfg(feature = "heavy")]
+            if n <= 100 {
+                let mut room = rvoip::Room::new(&frames, rate.hz());
+                let mut owed = 0;
+                bench.add(&what, "rvoip-media-core", move |shares| {
+                    owed += shares;
+                    while owed >= n as u64 {
+                        owed -= n as u64;
+                        assert_eq!(room.tick(), n);
+                    }
+                });
+            }
             let mut floor = Floor {
                 frames,
                 sum: vec![0; len],
