@@ -63,6 +63,15 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "DIR", default_value = "target/mini_pbx")]
     pub(crate) out: PathBuf,
 
+    /// Carry sound and video through here: each phone by its own means (a browser by ICE and DTLS-SRTP, others by RTP
+    /// in the clear), so that a browser and a plain phone understand each other. They need a codec in common
+    #[arg(long)]
+    pub(crate) relay: bool,
+
+    /// The ports of --relay
+    #[arg(long, value_name = "FIRST-LAST", value_parser = ports, default_value = "20000-29999")]
+    pub(crate) relay_ports: Ports,
+
     /// What passwords are asked for; part of each HA1
     #[arg(long, value_name = "TEXT", default_value = "mini_pbx", value_parser = realm)]
     pub(crate) realm: String,
@@ -78,6 +87,13 @@ pub(crate) struct Cli {
     /// Print one JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// A range of ports, both ends included.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ports {
+    pub(crate) first: u16,
+    pub(crate) last: u16,
 }
 
 /// A name and what proves it. `Debug` shows the name only.
@@ -150,6 +166,15 @@ fn group(text: &str) -> Result<Group, String> {
     Ok(Group {
         name: name(group)?,
         members,
+    })
+}
+
+fn ports(text: &str) -> Result<Ports, String> {
+    let parse = |part: &str| part.parse().map_err(|_| format!("{part:?} is no port"));
+    let (first, last) = text.split_once('-').ok_or("write FIRST-LAST")?;
+    Ok(Ports {
+        first: parse(first)?,
+        last: parse(last)?,
     })
 }
 

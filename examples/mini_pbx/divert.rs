@@ -57,6 +57,9 @@ impl Pbx {
         };
         let endpoint = self.driver.endpoint();
         for (name, aor, binding) in phones {
+            if !switched.reaches(&binding) {
+                continue;
+            }
             let called = format!("sip:{to}@{}", aor.host()).parse().ok();
             let shown = shown(&request, &from, &aor);
             let Some((called, shown)) = called.zip(shown) else {

@@ -6,9 +6,12 @@
 //! ```
 //!
 //! Phones register with a password, of which only the HA1 is kept, and call each other by name; what they say of sound
-//! crosses byte for byte. Hold, transfers (blind and attended), DTMF by INFO and MESSAGE cross too; a phone that sends its
-//! calls elsewhere (3xx) rings the users that it names. On standard input
-//! `who`, `calls` and `quit` are understood.
+//! crosses byte for byte, and sound goes from phone to phone. Hold, transfers (blind and attended), DTMF by INFO and MESSAGE
+//! cross too; a phone that sends its calls elsewhere (3xx) rings the users that it names. On standard input `who`, `calls`
+//! and `quit` are understood.
+//!
+//! With `--relay` sound and video go through here, to each phone by its own means, so that a browser and a plain phone
+//! understand each other. A group with both rings those of the caller's kind, and attended transfers are refused.
 //!
 //! After Ctrl-C, SIGTERM or `quit` it takes no more calls, lets those that stand go on for `--drain`, and exits 0; 2 when
 //! it cannot start.
@@ -21,6 +24,7 @@ mod divert;
 mod messages;
 mod pbx;
 mod places;
+mod relay;
 mod setup;
 mod story;
 mod switch;

@@ -11,6 +11,7 @@ use sip_core::{CallId, Drain, Epoch, Event, Question, QuestionId, RequestId, Sub
 use crate::bindings::Known;
 use crate::commands::{Command, Commands};
 use crate::places::Places;
+use crate::relay::Relays;
 use crate::story::Story;
 use crate::switch::Switched;
 use crate::transfer::Transfer;
@@ -40,6 +41,8 @@ pub(crate) struct Pbx {
     pub(crate) transfers: HashMap<SubscriptionId, Transfer>,
     /// MESSAGEs on their way, and whose they are.
     pub(crate) messages: HashMap<RequestId, QuestionId>,
+    /// What carries sound and video, with `--relay`.
+    pub(crate) relays: Option<Relays>,
     epoch: Epoch,
 }
 
@@ -51,6 +54,7 @@ impl Pbx {
         places: Places,
         ring: Duration,
         story: Story,
+        relays: Option<Relays>,
     ) -> Self {
         Self {
             driver,
@@ -65,6 +69,7 @@ impl Pbx {
             next: 1,
             transfers: HashMap::new(),
             messages: HashMap::new(),
+            relays,
             epoch: epoch(),
         }
     }

@@ -14,6 +14,7 @@ use sip_core::{Config, DigestPolicy, Method, Referrals, Transport, Users};
 use crate::args::{Cli, User};
 use crate::pbx::Pbx;
 use crate::places::{Places, outward};
+use crate::relay::Relays;
 use crate::story::{Shown, Story};
 
 /// Where phones look for SIP, and where we put the rest when nothing is said.
@@ -42,6 +43,7 @@ pub(crate) async fn open(cli: &Cli, screen: Screen) -> Result<Pbx, String> {
         driver.set_tls_server(identity.server);
         certificate = path;
     }
+    let relays = relays(cli, &listens)?;
     let mut places = Places::default();
     for (transport, bind) in listens {
         let told = cli.advertise.unwrap_or_else(|| outward(bind));
@@ -66,7 +68,19 @@ pub(crate) async fn open(cli: &Cli, screen: Screen) -> Result<Pbx, String> {
         realm: &cli.realm,
         certificate: certificate.as_deref(),
     });
-    Ok(Pbx::new(driver, names, groups, places, cli.ring, story))
+    Ok(Pbx::new(
+        driver, names, groups, places, cli.ring, story, relays,
+    ))
+}
+
+/// What carries sound and video, at the address of the first door.
+fn relays(cli: &Cli, listens: &[(Transport, SocketAddr)]) -> Result<Option<Relays>, String> {
+    let Some((_, bind)) = listens.first().filter(|_| cli.relay) else {
+        return Ok(None);
+    };
+    let told = cli.advertise.unwrap_or_else(|| outward(*bind));
+    let ports = cli.relay_ports.first..=cli.relay_ports.last;
+    Relays::new(bind.ip(), told, ports).map(Some)
 }
 
 /// Those that are named, or two with fresh passwords; what is kept of each is its HA1.

@@ -14,6 +14,7 @@ use sip_core::{
 
 use crate::bindings::transport_of;
 use crate::pbx::Pbx;
+use crate::relay::{Relay, kind_of, kind_on};
 
 /// One conversation.
 pub(crate) struct Switched {
@@ -28,6 +29,8 @@ pub(crate) struct Switched {
     pub(crate) rung: BTreeSet<String>,
     began: Instant,
     answered: bool,
+    /// Through which sound goes.
+    relay: Option<Relay>,
     /// Whose each leg is, and how it is reached.
     pub(crate) parties: HashMap<CallId, (String, Transport)>,
 }
@@ -46,6 +49,26 @@ impl Switched {
 
     pub(crate) fn answered(&self) -> bool {
         self.answered
+    }
+
+    /// Whether a phone can take what is offered in this call: with a relay, what the first were offered.
+    pub(crate) fn reaches(&self, binding: &Binding) -> bool {
+        let kind = kind_on(transport_of(binding));
+        self.relay
+            .as_ref()
+            .is_none_or(|relay| relay.callee() == kind)
+    }
+
+    /// Whether what a leg says of sound counts: among many that ring it is the answer of the first.
+    fn is_heard(&self, event: &Event) -> bool {
+        let is_side = |call: &CallId| {
+            let callee = self.coupling.callee();
+            *call == self.coupling.caller() || callee.is_none_or(|callee| callee == *call)
+        };
+        match event {
+            Event::Progress { .. } => self.parties.len() == 2,
+            event => call_of(event).is_some_and(|call| is_side(&call)),
+        }
     }
 
     pub(crate) fn name(&self, leg: CallId) -> &str {
@@ -72,7 +95,7 @@ impl Pbx {
             return;
         }
         let to = called(&request);
-        let phones = self.phones(now, &user, &to, flow);
+        let mut phones = self.phones(now, &user, &to, flow);
         if phones.is_empty() {
             let exists = self.users.contains(&to) || self.groups.contains_key(&to);
             let (status, why) = match exists {
@@ -89,6 +112,18 @@ impl Pbx {
             }
             return;
         }
+        let relayed = self.relayed(now, offer, flow.transport, &mut phones);
+        let (relay, offer) = match relayed {
+            Ok(relayed) => relayed,
+            Err(status) => {
+                let why = "what it offers cannot be carried";
+                self.tell_ended(&user, &to, why, Some(status), 0.0);
+                if let Ok(handle) = self.driver.endpoint().call(call) {
+                    let _ = handle.reject(now, status, None);
+                }
+                return;
+            }
+        };
         let plan = Plan::parallel(phones.iter().filter_map(|(_, aor, binding)| {
             let called = format!("sip:{to}@{}", aor.host()).parse().ok()?;
             let invite = Invite::new(called, shown(&request, &user, aor)?);
@@ -126,10 +161,47 @@ impl Pbx {
                 flow,
                 began: now,
                 answered: false,
+                relay,
                 parties,
             },
         );
         self.follow(now, number);
+    }
+
+    /// With `--relay`, what carries a call's sound, and the offer for the phones that are to ring. They all get the same,
+    /// so where there are both kinds, those of the caller's ring.
+    fn relayed(
+        &mut self,
+        now: Instant,
+        offer: Option<Body>,
+        over: Transport,
+        phones: &mut Vec<(String, Aor, Binding)>,
+    ) -> Result<(Option<Relay>, Option<Body>), StatusCode> {
+        let Some(relays) = &mut self.relays else {
+            return Ok((None, offer));
+        };
+        let caller = match &offer {
+            Some(offer) => kind_of(offer).ok_or(StatusCode::NOT_ACCEPTABLE_HERE)?,
+            None => kind_on(over),
+        };
+        let kind = |binding: &Binding| kind_on(transport_of(binding));
+        if phones.iter().any(|(_, _, binding)| kind(binding) == caller) {
+            phones.retain(|(_, _, binding)| kind(binding) == caller);
+        }
+        let Some(callee) = phones.first().map(|(_, _, binding)| kind(binding)) else {
+            return Ok((None, offer));
+        };
+        let mut relay = Relay::new(caller, callee, offer.is_some());
+        let Some(offer) = offer else {
+            return Ok((Some(relay), None));
+        };
+        match relay.offer(now, relays, &offer) {
+            Ok(offer) => Ok((Some(relay), Some(offer))),
+            Err(status) => {
+                relay.close(now, relays);
+                Err(status)
+            }
+        }
     }
 
     /// A phone takes the place of another in a conversation: the end of an attended transfer.
@@ -147,6 +219,13 @@ impl Pbx {
         let (Some(switched), Some(old)) = (self.calls.get_mut(&number), old) else {
             return;
         };
+        if switched.relay.is_some() {
+            // Whoever takes a place would need a way of its own to us.
+            if let Ok(handle) = self.driver.endpoint().call(call) {
+                let _ = handle.reject(now, StatusCode::NOT_IMPLEMENTED, None);
+            }
+            return;
+        }
         let before = switched.name(old).to_owned();
         self.story.tell(
             &format!("{user} takes the place of {before}"),
@@ -204,7 +283,34 @@ impl Pbx {
         let Some(switched) = self.calls.get_mut(&number) else {
             return;
         };
+        let mut event = event;
+        let is_heard = switched.is_heard(&event);
+        let crossed = match (&mut switched.relay, &mut self.relays) {
+            (Some(relay), Some(relays)) if is_heard => {
+                relay.cross(now, relays, switched.coupling.caller(), &mut event)
+            }
+            (Some(_), _) => {
+                if let Event::Progress { preview, .. } = &mut event {
+                    *preview = None;
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        };
         let endpoint = self.driver.endpoint();
+        if let Err(status) = crossed {
+            if let Event::Offered { call, .. } = &event
+                && let Ok(handle) = endpoint.call(*call)
+            {
+                // Gone: it was taken back.
+                let _ = handle.refuse(now, status);
+                return;
+            }
+            let _ = switched.coupling.handle_event(now, endpoint, event);
+            switched.coupling.hang_up(now, endpoint, None);
+            self.follow(now, number);
+            return;
+        }
         // What the coupling leaves to us needs no answer, or gets its default one.
         let _ = switched.coupling.handle_event(now, endpoint, event);
         self.follow(now, number);
@@ -255,7 +361,10 @@ impl Pbx {
             }
         }
         if switched.coupling.is_over() {
-            self.calls.remove(&number);
+            let over = self.calls.remove(&number).and_then(|over| over.relay);
+            if let (Some(relay), Some(relays)) = (over, &mut self.relays) {
+                relay.close(now, relays);
+            }
             self.legs.retain(|_, of| *of != number);
         }
         for (line, object) in told {

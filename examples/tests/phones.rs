@@ -34,12 +34,17 @@ fn pause(ms: u64) {
 
 /// 1 speaks a tone, 2 hears it; hold, resume, a key, and the end.
 fn call(from: &str, to: &str) {
+    call_with(&[], from, &[], to);
+}
+
+fn call_with(pbx: &[&str], from: &str, secure: &[&str], to: &str) {
     let _alone = alone();
     let folder = Folder::new();
-    let pbx = Pbx::start(&folder, &[]);
+    let pbx = Pbx::start(&folder, pbx);
     let heard = folder.path("heard.wav");
     let tone = folder.tone(1020.0);
-    let mut alice = pbx.registered("alice", from, &["--play", tone.to_str().unwrap()]);
+    let play = [&["--play", tone.to_str().unwrap()], secure].concat();
+    let mut alice = pbx.registered("alice", from, &play);
     let record = ["--auto-answer", "--record", heard.to_str().unwrap()];
     let mut bob = pbx.registered("bob", to, &record);
     alice.say("call bob");
@@ -51,7 +56,8 @@ fn call(from: &str, to: &str) {
     let answered = alice.hears("answered");
     assert_eq!(answered["codec"], "opus");
     bob.hears("answered");
-    pause(1600);
+    // A whole second is wanted, and a way and keys come first.
+    pause(if secure.is_empty() { 2000 } else { 2800 });
     alice.say("hold");
     alice.until("held", |o| o["by"] == "us");
     bob.until("held", |o| o["by"] == "the other side");
@@ -96,6 +102,16 @@ fn a_call_from_tls_to_udp() {
 #[test]
 fn a_call_from_websocket_in_tls_to_tcp() {
     call("wss", "tcp");
+}
+
+#[test]
+fn a_relayed_call_from_dtls_and_ice_to_the_clear() {
+    call_with(&["--relay"], "tcp", &["--secure=dtls", "--ice"], "udp");
+}
+
+#[test]
+fn a_relayed_call_in_the_clear() {
+    call_with(&["--relay"], "udp", &[], "tls");
 }
 
 #[test]

@@ -1,5 +1,5 @@
 // In the page: one SIP user on JsSIP or on SIP.js, behind the same few functions, each of which gives a promise. It says a tone
-// of `hz` and hears what comes (hear, stats).
+// of `hz`, shows its camera with `video`, and hears and sees what comes (hear, stats).
 // register() and refresh() resolve when a 200 came and reject with what the library tells; call(uri) and answered() resolve when the
 // call is up on that side, after 200 and ACK; over() when it has ended; keys() gives those that came by INFO.
 import * as JsSIP from "jssip";
@@ -35,8 +35,8 @@ function bell() {
   };
 }
 
-async function jssip({ ws, uri, user, password, ha1, realm, hz }) {
-  const ear = await sound(hz);
+async function jssip({ ws, uri, user, password, ha1, realm, hz, video }) {
+  const ear = await sound(hz, video);
   const { stream, listen, hear } = ear;
   const ua = new JsSIP.UA({
     sockets: [new JsSIP.WebSocketInterface(ws)],
@@ -71,7 +71,7 @@ async function jssip({ ws, uri, user, password, ha1, realm, hz }) {
   });
   return {
     hear,
-    stats: (least) => ear.stats(least),
+    stats: (least, pictures) => ear.stats(least, pictures),
     connect: () => told("connected", null, () => ua.start()),
     register: () => told("registered", "registrationFailed", () => registrator().register()),
     // JsSIP tells nothing of a refresh that went well: its request is out until the answer.
@@ -100,8 +100,8 @@ async function jssip({ ws, uri, user, password, ha1, realm, hz }) {
   };
 }
 
-async function sipjs({ ws, uri, user, password, ha1, hz }) {
-  const ear = await sound(hz);
+async function sipjs({ ws, uri, user, password, ha1, hz, video }) {
+  const ear = await sound(hz, video);
   const { stream, listen, hear } = ear;
   const { ring, answered } = bell();
   let session, keys;
@@ -157,7 +157,7 @@ async function sipjs({ ws, uri, user, password, ha1, hz }) {
   }));
   return {
     hear,
-    stats: (least) => ear.stats(least),
+    stats: (least, pictures) => ear.stats(least, pictures),
     connect: () => ua.start().then(() => { registerer = new Registerer(ua); }),
     register: () => told("registration", (o) => registerer.register(o)),
     refresh: () => told("refresh", (o) => registerer.register(o)),

@@ -1,5 +1,5 @@
-// In the page: a tone to say, and an ear for what comes.
-export async function sound(hz) {
+// In the page: a tone to say, and an ear for what comes; with `video` also what a camera shows, and an eye.
+export async function sound(hz, video = false) {
   const context = new AudioContext({ sampleRate: 48000 });
   await context.resume();
   const tone = new OscillatorNode(context, { frequency: hz });
@@ -7,21 +7,23 @@ export async function sound(hz) {
   tone.connect(new GainNode(context, { gain: 0.3 })).connect(out);
   tone.start();
   const ear = new AnalyserNode(context, { fftSize: 16384, smoothingTimeConstant: 0 });
+  const size = { width: 320, height: 240 };
+  const camera = video ? await navigator.mediaDevices.getUserMedia({ video: size }) : new MediaStream();
   let link;
   return {
     // A stream for one call: calls mute and end what they are given.
-    stream: () => out.stream.clone(),
+    stream: () => new MediaStream([...out.stream.getTracks(), ...camera.getTracks()].map((track) => track.clone())),
     // From now on it is this connection that is heard and counted.
     listen(connection) {
       link = connection;
       link.addEventListener("track", ({ track }) => {
         const stream = new MediaStream([track]);
         // What WebRTC brings flows into the analyser only while an element plays it.
-        const player = new Audio();
+        const player = document.createElement(track.kind);
         player.srcObject = stream;
         player.muted = true;
         player.play();
-        context.createMediaStreamSource(stream).connect(ear);
+        if (track.kind === "audio") context.createMediaStreamSource(stream).connect(ear);
       });
     },
     // The level of each frequency in dB.
@@ -32,12 +34,12 @@ export async function sound(hz) {
       const near = (hz) => Math.max(...spectrum.slice(Math.round(hz / bin) - 2, Math.round(hz / bin) + 3));
       return Object.fromEntries(frequencies.map((hz) => [hz, near(hz)]));
     },
-    // What the connection counts, once more than so many packets came, or after five seconds.
-    async stats(least = 0) {
+    // What the connection counts, once more than so many packets of sound and pictures came, or after five seconds.
+    async stats(least = 0, pictures = 0) {
       let counted;
       for (let tries = 0; tries < 50; tries++) {
         counted = await this.count();
-        if (counted.received > least) break;
+        if (counted.received > least && (counted.frames ?? 0) >= pictures) break;
         await new Promise((over) => setTimeout(over, 100));
       }
       return counted;
@@ -46,9 +48,13 @@ export async function sound(hz) {
       const said = { state: link.connectionState };
       const reports = await link.getStats();
       for (const report of reports.values()) {
-        if (report.type === "inbound-rtp") {
+        if (report.type === "inbound-rtp" && report.kind === "video") {
+          Object.assign(said, { frames: report.framesDecoded, videoLost: report.packetsLost, videoCodec: reports.get(report.codecId)?.mimeType });
+        } else if (report.type === "inbound-rtp") {
           Object.assign(said, { received: report.packetsReceived, lost: report.packetsLost, codec: reports.get(report.codecId)?.mimeType });
         }
+        // What the far side reports of our pictures.
+        if (report.type === "remote-inbound-rtp" && report.kind === "video") said.reported = report.packetsLost;
         if (report.type === "transport") Object.assign(said, { dtls: report.dtlsState, version: report.tlsVersion, srtp: report.srtpCipher });
       }
       return said;

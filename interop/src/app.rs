@@ -182,9 +182,17 @@ impl Switchboard {
     /// # Panics
     /// When it does not start.
     pub fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// The same, with these arguments as well.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn with(more: &[&str]) -> Self {
         let folder = Scratch::new("mini_pbx");
         let any = "127.0.0.1:0";
-        let mut arguments = vec!["--out", "."];
+        let mut arguments = [&["--out", "."], more].concat();
         for user in ["alice:secret-alice", "bob:secret-bob", "carol:secret-carol"] {
             arguments.extend(["--user", user]);
         }

@@ -92,26 +92,12 @@ fn a_page_and_baresip_call_each_other() {
     let _alone = alone();
     let mut pbx = Switchboard::start();
     let host = format!("127.0.0.1:{}", pbx.port("udp"));
-    let mut options = BaresipOptions::new(Codec::Opus);
-    options.user = "carol".to_owned();
-    options.credentials = Some(("carol".to_owned(), "secret-carol".to_owned()));
-    options.registrar = Some((pbx.port("udp"), Transport::Udp));
-    (options.security, options.ice) = (Security::Dtls, true);
-    let mut carol = Baresip::start(&options);
-    pbx.app.until("registered", |o| o["user"] == "carol");
+    let mut carol = carol(&mut pbx, Codec::Opus, Security::Dtls, true);
 
     // Names of mDNS in place of addresses are beyond baresip. (A page that may use the microphone shows addresses anyway.)
     let mut pages = Pages::open(&browser, &["--disable-features=WebRtcHideLocalIpsWithMdns"]);
     for (lib, user) in [("jssip", "alice"), ("sipjs", "bob")] {
-        let options = json!({
-            "ws": format!("wss://127.0.0.1:{}", pbx.port("wss")),
-            "uri": format!("sip:{user}@{host}"),
-            "user": user,
-            "password": format!("secret-{user}"),
-            "hz": PAGE,
-        });
-        pages.user(user, lib, &options);
-        pages.act(user, "register", &[]);
+        registered(&mut pages, &pbx, lib, user, false);
 
         // The page calls, presses keys in RTP and by INFO, is heard, hangs up.
         pages.act(user, "call", &[&format!("sip:carol@{host}")]);
@@ -126,7 +112,7 @@ fn a_page_and_baresip_call_each_other() {
         pages.act(user, "press", &["3", "INFO"]);
         let event = carol.control.wait_for("CALL_DTMF_START", SOON);
         assert_eq!(event.param, "3");
-        unharmed(&pages.act(user, "stats", &["50"]));
+        unharmed(&pages.act(user, "stats", &["50"]), "audio/opus");
         pages.act(user, "hangUp", &[]);
         carol.control.wait_for("CALL_CLOSED", SOON);
         heard(&carol);
@@ -139,7 +125,7 @@ fn a_page_and_baresip_call_each_other() {
         wait_until("sound for a second", SOON, || {
             (carol.packets().received >= 50).then_some(())
         });
-        unharmed(&pages.act(user, "stats", &["50"]));
+        unharmed(&pages.act(user, "stats", &["50"]), "audio/opus");
         let over = pages.begin(user, "over", &[]);
         carol.control.command("hangup", "");
         pages.done(over);
@@ -150,11 +136,113 @@ fn a_page_and_baresip_call_each_other() {
     pbx.app.quit();
 }
 
+/// A page with a user that has registered over WSS, with a camera or without.
+fn registered(pages: &mut Pages, pbx: &Switchboard, lib: &str, user: &str, video: bool) {
+    let options = json!({
+        "ws": format!("wss://127.0.0.1:{}", pbx.port("wss")),
+        "uri": format!("sip:{user}@127.0.0.1:{}", pbx.port("udp")),
+        "user": user,
+        "password": format!("secret-{user}"),
+        "hz": PAGE,
+        "video": video,
+    });
+    pages.user(user, lib, &options);
+    pages.act(user, "register", &[]);
+}
+
+/// baresip as carol, registered over UDP.
+fn carol(pbx: &mut Switchboard, codec: Codec, security: Security, ice: bool) -> Baresip {
+    let mut options = BaresipOptions::new(codec);
+    options.user = "carol".to_owned();
+    options.credentials = Some(("carol".to_owned(), "secret-carol".to_owned()));
+    options.registrar = Some((pbx.port("udp"), Transport::Udp));
+    (options.security, options.ice) = (security, ice);
+    let carol = Baresip::start(&options);
+    pbx.app.until("registered", |o| o["user"] == "carol");
+    carol
+}
+
+#[test]
+fn with_the_relay_a_page_and_a_plain_phone_talk_and_pages_see_each_other() {
+    if !installed(&["baresip"]) {
+        return;
+    }
+    let Some(browser) = Browser::find(Path::new(env!("CARGO_TARGET_TMPDIR"))) else {
+        return;
+    };
+    let _alone = alone();
+    let mut pbx = Switchboard::with(&["--relay"]);
+    let host = format!("127.0.0.1:{}", pbx.port("udp"));
+    let mut carol = carol(&mut pbx, Codec::Pcmu, Security::Clear, false);
+    let flags = [
+        "--allow-loopback-in-peer-connection",
+        "--use-fake-device-for-media-stream",
+        "--use-fake-ui-for-media-stream",
+    ];
+    let mut pages = Pages::open(&browser, &flags);
+    for (lib, user) in [("jssip", "alice"), ("sipjs", "bob")] {
+        registered(&mut pages, &pbx, lib, user, true);
+    }
+
+    // A page calls the phone with sound and pictures; the phone takes the sound.
+    pages.act("alice", "call", &[&format!("sip:carol@{host}")]);
+    pages.hears("alice", &[BARESIP], &[]);
+    unharmed(&pages.act("alice", "stats", &["50"]), "audio/PCMU");
+    pages.act("alice", "press", &["12", "RTP"]);
+    for key in ["1", "2"] {
+        let event = carol.control.wait_for("CALL_DTMF_START", SOON);
+        assert_eq!(event.param, key);
+    }
+    wait_until("sound for a second", SOON, || {
+        (carol.packets().received >= 50).then_some(())
+    });
+    pages.act("alice", "hold", &[]);
+    pages.hears("alice", &[], &[BARESIP]);
+    pages.act("alice", "unhold", &[]);
+    pages.hears("alice", &[BARESIP], &[]);
+    let packets = carol.packets_within(Duration::from_secs(1));
+    assert!(packets.received > 30 && packets.sent > 30, "{packets:?}");
+    pages.act("alice", "hangUp", &[]);
+    carol.control.wait_for("CALL_CLOSED", SOON);
+    heard(&carol);
+
+    // The phone calls a page.
+    let answered = pages.begin("bob", "answered", &[]);
+    carol.control.command("dial", &format!("sip:bob@{host}"));
+    pages.done(answered);
+    pages.hears("bob", &[BARESIP], &[]);
+    unharmed(&pages.act("bob", "stats", &["50"]), "audio/PCMU");
+    let over = pages.begin("bob", "over", &[]);
+    carol.control.command("hangup", "");
+    pages.done(over);
+    carol.control.wait_for("CALL_CLOSED", SOON);
+    heard(&carol);
+
+    // A page calls a page: sound, and pictures of which the far side's reports come back.
+    let answered = pages.begin("bob", "answered", &[]);
+    pages.act("alice", "call", &[&format!("sip:bob@{host}")]);
+    pages.done(answered);
+    for page in ["alice", "bob"] {
+        pages.hears(page, &[PAGE], &[]);
+        let stats = pages.act(page, "stats", &["50", "30"]);
+        unharmed(&stats, "audio/opus");
+        assert!(stats["frames"].as_u64() >= Some(30), "{stats}");
+        assert_eq!(
+            [&stats["videoLost"], &stats["reported"]],
+            [&json!(0), &json!(0)],
+            "{stats}"
+        );
+    }
+    pages.act("bob", "hangUp", &[]);
+    drop((pages, carol));
+    pbx.app.quit();
+}
+
 /// What a page counted: packets came, none was lost, and nobody could listen.
-fn unharmed(stats: &Value) {
+fn unharmed(stats: &Value, codec: &str) {
     assert_eq!(
         [&stats["lost"], &stats["dtls"], &stats["codec"]],
-        [&json!(0), &json!("connected"), &json!("audio/opus")],
+        [&json!(0), &json!("connected"), &json!(codec)],
         "{stats}"
     );
     assert!(stats["received"].as_u64() > Some(50), "{stats}");

@@ -1,0 +1,186 @@
+//! One side's description as the other is to see it: formats and directions as they came, the way to us in place of the
+//! way to whoever said it.
+
+use std::net::{IpAddr, SocketAddr};
+
+use rtp_core::negotiate::IceDescription;
+use rtp_core::sdp::{
+    Address, Attribute, Attributes, Description, Direction, Fingerprint, Media, MediaKind,
+    Protocol, Setup,
+};
+
+use super::leg::Kind;
+
+/// What says how one side is reached, and means nothing to the other.
+const OF_A_SIDE: [&str; 19] = [
+    "candidate",
+    "end-of-candidates",
+    "remote-candidates",
+    "ice-ufrag",
+    "ice-pwd",
+    "ice-options",
+    "ice-lite",
+    "ice-mismatch",
+    "fingerprint",
+    "setup",
+    "tls-id",
+    "connection",
+    "crypto",
+    "rtcp",
+    "rtcp-mux",
+    "rtcp-mux-only",
+    "bundle-only",
+    "group",
+    "mid",
+];
+
+/// What browsers agree on among themselves.
+const OF_BROWSERS: [&str; 9] = [
+    "extmap",
+    "extmap-allow-mixed",
+    "msid",
+    "msid-semantic",
+    "ssrc",
+    "ssrc-group",
+    "rtcp-fb",
+    "rtcp-rsize",
+    "rtcp-xr",
+];
+
+/// Candidates of one line that are read.
+const MAX_CANDIDATES: usize = 64;
+
+/// How a side reaches us for one line.
+pub(crate) struct Way {
+    pub(crate) at: SocketAddr,
+    pub(crate) protocol: Protocol,
+    /// The name that the side gave its line.
+    pub(crate) mid: Option<String>,
+    /// For a browser: our credentials, certificate and role.
+    pub(crate) secure: Option<(IceDescription, Fingerprint, Setup)>,
+}
+
+/// Whether a line is one that is carried.
+pub(crate) fn is_carried(media: &Media) -> bool {
+    matches!(media.kind, MediaKind::Audio | MediaKind::Video) && kind_of(media).is_some()
+}
+
+/// How whoever describes a line so is spoken to; `None` for what is not carried.
+pub(crate) fn kind_of(media: &Media) -> Option<Kind> {
+    match media.protocol.as_str() {
+        "RTP/AVP" | "RTP/AVPF" => Some(Kind::Plain),
+        "UDP/TLS/RTP/SAVP" | "UDP/TLS/RTP/SAVPF" => Some(Kind::Browser),
+        _ => None,
+    }
+}
+
+/// `said` by a side of the kind `from`, for one of the kind `to` that reaches us by `ways`, an entry a line; lines without
+/// one are refused.
+pub(crate) fn rewrite(
+    said: &Description,
+    (from, to): (Kind, Kind),
+    ip: IpAddr,
+    ways: &[Option<Way>],
+) -> Description {
+    let among_browsers = from == Kind::Browser && to == Kind::Browser;
+    let clean = |attributes: &mut Attributes| {
+        let theirs = OF_BROWSERS.iter().filter(|_| !among_browsers);
+        OF_A_SIDE
+            .iter()
+            .chain(theirs)
+            .for_each(|name| attributes.remove(name));
+    };
+    let mut told = said.clone();
+    told.origin.address = Address::from(ip);
+    told.connection = Some(Address::from(ip));
+    clean(&mut told.attributes);
+    for (index, media) in told.media.iter_mut().enumerate() {
+        media.connections.clear();
+        clean(&mut media.attributes);
+        let way = ways.get(index).and_then(Option::as_ref);
+        let mid = way.and_then(|way| way.mid.clone());
+        let before = said
+            .media
+            .get(index)
+            .and_then(|media| media.attributes.value("mid"));
+        let mid = mid.or_else(|| before.filter(|_| among_browsers).map(str::to_owned));
+        if let (Some(mid), Kind::Browser) = (mid, to) {
+            media.attributes.add("mid", mid);
+        }
+        let Some(way) = way.filter(|_| media.port != 0) else {
+            media.port = 0;
+            continue;
+        };
+        media.port = way.at.port();
+        media.port_count = None;
+        media.protocol = way.protocol.clone();
+        // The hold of RFC 2543 names no address; ours is one.
+        let named = said.connection_of(index).and_then(Address::ip);
+        if from == Kind::Plain && named.is_some_and(|ip| ip.is_unspecified()) {
+            let direction = said.direction_of(index).and(Direction::SendOnly);
+            Direction::ALL
+                .iter()
+                .for_each(|other| media.attributes.remove(other.name()));
+            media.attributes.push(Attribute::flag(direction.name()));
+        }
+        if let Some((ours, fingerprint, setup)) = &way.secure {
+            let attributes = &mut media.attributes;
+            attributes.add("ice-ufrag", ours.ufrag.as_str());
+            attributes.add("ice-pwd", ours.pwd());
+            attributes.add("candidate", candidate(way.at));
+            attributes.push(Attribute::flag("end-of-candidates"));
+            attributes.add("fingerprint", fingerprint.to_string());
+            attributes.add("setup", setup.name());
+            attributes.push(Attribute::flag("rtcp-mux"));
+        }
+    }
+    told
+}
+
+/// Our one address: a host candidate of the one component (RFC 8839 section 5.1).
+fn candidate(at: SocketAddr) -> String {
+    let (ip, port) = (at.ip(), at.port());
+    format!("1 1 udp 2130706431 {ip} {port} typ host")
+}
+
+/// ICE credentials and candidates of a line.
+pub(crate) fn ice_of(said: &Description, index: usize) -> Option<IceDescription> {
+    let attributes = &said.media.get(index)?.attributes;
+    let value = |name| {
+        attributes
+            .value(name)
+            .or_else(|| said.attributes.value(name))
+    };
+    let mut ice = IceDescription::new(value("ice-ufrag")?, value("ice-pwd")?);
+    ice.lite = said.attributes.has("ice-lite");
+    ice.candidates = attributes.typed("candidate").take(MAX_CANDIDATES).collect();
+    Some(ice)
+}
+
+/// The certificates that the peer of a line may show.
+pub(crate) fn fingerprints_of(said: &Description, index: usize) -> Vec<Fingerprint> {
+    let of = |attributes: &Attributes| attributes.typed("fingerprint").collect::<Vec<_>>();
+    let own = said.media.get(index).map(|media| of(&media.attributes));
+    own.filter(|own| !own.is_empty())
+        .unwrap_or_else(|| of(&said.attributes))
+}
+
+/// Who begins the handshake, as the peer says.
+pub(crate) fn setup_of(said: &Description, index: usize) -> Option<Setup> {
+    let own = said.media.get(index)?.attributes.typed("setup").next();
+    own.or_else(|| said.attributes.typed("setup").next())
+}
+
+/// Where a phone receives RTP and RTCP.
+pub(crate) fn addresses_of(said: &Description, index: usize) -> Option<[SocketAddr; 2]> {
+    let media = said.media.get(index)?;
+    let ip = said.connection_of(index)?.ip()?;
+    let rtcp = match media.attributes.rtcp() {
+        Some(told) => {
+            let ip = told.address.as_ref().and_then(Address::ip).unwrap_or(ip);
+            SocketAddr::new(ip, told.port)
+        }
+        None => SocketAddr::new(ip, media.port.checked_add(1)?),
+    };
+    Some([SocketAddr::new(ip, media.port), rtcp])
+}
