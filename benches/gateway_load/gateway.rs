@@ -178,8 +178,9 @@ pub(crate) fn run(
             ))
         },
     ))?;
-    // In each session a talker's mix is encoded for the phone, and the phone's voice decoded, fifty times a second.
-    let coding = 50.0 * sessions as f64 * (cost.encode + cost.decode);
+    // At each tick that was run a talker's mix is encoded for the phone, and the phone's voice decoded, in each session.
+    let rate = run.ticks as f64 / threads as f64 / run.seconds;
+    let coding = rate * sessions as f64 * (cost.encode + cost.decode);
     run.coding = coding / run.cores.max(f64::MIN_POSITIVE);
     Ok(run)
 }

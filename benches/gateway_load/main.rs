@@ -86,7 +86,9 @@ fn all() -> Result<(), String> {
         // Once more and for the whole time: what was found must hold, or a little less must.
         loop {
             if found == 0 {
-                failed.push("no session with Opus is within the limit".to_owned());
+                failed.push(
+                    "of the numbers of Opus sessions tried none is within the limit".to_owned(),
+                );
                 break;
             }
             let run = measure("opus", found, seconds.min(left().saturating_sub(AROUND)))?;
