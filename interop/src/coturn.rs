@@ -86,6 +86,12 @@ impl Coturn {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.ports.port(u16::from(tls))))
     }
 
+    /// Whether it relays for this address.
+    pub fn relays(&self, address: SocketAddr) -> bool {
+        let ports = self.ports.port(10)..=self.ports.port(50);
+        address.ip() == Ipv4Addr::LOCALHOST && ports.contains(&address.port())
+    }
+
     /// The certificate that it shows, which is its own authority.
     pub fn certificate(&self) -> CertificateDer<'static> {
         self.certificate.clone()

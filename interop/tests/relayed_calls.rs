@@ -1,10 +1,13 @@
 //! Calls whose packets go through coturn, over UDP, TCP and TLS: addresses that it relays are ICE candidates, and SRTP with
 //! a tone crosses it both ways.
 
+mod house;
+
+use house::House;
 use interop::{Coturn, Heard, installed};
 use media_mix::codec::{CodecOptions, Decoder, Encoder};
 use media_mix::{Rate, Registry, Tone};
-use rtp_core::ice::{self, Agent, Role};
+use rtp_core::ice::{self, Agent};
 use rtp_core::jitter::{JitterBuffer, JitterConfig, Playout};
 use rtp_core::rtcp::Epoch;
 use rtp_core::srtp::{MasterKey, Suite};
@@ -14,10 +17,14 @@ use rtp_core::transport::{
 use rtp_core::turn::{self, Client, Event, Failure, Framer, Sent, Transport};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
+use signaling::session::Join;
+use signaling::{Ice, Secure};
+use sip_core::Uninvited;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
+use token::Role;
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -289,11 +296,11 @@ fn call(server: &Coturn, transports: [Transport; 2]) {
     let now = Instant::now();
     ends[1]
         .agent
-        .set_remote(now, &offer, Role::Controlled)
+        .set_remote(now, &offer, ice::Role::Controlled)
         .expect("an offer");
     ends[0]
         .agent
-        .set_remote(now, &answer, Role::Controlling)
+        .set_remote(now, &answer, ice::Role::Controlling)
         .expect("an answer");
     let connected = |ends: &[End; 2]| ends.iter().all(|end| end.path.is_some());
     assert!(run(&mut ends, SOON, connected), "{transports:?}: no way");
@@ -373,5 +380,82 @@ fn a_wrong_password_gets_no_address() {
             std::thread::sleep(Duration::from_millis(2));
         };
         assert_eq!(event, Event::Failed(Failure::Refused(401)), "{transport:?}");
+    }
+}
+
+/// A gateway whose sound goes through the server alone.
+fn house(server: &Coturn) -> House {
+    House::with(|config| {
+        let at = server.address(false);
+        let server = signaling::net::TurnServer::new(at, Coturn::USER, Coturn::PASSWORD);
+        config.servers.turn = vec![server];
+        config.servers.relay_only = true;
+        config.servers.reserve = 1;
+        config.uninvited = Uninvited::Accept;
+    })
+}
+
+#[test]
+fn two_gateways_whose_sound_goes_through_relays_alone() {
+    if !installed(&["turnserver"]) {
+        return;
+    }
+    let server = Coturn::start();
+    let mut houses = [house(&server), house(&server)];
+    let uri = format!("sip:room@{}", houses[1].gateway.sip_addr());
+    let call = houses[0].dial(&uri, |request| {
+        request.secure = Secure::Dtls;
+        request.ice = Ice::Require;
+    });
+    let [ours, theirs] = &mut houses;
+    let answered = theirs.wait_for("the call", |event| match event {
+        signaling::net::Event::Incoming { call, .. } => Some(*call),
+        _ => None,
+    });
+    let session = theirs.session;
+    let join = Join::new(Role::Publisher);
+    theirs
+        .gateway
+        .answer(answered, session, join)
+        .expect("a session");
+    // Each hears the other's talkers: the one who says the first tone hears it from the other side alone.
+    let end = Instant::now() + SOON;
+    loop {
+        for _ in 0..15 {
+            ours.turn();
+            theirs.turn();
+        }
+        let heard = |house: &mut House| {
+            let [ear, _] = std::mem::take(&mut house.heard);
+            Heard::new(16_000, ear).level_db(house::TALKERS[0])
+        };
+        let (here, there) = (heard(ours), heard(theirs));
+        if here > -30.0 && there > -30.0 {
+            break;
+        }
+        assert!(
+            Instant::now() < end,
+            "{here} dB and {there} dB; {:?}",
+            ours.events
+        );
+    }
+    for (house, call) in [(&houses[0], call), (&houses[1], answered)] {
+        let info = house.gateway.call(call).expect("a call");
+        let pair = info.pair.expect("a way");
+        assert!(
+            server.relays(pair.local) && server.relays(pair.remote),
+            "{pair:?}"
+        );
+    }
+    let [ours, theirs] = &mut houses;
+    ours.gateway.hang_up(call).expect("a BYE");
+    let is_over = |house: &House| {
+        let mut events = house.events.iter();
+        events.any(|event| matches!(event, signaling::net::Event::Ended { .. }))
+    };
+    while !is_over(ours) || !is_over(theirs) {
+        assert!(Instant::now() < end, "no end");
+        ours.turn();
+        theirs.turn();
     }
 }

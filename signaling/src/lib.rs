@@ -52,6 +52,7 @@
 //! - `net`: the `Gateway`: SIP on UDP and TCP by tokio, media threads with their own sockets.
 //! - `dtls-openssl`: DTLS handshakes by the system's OpenSSL, for phones that show RSA certificates (baresip, Linphone and
 //!   FreeSWITCH do). Without it they are refused.
+//! - `turn`: STUN and TURN servers for the calls of a `Gateway` (with `net`).
 //! - `tracing`: a span a call, with its ids and what happens to it, for whoever installs a `tracing` subscriber (with
 //!   `net`). Passwords, keys, headers and bodies are not told.
 //! - `metrics`: the figures of a `Gateway` as Prometheus text (with `net`).

@@ -10,6 +10,8 @@ mod association;
 #[cfg(feature = "net")]
 mod clock;
 mod leg;
+#[cfg_attr(not(feature = "turn"), path = "no_relays.rs")]
+pub(crate) mod relays;
 mod room;
 #[cfg(feature = "net")]
 mod shaking;

@@ -238,6 +238,23 @@ impl Room {
         Ok(())
     }
 
+    /// Gives a call the servers through which its packets may go.
+    #[cfg(feature = "net")]
+    pub(crate) fn give_relays(&mut self, id: CallId, relays: super::relays::Relays) {
+        if let Some((_, leg)) = self.legs.iter_mut().find(|(call, _)| *call == id) {
+            leg.set_relays(relays);
+        }
+    }
+
+    /// After the last packet of a call: what its servers are to be told. Poll once more.
+    #[cfg(feature = "net")]
+    pub(crate) fn take_leave(&mut self, now: Instant, id: CallId) {
+        if let Some((_, leg)) = self.legs.iter_mut().find(|(call, _)| *call == id) {
+            leg.give_back(now);
+        }
+        self.turn = 0;
+    }
+
     /// Lets a call carry what SDP agreed on, or nothing.
     ///
     /// # Errors

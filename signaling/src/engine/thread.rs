@@ -7,6 +7,7 @@
 
 use super::clock::{Lateness, TickClock};
 use super::leg::{LegConfig, LegReport};
+use super::relays::Relays;
 use super::room::{Room, RoomError, RoomEvent, Who};
 use super::shaking::{Flight, Shaking};
 use super::tap::TapSink;
@@ -57,6 +58,7 @@ pub(crate) enum Command {
         config: Box<LegConfig>,
         hears: bool,
         sockets: RtpSockets,
+        relays: Relays,
     },
     UpdateCall {
         id: CallId,
@@ -400,10 +402,12 @@ impl Thread {
                 config,
                 hears,
                 sockets,
+                relays,
             } => {
                 of = Some(id);
-                room.add_call(id, *config, hears)
-                    .and_then(|()| self.attach(key, id, sockets))
+                let added = room.add_call(id, *config, hears);
+                room.give_relays(id, relays);
+                added.and_then(|()| self.attach(key, id, sockets))
             }
             Command::UpdateCall { id, stream } => {
                 of = Some(id);
@@ -413,6 +417,10 @@ impl Thread {
             }
             Command::RemoveCall(id) => {
                 room.close_call(now, id);
+                self.transmit(key, now);
+                if let Some(room) = self.rooms.get_mut(&key) {
+                    room.take_leave(now, id);
+                }
                 self.transmit(key, now);
                 self.detach(|sockets| sockets.call == id);
                 self.rooms

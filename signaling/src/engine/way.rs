@@ -1,8 +1,9 @@
 //! The way of one leg's packets, when ICE finds it (RFC 8445): which address is the peer's, and whether it wants them.
 
+use super::relays::Relays;
 use rtp_core::ice::{Agent, Config, Event, IceError, Pair, Role, State};
 use rtp_core::negotiate::{IceAgreed, IceDescription};
-use rtp_core::transport::{Component, PacketBuf, Transmit};
+use rtp_core::transport::PacketBuf;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -31,11 +32,18 @@ impl Way {
         agreed: &IceAgreed,
         host: SocketAddr,
         random: rtp_core::Random,
+        relays: &Relays,
     ) -> Result<Self, IceError> {
         let mut config = Config::default();
         config.lite = agreed.local.lite;
         let mut agent = Agent::with_credentials(now, config, &agreed.local, random);
-        agent.add_host(now, host)?;
+        if !relays.is_only() {
+            agent.add_host(now, host)?;
+        }
+        for address in relays.addresses() {
+            // One that ICE cannot use was not told either.
+            let _ = agent.add_relayed(now, address);
+        }
         agent.finish_gathering(now);
         let mut way = Self {
             agent,
@@ -60,6 +68,11 @@ impl Way {
         self.agent.set_remote(now, &agreed.remote, role)
     }
 
+    /// The address of the leg's RTP socket, as it was told.
+    pub(super) fn host(&self) -> SocketAddr {
+        self.host
+    }
+
     /// Where packets go, while the peer agrees.
     pub(super) fn remote(&self) -> Option<SocketAddr> {
         self.pair().map(|pair| pair.remote)
@@ -70,15 +83,12 @@ impl Way {
     }
 
     /// Whether the peer has been proved to be there.
-    pub(super) fn knows(&self, from: SocketAddr) -> bool {
-        self.agent.knows(Pair {
-            local: self.host,
-            remote: from,
-        })
+    pub(super) fn knows(&self, way: Pair) -> bool {
+        self.agent.knows(way)
     }
 
-    pub(super) fn receive(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
-        self.agent.receive(now, self.host, from, datagram);
+    pub(super) fn receive(&mut self, now: Instant, way: Pair, datagram: &[u8]) {
+        self.agent.receive(now, way.local, way.remote, datagram);
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {
@@ -98,11 +108,12 @@ impl Way {
         }
     }
 
-    pub(super) fn poll_transmit(&mut self, out: &mut PacketBuf) -> Option<Transmit> {
+    /// The next check, and the way that it goes.
+    pub(super) fn poll_transmit(&mut self, out: &mut PacketBuf) -> Option<Pair> {
         let transmit = self.agent.poll_transmit()?;
-        out.write(&transmit.bytes).then_some(Transmit {
-            to: transmit.to,
-            component: Component::Rtp,
+        out.write(&transmit.bytes).then_some(Pair {
+            local: transmit.local,
+            remote: transmit.to,
         })
     }
 }

@@ -5,6 +5,7 @@ use super::trace::CallSpan;
 use super::{CallInfo, Gateway, GatewayError, SessionId};
 use crate::call::{Call, CallError, Side, capabilities, with_ice, with_levels};
 use crate::dial::DialRequest;
+use crate::engine::relays::Relays;
 use crate::engine::thread::{Command, RoomKey};
 use crate::engine::{LegConfig, LegReport, PcmReader, Who, tap};
 use crate::session::{Action, Join, LeaveReason, Origin, ParticipantId};
@@ -24,7 +25,7 @@ pub(super) struct Entry {
     pub(super) registry: Registry,
     pub(super) media_timeout: Duration,
     /// Until the call joins a session.
-    pub(super) sockets: Option<RtpSockets>,
+    pub(super) sockets: Option<(RtpSockets, Relays)>,
     pub(super) place: Option<(SessionId, ParticipantId)>,
     pub(super) stream: Option<Box<AudioStream>>,
     pub(super) report: Option<LegReport>,
@@ -44,10 +45,9 @@ impl Gateway {
         request: &DialRequest,
     ) -> Result<CallId, GatewayError> {
         let now = Instant::now();
-        let open = self
-            .sessions
-            .get_mut(&session)
-            .ok_or(GatewayError::NoSuchSession(session))?;
+        if !self.sessions.contains_key(&session) {
+            return Err(GatewayError::NoSuchSession(session));
+        }
         let mut registry = self.registry.clone();
         if let Some(codecs) = &request.codecs {
             let names: Vec<_> = codecs.iter().map(String::as_str).collect();
@@ -55,8 +55,8 @@ impl Gateway {
                 return Err(GatewayError::UnknownCodec((*unknown).to_owned()));
             }
         }
-        let sockets = self.ports.allocate(now)?;
-        let local = local_address(&sockets, self.advertise);
+        let leased = self.lease(now, request.ice)?;
+        let local = local_address(&leased.sockets, self.advertise);
         let fingerprint = Some(self.certificate.fingerprint());
         let can = capabilities(
             &registry,
@@ -65,18 +65,22 @@ impl Gateway {
             &request.suites,
             fingerprint,
         );
-        let can = with_ice(now, can, request.ice, &self.random);
+        let can = leased.describe(with_ice(now, can, request.ice, &self.random));
         let can = match self.max_talkers {
             Some(_) => with_levels(can),
             None => can,
         };
+        let open = self
+            .sessions
+            .get_mut(&session)
+            .ok_or(GatewayError::NoSuchSession(session))?;
         let span = CallSpan::outgoing(open.session.id(), &request.uri);
         let (endpoint, random) = (self.driver.endpoint(), self.random.clone());
         let dialled = span.enter(|| Call::dial(now, endpoint, request, can, random));
         let call = match dialled {
             Ok(call) => call,
             Err(error) => {
-                self.ports.release(now, sockets);
+                self.give_back(now, leased.sockets, leased.relays);
                 return Err(error.into());
             }
         };
@@ -91,7 +95,7 @@ impl Gateway {
             call,
             registry,
             media_timeout: request.media_timeout,
-            sockets: Some(sockets),
+            sockets: Some((leased.sockets, leased.relays)),
             place: None,
             stream: None,
             report: None,
@@ -251,7 +255,7 @@ impl Gateway {
             .get_mut(&session)
             .ok_or(GatewayError::NoSuchSession(session))?;
         let entry = self.calls.get_mut(&id).ok_or(GatewayError::NoSuchCall)?;
-        let sockets = entry
+        let (sockets, relays) = entry
             .sockets
             .take()
             .ok_or(CallError::State("waiting for a session"))?;
@@ -269,6 +273,7 @@ impl Gateway {
             config: Box::new(config),
             hears,
             sockets,
+            relays,
         };
         self.engine.send(open.room, command)?;
         Ok(())

@@ -26,6 +26,9 @@ pub struct GatewayConfig {
     pub secure: Secure,
     /// Whether ICE finds the way of the sound of calls that come in; default [`Ice::Allow`].
     pub ice: Ice,
+    /// Servers that help ICE, for calls that use it; default none.
+    #[cfg(feature = "turn")]
+    pub servers: IceServers,
     /// The SRTP suites that calls which come in may use, most preferred first; default [`Suite::ALL`].
     pub suites: Vec<Suite>,
     /// What DTLS handshakes show; default none: [`Gateway::bind`](super::Gateway::bind) makes one.
@@ -60,6 +63,8 @@ impl GatewayConfig {
             registry: Registry::default(),
             secure: Secure::Allow,
             ice: Ice::Allow,
+            #[cfg(feature = "turn")]
+            servers: IceServers::default(),
             suites: Suite::ALL.to_vec(),
             certificate: None,
             uninvited: Uninvited::Forbid,
@@ -71,5 +76,69 @@ impl GatewayConfig {
             capture: false,
             random,
         }
+    }
+}
+
+/// Servers that help ICE. Each way of sound is asked for before it is needed, so that descriptions have all candidates at
+/// once: sockets wait in a reserve, from which each call takes one.
+#[cfg(feature = "turn")]
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct IceServers {
+    /// STUN servers, asked what our address is on their side of a NAT; at most four. Default: none.
+    pub stun: Vec<SocketAddr>,
+    /// TURN servers, asked over UDP for addresses that they relay. Default: none.
+    pub turn: Vec<TurnServer>,
+    /// Whether the sound of calls with ICE goes through TURN servers alone, as for who must not learn our address.
+    /// [`Gateway::dial`](super::Gateway::dial) refuses while none is ready, and callers get 503. Default: no.
+    pub relay_only: bool,
+    /// Ways that are kept ready; calls beyond what is ready have the host address alone. Default: 4.
+    pub reserve: usize,
+}
+
+#[cfg(feature = "turn")]
+impl Default for IceServers {
+    fn default() -> Self {
+        Self {
+            stun: Vec::new(),
+            turn: Vec::new(),
+            relay_only: false,
+            reserve: 4,
+        }
+    }
+}
+
+/// A TURN server and the account there. The password is in no debug output.
+#[cfg(feature = "turn")]
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct TurnServer {
+    /// Where it listens for UDP.
+    pub address: SocketAddr,
+    /// The name of the account, at most 508 bytes.
+    pub username: String,
+    /// Its password.
+    pub password: String,
+}
+
+#[cfg(feature = "turn")]
+impl TurnServer {
+    /// A server and an account.
+    pub fn new(address: SocketAddr, username: &str, password: &str) -> Self {
+        Self {
+            address,
+            username: username.to_owned(),
+            password: password.to_owned(),
+        }
+    }
+}
+
+#[cfg(feature = "turn")]
+impl std::fmt::Debug for TurnServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TurnServer")
+            .field("address", &self.address)
+            .field("username", &self.username)
+            .finish_non_exhaustive()
     }
 }

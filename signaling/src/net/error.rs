@@ -30,6 +30,9 @@ pub enum GatewayError {
     /// No ports for the sound.
     #[error(transparent)]
     Ports(#[from] PortError),
+    /// Sound may go through TURN servers alone, and no address on one is ready: try again a moment later.
+    #[error("no address on a TURN server is ready")]
+    NoRelay,
     /// The media engine cannot take a command now.
     #[error(transparent)]
     Busy(#[from] EngineBusy),
@@ -62,6 +65,10 @@ pub enum BindError {
     /// The range of media ports is of no use.
     #[error(transparent)]
     Ports(#[from] PortError),
+    /// A TURN server cannot be asked with this account.
+    #[cfg(feature = "turn")]
+    #[error(transparent)]
+    Turn(#[from] rtp_core::turn::TurnError),
     /// A media thread cannot start.
     #[error("cannot start a media thread: {0}")]
     Thread(#[from] io::Error),

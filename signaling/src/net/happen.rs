@@ -90,8 +90,8 @@ impl Gateway {
         offer: Option<&sip_core::Body>,
         request: sip_core::Message,
     ) {
-        let sockets = match self.ports.allocate(now) {
-            Ok(sockets) => sockets,
+        let leased = match self.lease(now, self.ice) {
+            Ok(leased) => leased,
             Err(_) => {
                 // No port, no sound: the caller may try again later.
                 if let Ok(handle) = self.driver.endpoint().call(id) {
@@ -102,19 +102,19 @@ impl Gateway {
         };
         let can = capabilities(
             &self.registry,
-            local_address(&sockets, self.advertise),
+            local_address(&leased.sockets, self.advertise),
             self.secure,
             &self.suites,
             Some(self.certificate.fingerprint()),
         );
-        let can = with_ice(now, can, self.ice, &self.random);
+        let can = leased.describe(with_ice(now, can, self.ice, &self.random));
         let can = match self.max_talkers {
             Some(_) => with_levels(can),
             None => can,
         };
         let random = self.random.clone();
         let Some(call) = Call::incoming(now, self.driver.endpoint(), id, offer, can, random) else {
-            self.ports.release(now, sockets);
+            self.give_back(now, leased.sockets, leased.relays);
             return;
         };
         let span = CallSpan::incoming(id, self.driver.endpoint());
@@ -122,7 +122,7 @@ impl Gateway {
             call,
             registry: self.registry.clone(),
             media_timeout: DialRequest::MEDIA_TIMEOUT,
-            sockets: Some(sockets),
+            sockets: Some((leased.sockets, leased.relays)),
             place: None,
             stream: None,
             report: None,
@@ -142,6 +142,7 @@ impl Gateway {
 
     pub(super) fn handle_timeouts(&mut self) {
         let now = Instant::now();
+        self.prepare(now);
         // Those of now, once each: a call that wants to be woken at once again waits for the next round.
         let due: Vec<_> = self
             .wakes
@@ -324,8 +325,9 @@ impl Gateway {
                     self.counts.end(&end, &info);
                     self.displace(id);
                     self.set_wake(id, None);
-                    if let Some(sockets) = self.calls.remove(&id).and_then(|entry| entry.sockets) {
-                        self.ports.release(Instant::now(), sockets);
+                    let leased = self.calls.remove(&id).and_then(|entry| entry.sockets);
+                    if let Some((sockets, relays)) = leased {
+                        self.give_back(Instant::now(), sockets, relays);
                     }
                     if let Some((session, who)) = place
                         && let Some(open) = self.sessions.get_mut(&session)

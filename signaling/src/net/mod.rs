@@ -14,11 +14,16 @@ mod event;
 mod figures;
 mod happen;
 mod listen;
+#[cfg(feature = "turn")]
+mod reserve;
 mod sessions;
 mod trace;
+mod ways;
 
 pub use crate::engine::thread::EngineBusy;
 pub use config::GatewayConfig;
+#[cfg(feature = "turn")]
+pub use config::{IceServers, TurnServer};
 pub use error::{BindError, GatewayError};
 pub use event::{CallInfo, CapturedPacket, Event};
 pub use figures::Figures;
@@ -53,6 +58,8 @@ pub struct Gateway {
     engine: Engine,
     notify: Arc<Notify>,
     ports: PortAllocator,
+    #[cfg(feature = "turn")]
+    reserve: reserve::Reserve,
     registry: Registry,
     secure: Secure,
     ice: Ice,
@@ -117,11 +124,15 @@ impl Gateway {
             // Cannot fail: the queue is new and empty.
             let _ = engine.capture();
         }
-        Ok(Self {
+        #[cfg(feature = "turn")]
+        let reserve = reserve::Reserve::new(&config.servers, config.advertise)?;
+        let gateway = Self {
             driver,
             engine,
             notify,
             ports,
+            #[cfg(feature = "turn")]
+            reserve,
             registry: config.registry,
             secure: config.secure,
             ice: config.ice,
@@ -141,7 +152,10 @@ impl Gateway {
             lateness: HashMap::new(),
             started: (Instant::now(), SystemTime::now()),
             counts: figures::Counts::default(),
-        })
+        };
+        #[cfg(feature = "turn")]
+        let gateway = gateway.prepared().await;
+        Ok(gateway)
     }
 
     /// Where SIP listens, on UDP and TCP.
@@ -181,7 +195,9 @@ impl Gateway {
             if let Some(event) = self.events.pop_front() {
                 return event;
             }
-            let deadline = self.wakes.first().map(|(at, _)| *at);
+            self.prepare(Instant::now());
+            let wake = self.wakes.first().map(|(at, _)| *at);
+            let deadline = wake.into_iter().chain(self.prepares_at()).min();
             let sleep = async {
                 match deadline {
                     Some(at) => tokio::time::sleep_until(at.into()).await,
@@ -217,6 +233,8 @@ impl Gateway {
                 break;
             }
         }
+        #[cfg(feature = "turn")]
+        self.reserve.close(Instant::now());
         self.driver.flush();
     }
 }

@@ -70,11 +70,20 @@ impl Leg {
     /// Begins the search for a way that a stream asks for, or goes on with the one that there is.
     fn find_way(&mut self, now: Instant, stream: &AudioStream) -> Result<(), IceError> {
         match (&stream.ice, &mut self.way) {
-            (None, way) => *way = None,
+            (None, way) => {
+                *way = None;
+                self.relays.close(now);
+            }
             (Some(agreed), Some(way)) => way.update(now, agreed)?,
             (Some(agreed), none) => {
                 let random = self.config.random.boxed();
-                *none = Some(Way::start(now, agreed, stream.local.rtp, random)?);
+                *none = Some(Way::start(
+                    now,
+                    agreed,
+                    stream.local.rtp,
+                    random,
+                    &self.relays,
+                )?);
             }
         }
         Ok(())
@@ -93,6 +102,9 @@ impl Leg {
         while let Some(found) = self.way.as_mut().and_then(Way::poll_event) {
             match found {
                 Found::To(remote) => {
+                    if let Some(pair) = self.way.as_ref().and_then(Way::pair) {
+                        self.relays.bind(now, pair);
+                    }
                     if let Some(dtls) = &mut self.dtls {
                         dtls.redirect(remote);
                     }

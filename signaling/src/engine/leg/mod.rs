@@ -8,6 +8,7 @@ mod playout;
 pub(crate) use levels::AUDIO_LEVEL;
 
 use super::association::{Association, Early};
+use super::relays::{Relays, Unwrapped};
 use super::way::Way;
 use levels::Levels;
 use media_mix::codec::{Codec, CodecOptions, Decoder, Registry};
@@ -150,6 +151,10 @@ pub(super) struct Leg {
     rtcp_early: Early,
     /// What ICE does, where it was agreed on.
     way: Option<Way>,
+    /// The servers through which it may go.
+    relays: Relays,
+    /// The way of the packet that is being sent, if ICE has found it.
+    goes: Option<Pair>,
     /// The stream that waits for its way or its keys.
     waiting: Option<Box<AudioStream>>,
     /// Why there will be no keys.
@@ -213,6 +218,8 @@ impl Leg {
             rtcp_dtls: None,
             rtcp_early: Early::default(),
             way: None,
+            relays: Relays::default(),
+            goes: None,
             waiting: None,
             unsecured: None,
             unreachable: false,
@@ -242,18 +249,42 @@ impl Leg {
         })
     }
 
+    /// The servers through which its packets may go.
+    #[cfg(feature = "net")]
+    pub(super) fn set_relays(&mut self, relays: Relays) {
+        self.relays = relays;
+    }
+
     /// Takes a packet of this leg's sockets. `true`: there may be an answer to send, and it should not wait for a tick.
     pub(super) fn receive(&mut self, now: Instant, path: Path, packet: &mut [u8]) -> bool {
+        if path.component == Component::Rtp {
+            match self.relays.unwrap(now, path.from, packet) {
+                Unwrapped::Data(way, at) => {
+                    // Only ICE sends through servers.
+                    let is_ours = self.way.is_some();
+                    return is_ours && self.take(now, Path::rtp(way.remote), way, &mut packet[at]);
+                }
+                Unwrapped::Handled => return true,
+                Unwrapped::Foreign => {}
+            }
+        }
+        let remote = path.from;
+        let local = self.way.as_ref().map_or(remote, Way::host);
+        self.take(now, path, Pair { local, remote }, packet)
+    }
+
+    /// Takes a packet that came this way.
+    fn take(&mut self, now: Instant, path: Path, came: Pair, packet: &mut [u8]) -> bool {
         let protocol = packet.first().map(|&first| Protocol::of(first));
         let is_known = match &mut self.way {
             Some(way) if protocol == Some(Protocol::Stun) => {
                 if path.component == Component::Rtp {
-                    way.receive(now, path.from, packet);
+                    way.receive(now, came, packet);
                     self.follow_way(now);
                 }
                 return true;
             }
-            Some(way) => path.component == Component::Rtp && way.knows(path.from),
+            Some(way) => path.component == Component::Rtp && way.knows(came),
             None => true,
         };
         if protocol == Some(Protocol::Dtls) && self.config.certificate.is_some() {
@@ -336,6 +367,7 @@ impl Leg {
             keys.sent = false;
         }
         self.dtmf_in.handle_timeout(now);
+        self.relays.handle_timeout(now);
         if let Some(way) = &mut self.way {
             way.handle_timeout(now);
             self.follow_way(now);
@@ -356,12 +388,41 @@ impl Leg {
         mixer: &mut Mixer,
         out: &mut PacketBuf,
     ) -> Option<Transmit> {
-        if let Some(way) = &mut self.way {
-            if let Some(transmit) = way.poll_transmit(out) {
+        loop {
+            let component = Component::Rtp;
+            if let Some((to, bytes)) = self.relays.poll_transmit()
+                && out.write(&bytes)
+            {
+                return Some(Transmit { to, component });
+            }
+            let transmit = self.next_packet(now, mixer, out)?;
+            let Some(way) = self.goes.filter(|_| transmit.component == component) else {
                 return Some(transmit);
+            };
+            if let Some(to) = self.relays.wrap(now, way, out) {
+                return Some(Transmit { to, component });
+            }
+        }
+    }
+
+    /// The next packet of this tick, as the peer is to get it.
+    fn next_packet(
+        &mut self,
+        now: Instant,
+        mixer: &mut Mixer,
+        out: &mut PacketBuf,
+    ) -> Option<Transmit> {
+        self.goes = None;
+        if let Some(way) = &mut self.way {
+            if let Some(pair) = way.poll_transmit(out) {
+                self.goes = Some(pair);
+                return Some(Transmit {
+                    to: pair.remote,
+                    component: Component::Rtp,
+                });
             }
             // Nothing goes to who has not agreed to it of late (RFC 7675).
-            way.pair()?;
+            self.goes = Some(way.pair()?);
         }
         let mut handshakes = self.dtls.iter_mut().chain(&mut self.rtcp_dtls);
         if let Some(transmit) = handshakes.find_map(|dtls| dtls.poll_transmit(out)) {
@@ -443,6 +504,12 @@ impl Leg {
         for dtls in self.dtls.iter_mut().chain(&mut self.rtcp_dtls) {
             dtls.close();
         }
+    }
+
+    /// Gives the servers their addresses back, when the last packet is out; poll once more afterwards.
+    #[cfg(feature = "net")]
+    pub(super) fn give_back(&mut self, now: Instant) {
+        self.relays.close(now);
     }
 
     /// The rate of the sound that is encoded for the phone.

@@ -1,0 +1,97 @@
+//! The sockets of a call, and what is known of how they are reached.
+
+use super::{Gateway, GatewayError};
+use crate::dial::Ice;
+use crate::engine::relays::Relays;
+use rtp_core::negotiate::{Capabilities, IceDescription};
+use rtp_core::net::RtpSockets;
+use rtp_core::transport::{Component, Transmit};
+#[cfg(feature = "turn")]
+use std::time::Duration;
+use std::time::Instant;
+
+/// Sockets, and what servers know of them.
+pub(super) struct Leased {
+    pub(super) sockets: RtpSockets,
+    pub(super) relays: Relays,
+    description: Option<IceDescription>,
+}
+
+impl Leased {
+    /// Tells the candidates that servers gave, too.
+    pub(super) fn describe(&self, mut can: Capabilities) -> Capabilities {
+        if let (Some(ours), false) = (&self.description, can.ice.is_empty()) {
+            can.ice = vec![ours.clone()];
+        }
+        can
+    }
+}
+
+impl Gateway {
+    /// Sockets for a call, with the servers' candidates where they are ready and may be needed.
+    pub(super) fn lease(&mut self, now: Instant, ice: Ice) -> Result<Leased, GatewayError> {
+        #[cfg(feature = "turn")]
+        if ice != Ice::Off {
+            if let Some(way) = self.reserve.take(now) {
+                let description = Some(way.description());
+                let (sockets, relays) = (way.sockets, way.relays);
+                return Ok(Leased {
+                    sockets,
+                    relays,
+                    description,
+                });
+            }
+            if self.reserve.relay_only() {
+                return Err(GatewayError::NoRelay);
+            }
+        }
+        #[cfg(not(feature = "turn"))]
+        let _ = ice;
+        Ok(Leased {
+            sockets: self.ports.allocate(now)?,
+            relays: Relays::default(),
+            description: None,
+        })
+    }
+
+    /// Goes on with the reserve, when it is time.
+    pub(super) fn prepare(&mut self, now: Instant) {
+        #[cfg(feature = "turn")]
+        if self.reserve.poll_timeout().is_some_and(|at| at <= now) {
+            self.reserve.turn(now, &mut self.ports, &self.random);
+        }
+        #[cfg(not(feature = "turn"))]
+        let _ = now;
+    }
+
+    /// When the reserve wants to go on.
+    pub(super) fn prepares_at(&self) -> Option<Instant> {
+        #[cfg(feature = "turn")]
+        return self.reserve.poll_timeout();
+        #[cfg(not(feature = "turn"))]
+        None
+    }
+
+    /// Waits until the first ways are ready, or their servers have failed: their own time limits say when.
+    #[cfg(feature = "turn")]
+    pub(super) async fn prepared(mut self) -> Self {
+        loop {
+            self.prepare(Instant::now());
+            if self.reserve.is_settled() {
+                return self;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Takes back what no call needs.
+    pub(super) fn give_back(&mut self, now: Instant, sockets: RtpSockets, mut relays: Relays) {
+        relays.close(now);
+        while let Some((to, bytes)) = relays.poll_transmit() {
+            let component = Component::Rtp;
+            // A server that does not hear it forgets the address in time.
+            let _ = sockets.send(Transmit { to, component }, &bytes);
+        }
+        self.ports.release(now, sockets);
+    }
+}
