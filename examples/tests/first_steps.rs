@@ -193,7 +193,7 @@ fn a_terminal_shows_a_line_a_call_that_goes_on_while_somebody_types() {
     assert!(!alice.text().contains("is no command"), "{}", alice.text());
     alice.types("hang up\n");
     pbx.process.until("ended", |o| o["from"] == "alice");
-    // Twice as long as from one redraw to the next.
+    // For longer than from one redraw to the next.
     wait_until("no line without a call", || {
         let before = alice.lines().len();
         std::thread::sleep(Duration::from_millis(600));

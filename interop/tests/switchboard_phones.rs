@@ -226,11 +226,13 @@ fn transfers_between_strangers() {
 /// Keys as RTP events and as INFO, each as its sender makes it.
 #[test]
 fn keys_cross_in_rtp_and_by_info() {
-    if !installed(&["linphonec"]) {
+    if !installed(&["baresip", "linphonec"]) {
         return;
     }
     let mut pbx = Switchboard::start();
     let mut carol = pbx.phone("carol", "ws", &["--auto-answer", "--codec", "pcmu"]);
+    let mut alice = baresip(&pbx, "alice", "udp");
+    pbx.app.until("registered", |o| o["user"] == "alice");
     for info in [false, true] {
         let mut bob = linphone(&pbx, "bob", "tcp", info);
         pbx.app.until("registered", |o| o["user"] == "bob");
@@ -244,6 +246,16 @@ fn keys_cross_in_rtp_and_by_info() {
         assert_eq!(bob.logged("\nINFO sip:"), info);
         bob.command("terminate");
         carol.hears("ended");
+        // baresip, which takes both too.
+        bob.command("call alice");
+        alice.control.wait_for("CALL_ESTABLISHED", SOON);
+        std::thread::sleep(Duration::from_millis(400));
+        let key = if info { "7" } else { "9" };
+        bob.command(key);
+        let pressed = alice.control.wait_for("CALL_DTMF_START", SOON);
+        assert_eq!(pressed.param, key);
+        bob.command("terminate");
+        alice.control.wait_for("CALL_CLOSED", SOON);
         bob.quit();
     }
     carol.quit();
