@@ -45,11 +45,10 @@ try {
     await pause(500);
     return !await warns();
   });
-  await first.close();
 
   const tabs = [];
   for (const user of users) {
-    const tab = await profile.newPage();
+    const tab = tabs.length ? await profile.newPage() : first;
     await tab.goto(phone);
     await tab.getByLabel("Server").fill(server);
     await tab.getByLabel("User").fill(user);

@@ -100,6 +100,17 @@ impl House {
         }
     }
 
+    /// Runs until `look`, which is asked ten times a second, finds something; `None` when it does not in time.
+    pub(crate) fn run_until<T>(&mut self, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+        let end = Instant::now() + SOON;
+        loop {
+            match look() {
+                None if Instant::now() < end => self.run_for(Duration::from_millis(100)),
+                found => return found,
+            }
+        }
+    }
+
     /// Runs until an event is `wanted`, and takes it; the others stay.
     pub(crate) fn wait_for<T>(
         &mut self,
