@@ -49,7 +49,8 @@ try {
   const tabs = [];
   for (const user of users) {
     const tab = tabs.length ? await profile.newPage() : first;
-    await tab.goto(phone);
+    // The switchboard has no page to show, so that a tab may still be busy with an error.
+    await until(`${user} opens the phone`, () => tab.goto(phone).then(() => true, () => false));
     await tab.getByLabel("Server").fill(server);
     await tab.getByLabel("User").fill(user);
     await tab.getByLabel("Password").fill(password);
