@@ -48,6 +48,31 @@ fn chance() -> sip_core::Chance {
     Box::new(move |bytes| source.read_exact(bytes).unwrap())
 }
 
+/// A request that is answered by itself, over TCP as it stands.
+fn options(number: usize) -> String {
+    format!(
+        "OPTIONS sip:bob@127.0.0.1 SIP/2.0\r\n\
+         Via: SIP/2.0/TCP 127.0.0.1:5060;branch=z9hG4bK{number};rport\r\nMax-Forwards: 70\r\n\
+         From: <sip:alice@example.org>;tag=1\r\nTo: <sip:bob@example.org>\r\nCall-ID: {number}\r\n\
+         CSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
+    )
+}
+
+/// The transports that this build has.
+fn built() -> Vec<Transport> {
+    let mut transports = vec![Transport::Udp, Transport::Tcp];
+    if cfg!(feature = "tls") {
+        transports.push(Transport::Tls);
+    }
+    if cfg!(feature = "ws") {
+        transports.push(Transport::Ws);
+    }
+    if cfg!(all(feature = "tls", feature = "ws")) {
+        transports.push(Transport::Wss);
+    }
+    transports
+}
+
 async fn driver(config: Config, transport: Transport) -> (Driver, SocketAddr) {
     let mut driver = Driver::new(config, chance());
     #[cfg(feature = "tls")]

@@ -210,20 +210,6 @@ async fn ended(caller: &mut Driver) -> sip_core::EndCause {
     .await
 }
 
-fn built() -> Vec<Transport> {
-    let mut transports = vec![Transport::Udp, Transport::Tcp];
-    if cfg!(feature = "tls") {
-        transports.push(Transport::Tls);
-    }
-    if cfg!(feature = "ws") {
-        transports.push(Transport::Ws);
-    }
-    if cfg!(all(feature = "tls", feature = "ws")) {
-        transports.push(Transport::Wss);
-    }
-    transports
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_over_every_transport_are_spread_and_each_stays_in_its_home() {
     const CALLS: usize = 8;
@@ -359,15 +345,6 @@ async fn a_drain_is_one_of_all_homes() {
     }
     assert_eq!(calls, 6);
     exchange.front.abort();
-}
-
-fn options(number: usize) -> String {
-    format!(
-        "OPTIONS sip:bob@127.0.0.1 SIP/2.0\r\n\
-         Via: SIP/2.0/TCP 127.0.0.1:5060;branch=z9hG4bK{number};rport\r\nMax-Forwards: 70\r\n\
-         From: <sip:alice@example.org>;tag=1\r\nTo: <sip:bob@example.org>\r\nCall-ID: {number}\r\n\
-         CSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
-    )
 }
 
 /// Endpoints that answer by themselves only.

@@ -9,15 +9,6 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use super::*;
 
-fn options(number: usize) -> String {
-    format!(
-        "OPTIONS sip:bob@127.0.0.1 SIP/2.0\r\n\
-         Via: SIP/2.0/TCP 127.0.0.1:5060;branch=z9hG4bK{number};rport\r\nMax-Forwards: 70\r\n\
-         From: <sip:alice@example.org>;tag=1\r\nTo: <sip:bob@example.org>\r\nCall-ID: {number}\r\n\
-         CSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
-    )
-}
-
 /// A phone that answers every call over TCP and UDP, with what a test changes; both addresses.
 async fn answering(
     config: Config,

@@ -5,16 +5,7 @@ use super::*;
 /// One phone on every transport that is built; each caller reaches it over another.
 #[tokio::test]
 async fn one_driver_listens_on_every_transport_at_once() {
-    let mut transports = vec![Transport::Udp, Transport::Tcp];
-    if cfg!(feature = "tls") {
-        transports.push(Transport::Tls);
-    }
-    if cfg!(feature = "ws") {
-        transports.push(Transport::Ws);
-    }
-    if cfg!(all(feature = "tls", feature = "ws")) {
-        transports.push(Transport::Wss);
-    }
+    let transports = built();
     let mut callee = Driver::new(Config::default(), chance());
     #[cfg(feature = "tls")]
     secure::configure(&mut callee);

@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, OnceLock};
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType, date_time_ymd};
+use rcgen::{
+    BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair, SanType, date_time_ymd,
+};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
@@ -45,6 +47,18 @@ fn client() -> Arc<ClientConfig> {
     Arc::new(config)
 }
 
+/// A server that shows this certificate.
+fn shows(certificate: &Certificate, key: &KeyPair) -> Arc<ServerConfig> {
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let config = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key)
+        .unwrap();
+    Arc::new(config)
+}
+
 pub(crate) fn server(
     names: &[&str],
     change: impl FnOnce(&mut CertificateParams),
@@ -54,14 +68,7 @@ pub(crate) fn server(
     change(&mut params);
     let key = KeyPair::generate().unwrap();
     let certificate = params.signed_by(&key, &authority().issuer).unwrap();
-    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let config = ServerConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], key)
-        .unwrap();
-    Arc::new(config)
+    shows(&certificate, &key)
 }
 
 /// What a driver of these tests has: a certificate for the loopback address, and trust in our authority.
@@ -200,15 +207,8 @@ async fn asked_as(
         true => params.signed_by(&key, &authority().issuer).unwrap(),
         false => params.self_signed(&key).unwrap(),
     };
-    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let config = ServerConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], key)
-        .unwrap();
     let mut callee = Driver::new(Config::default(), chance());
-    callee.set_tls_server(Arc::new(config));
+    callee.set_tls_server(shows(&certificate, &key));
     let listen = Listen::new(Transport::Tls, "127.0.0.1:0".parse().unwrap());
     let at = callee.listen(listen).await.unwrap();
     let callee = tokio::spawn(phone(callee));
@@ -295,15 +295,8 @@ async fn a_self_signed_certificate_is_refused() {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
     let certificate = params.self_signed(&key).unwrap();
-    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let config = ServerConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], key)
-        .unwrap();
     assert_eq!(
-        refused(Arc::new(config)).await,
+        refused(shows(&certificate, &key)).await,
         FlowError::CertificateUntrusted
     );
 }
