@@ -92,7 +92,8 @@
 //! - `dtls-openssl`: those handshakes by the system's OpenSSL, for peers with RSA certificates; building wants its headers
 //!   and pkg-config. Off by default.
 //! - `ice`: connectivity checks and consent, and STUN messages. Off by default.
-//! - `net`: non-blocking UDP socket pairs and a port allocator. Off by default.
+//! - `net`: non-blocking UDP socket pairs, a port allocator, and sockets that move many datagrams a system call. Off by
+//!   default.
 //! - `turn`: an address on a TURN server, for ICE; brings `ice`. Off by default.
 //! - `ring`: AES-GCM from `ring` instead of RustCrypto: faster, and needs a C compiler. Off by default.
 //!

@@ -6,7 +6,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 /// Errors of earlier packets that a receive call may pass on before it blocks.
-const MAX_PENDING_ERRORS: usize = 16;
+pub(super) const MAX_PENDING_ERRORS: usize = 16;
 
 /// What to ask the operating system for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,7 +128,7 @@ impl RtpSockets {
     }
 }
 
-fn open(addr: SocketAddr, options: SocketOptions) -> io::Result<UdpSocket> {
+pub(super) fn open(addr: SocketAddr, options: SocketOptions) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
     // The system may grant less, or refuse: a call works without.
     if let Some(size) = options.receive_buffer {
