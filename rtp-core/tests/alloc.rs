@@ -145,6 +145,36 @@ fn batches_on_a_socket_cost_no_allocation() {
     assert_eq!(allocations() - before, 0);
 }
 
+#[cfg(feature = "ice")]
+#[test]
+fn to_say_whose_a_packet_is_costs_no_allocation() {
+    use rtp_core::ice::{Proof, Router};
+    use rtp_core::stun::{self, Builder, Class, TransactionId};
+    let mut router = Router::new();
+    let at = |n: u16| std::net::SocketAddr::from(([192, 0, 2, 1], 1000 + n));
+    let check = |class| {
+        Builder::new(class, stun::BINDING, TransactionId([7; 12]))
+            .attribute(stun::USERNAME, b"n7:peer")
+            .finish(Some(b"a password"))
+    };
+    for n in 0..1000 {
+        router.add(n, &format!("n{n}")).unwrap();
+        assert!(router.claim(n, at(n), Proof::Answered));
+    }
+    let (question, answer) = (check(Class::Request), check(Class::Success));
+    router.sent(7, &question);
+    let before = allocations();
+    for n in 0..1000 {
+        assert_eq!(router.route(at(n), &[0x80; 172]), Some(n));
+        assert_eq!(router.route(at(n), &question), Some(7));
+        assert_eq!(router.route(at(n), &answer), Some(7));
+        assert_eq!(router.route(at(1000), &[0x80; 172]), None);
+        // What was proved is proved again and again.
+        assert!(router.claim(n, at(n), Proof::Answered));
+    }
+    assert_eq!(allocations() - before, 0);
+}
+
 /// RFC 3711 appendix B.3: a master key and what it comes to.
 const MASTER: [u8; 16] = 0xE1F9_7A0D_3E01_8BE0_D64F_A32C_06DE_4139_u128.to_be_bytes();
 const SALT: [u8; 14] = [

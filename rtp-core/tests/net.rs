@@ -191,6 +191,14 @@ fn a_receiver_that_is_late_loses_what_had_no_room_and_goes_on() {
 }
 
 #[test]
+fn they_may_be_moved_to_another_thread() {
+    fn send<T: Send>() {}
+    send::<BatchSocket>();
+    send::<ReceiveBuffer>();
+    send::<SendQueue>();
+}
+
+#[test]
 #[cfg(target_os = "linux")]
 fn what_is_sent_in_a_batch_keeps_the_class_of_the_socket() {
     for home in homes() {

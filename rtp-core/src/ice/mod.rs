@@ -59,6 +59,11 @@
 //! ids of checks do not: `is` draws them from a generator that is not cryptographic; a check is believed by its
 //! MESSAGE-INTEGRITY alone.
 //!
+//! # Many agents behind one port
+//!
+//! A [`Router`] says whose each datagram is that came to a port which many agents share: checks by the names in them, answers
+//! by who asked, and the rest by the addresses that the agents have found good.
+//!
 //! # What is left out
 //!
 //! One component: RTCP is multiplexed, or has an agent of its own. ICE over TCP. Candidates of the kind `relay` are told
@@ -72,9 +77,11 @@ mod error;
 mod event;
 mod gather;
 mod names;
+mod router;
 
 pub use agent::Agent;
 pub use config::{Config, Names, Role};
 pub use error::IceError;
 pub use event::{Event, Pair, State, Transmit};
 pub use names::QuestionId;
+pub use router::{Proof, Router, RouterError};

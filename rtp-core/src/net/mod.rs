@@ -2,7 +2,8 @@
 //! for many paths.
 //!
 //! No thread, no runtime and no protocol: [`RtpSockets`] moves datagrams of one path, [`PortAllocator`] keeps a range of
-//! ports, [`BatchSocket`] moves many datagrams a system call, for paths that share a port. Register the sockets with any poller by their descriptors
+//! ports, [`BatchSocket`] moves many datagrams a system call, for paths that share a port: a
+//! `Router` of the module `ice` says whose they are. Register the sockets with any poller by their descriptors
 //! ([`RtpSockets::socket`] and [`BatchSocket::socket`] give the `std` socket).
 
 mod batch;

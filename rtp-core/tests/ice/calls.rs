@@ -27,6 +27,7 @@ fn connected() -> World {
 fn an_agent_is_send() {
     fn send<T: Send>() {}
     send::<Agent>();
+    send::<rtp_core::ice::Router<u64>>();
 }
 
 #[test]

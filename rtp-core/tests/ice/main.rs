@@ -7,6 +7,7 @@ mod hostile;
 mod nats;
 #[cfg(feature = "turn")]
 mod relay;
+mod shared;
 #[cfg(feature = "turn")]
 #[path = "../turn/server.rs"]
 #[allow(dead_code)] // The tests of the client count more.
