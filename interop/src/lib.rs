@@ -11,6 +11,7 @@
 //! - [`Browser`]: headless Chromium; [`Pages`]: users of JsSIP and SIP.js in it.
 //! - [`Coturn`]: a STUN and TURN server.
 //! - [`Heard`]: a recording, asked which tones it holds and for how long.
+//! - [`network()`]: where phones do ICE that do none on 127.0.0.1.
 //! - [`Ports`] and [`Scratch`]: room for each test that no other test uses.
 //!
 //! Everything listens on 127.0.0.1. A peer that is not installed makes its test say `skipped: … is not installed`;
@@ -37,6 +38,7 @@ mod coturn;
 mod heard;
 mod kamailio;
 mod linphone;
+mod network;
 mod pages;
 mod phone;
 mod ports;
@@ -54,6 +56,7 @@ pub use coturn::Coturn;
 pub use heard::Heard;
 pub use kamailio::Kamailio;
 pub use linphone::{Linphone, LinphoneAccount, LinphoneOptions};
+pub use network::network;
 pub use pages::{Order, Pages};
 pub use phone::{Bridge, Phone};
 pub use ports::{Ports, Proto, bound};

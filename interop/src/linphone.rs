@@ -14,6 +14,10 @@ pub struct LinphoneOptions {
     pub codec: Codec,
     /// Its media's protection. Default: clear.
     pub security: Security,
+    /// Whether it wants ICE. Its media is then on the machine's addresses on networks, never 127.0.0.1. Default: no.
+    pub ice: bool,
+    /// Whether it multiplexes RTCP with RTP where its peer does. Default: no, as Linphone's own.
+    pub mux: bool,
     /// The tone that it plays to its peer, in Hz. Default: 1020.
     pub hz: f64,
     /// Whether it sends keys by INFO. Default: no, in RTP.
@@ -80,6 +84,8 @@ impl LinphoneOptions {
         Self {
             codec,
             security: Security::Clear,
+            ice: false,
+            mux: false,
             hz: 1020.0,
             keys_by_info: false,
             account: None,
@@ -232,9 +238,9 @@ fn configuration(options: &LinphoneOptions, ports: &Ports) -> String {
             format!("guess_hostname=1\ndefault_proxy=0\nsip_tls_port=-1\n{trust}")
         }
     };
-    let rtp_bind = match &options.account {
-        None => "bind_address=127.0.0.1\n",
-        Some(_) => "",
+    let rtp_bind = match (&options.account, options.ice) {
+        (None, false) => "bind_address=127.0.0.1\n",
+        _ => "",
     };
     let mut text = format!(
         "[sip]\n\
@@ -247,15 +253,19 @@ fn configuration(options: &LinphoneOptions, ports: &Ports) -> String {
          media_encryption={encryption}\n\
          media_encryption_mandatory={mandatory}\n\
          [net]\n\
-         firewall_policy=0\n\
+         firewall_policy={policy}\n\
          [rtp]\n\
          {rtp_bind}\
+         rtcp_mux={mux}\n\
          audio_rtp_port={rtp}\n\
          [misc]\n\
          hide_empty_phone_numbers=1\n\
          {account}",
         sip = ports.port(0),
         rtp = ports.port(10),
+        // 3 is ICE, 0 takes the network as it is.
+        policy = if options.ice { 3 } else { 0 },
+        mux = u8::from(options.mux),
         info = u8::from(options.keys_by_info),
         rfc2833 = u8::from(!options.keys_by_info),
         account = options
