@@ -1,9 +1,12 @@
 // In the page: one SIP user on JsSIP or on SIP.js, behind the same few functions, each of which gives a promise. It says a tone
 // of `hz`, shows its camera with `video`, and hears and sees what comes (hear, stats).
 // register() and refresh() resolve when a 200 came and reject with what the library tells; call(uri) and answered() resolve when the
-// call is up on that side, after 200 and ACK; over() when it has ended; keys() gives those that came by INFO.
+// call is up on that side, after 200 and ACK; over() when it has ended; keys() gives those that came by INFO. With JsSIP,
+// call(uri, "VP9") offers that codec alone for pictures, and `via` is a port of 127.0.0.1 through which they go: farSide()
+// gives the port to which they are to be passed on.
 import * as JsSIP from "jssip";
 import { Inviter, Registerer, SessionState, UserAgent, Web } from "sip.js";
+import { hidden, only, through } from "./sections.js";
 import { sound } from "./sound.js";
 
 const pcConfig = { iceServers: [] };
@@ -35,7 +38,7 @@ function bell() {
   };
 }
 
-async function jssip({ ws, uri, user, password, ha1, realm, hz, video }) {
+async function jssip({ ws, uri, user, password, ha1, realm, hz, video, via }) {
   const ear = await sound(hz, video);
   const { stream, listen, hear } = ear;
   const ua = new JsSIP.UA({
@@ -51,10 +54,16 @@ async function jssip({ ws, uri, user, password, ha1, realm, hz, video }) {
     if (failed) ua.once(failed, (e) => no(`${e.response?.status_code ?? ""} ${e.cause}`));
     act();
   });
-  let session, keys;
-  const up = (s) => {
+  let session, keys, farSide;
+  const up = (s, codec) => {
     session = s;
     keys = "";
+    // What the library sends and is sent may be changed on the way.
+    s.on("sdp", (said) => {
+      const ours = said.originator === "local";
+      if (ours && codec && said.type === "offer") said.sdp = only(said.sdp, codec);
+      if (via) said.sdp = ours ? hidden(said.sdp) : through(said.sdp, via, (port) => { farSide = port; });
+    });
     s.on("newDTMF", ({ originator, dtmf }) => { if (originator === "remote") keys += dtmf.tone; });
     return soon("call", (ok, no) => {
       s.on("confirmed", () => ok(s.remote_identity.uri.toString()));
@@ -83,11 +92,12 @@ async function jssip({ ws, uri, user, password, ha1, realm, hz, video }) {
       }, 20);
     }),
     unregister: () => told("unregistered", null, () => registrator().unregister()),
-    call: (to) => {
+    call: (to, codec) => {
       const s = ua.call(to, { mediaStream: stream(), pcConfig });
       listen(s.connection);
-      return up(s);
+      return up(s, codec);
     },
+    farSide: () => farSide,
     answered,
     press: (digits, how) => session.sendDTMF(digits, {
       transportType: how === "INFO" ? "INFO" : "RFC2833", duration: 100, interToneGap: 100,

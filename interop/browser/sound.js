@@ -53,7 +53,9 @@ export async function sound(hz, video = false) {
         } else if (report.type === "inbound-rtp") {
           Object.assign(said, { received: report.packetsReceived, lost: report.packetsLost, codec: reports.get(report.codecId)?.mimeType });
         }
-        // What the far side reports of our pictures.
+        // What the far side asks of our pictures: packets again, and whole ones.
+        if (report.type === "outbound-rtp" && report.kind === "video") Object.assign(said, { nacks: report.nackCount, plis: report.pliCount });
+        // What it reports of them.
         if (report.type === "remote-inbound-rtp" && report.kind === "video") said.reported = report.packetsLost;
         if (report.type === "transport") Object.assign(said, { dtls: report.dtlsState, version: report.tlsVersion, srtp: report.srtpCipher });
       }

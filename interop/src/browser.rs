@@ -9,7 +9,7 @@ use std::sync::Mutex;
 const CHROMIUM: &str = "/usr/lib/chromium/chromium";
 
 /// What is put beside the libraries that npm brings.
-const FILES: [(&str, &str); 12] = [
+const FILES: [(&str, &str); 13] = [
     ("package.json", include_str!("../browser/package.json")),
     ("chromium.mjs", include_str!("../browser/chromium.mjs")),
     ("drive.mjs", include_str!("../browser/drive.mjs")),
@@ -18,6 +18,7 @@ const FILES: [(&str, &str); 12] = [
     ("phone.js", include_str!("../browser/phone.js")),
     ("readme.mjs", include_str!("../browser/readme.mjs")),
     ("run.mjs", include_str!("../browser/run.mjs")),
+    ("sections.js", include_str!("../browser/sections.js")),
     ("serve.mjs", include_str!("../browser/serve.mjs")),
     ("sound.js", include_str!("../browser/sound.js")),
     ("start.mjs", include_str!("../browser/start.mjs")),

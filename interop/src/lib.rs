@@ -9,6 +9,7 @@
 //! - [`App`]: `mini_pbx` and `softphone` as processes; [`Switchboard`]: a `mini_pbx` with three users.
 //! - [`Kamailio`]: a registrar and record-routing proxy.
 //! - [`Browser`]: headless Chromium; [`Pages`]: users of JsSIP and SIP.js in it.
+//! - [`LossyWay`]: a way between two UDP ports on which RTP gets lost at will.
 //! - [`Coturn`]: a STUN and TURN server.
 //! - [`Heard`]: a recording, asked which tones it holds and for how long.
 //! - [`network()`]: where phones do ICE that do none on 127.0.0.1.
@@ -38,6 +39,7 @@ mod coturn;
 mod heard;
 mod kamailio;
 mod linphone;
+mod lossy;
 mod network;
 mod pages;
 mod phone;
@@ -56,6 +58,7 @@ pub use coturn::Coturn;
 pub use heard::Heard;
 pub use kamailio::Kamailio;
 pub use linphone::{Linphone, LinphoneAccount, LinphoneOptions};
+pub use lossy::LossyWay;
 pub use network::network;
 pub use pages::{Order, Pages};
 pub use phone::{Bridge, Phone};

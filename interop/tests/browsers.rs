@@ -3,8 +3,8 @@
 //! between them and baresip, and what the README says of browsers.
 
 use interop::{
-    App, Baresip, BaresipOptions, Browser, Codec, Heard, Pages, Ports, Process, Proto, Scratch,
-    Security, Switchboard, Transport, bound, installed, network, wait_until,
+    App, Baresip, BaresipOptions, Browser, Codec, Heard, LossyWay, Pages, Ports, Process, Proto,
+    Scratch, Security, Switchboard, Transport, bound, installed, network, wait_until,
 };
 use serde_json::{Value, json};
 use std::path::Path;
@@ -85,7 +85,7 @@ fn a_page_and_baresip_call_each_other() {
     // Names of mDNS in place of addresses are beyond baresip. (A page that may use the microphone shows addresses anyway.)
     let mut pages = Pages::open(&browser, &["--disable-features=WebRtcHideLocalIpsWithMdns"]);
     for (lib, user) in [("jssip", "alice"), ("sipjs", "bob")] {
-        registered(&mut pages, &pbx, lib, user, false);
+        registered(&mut pages, &pbx, lib, user, json!({}));
 
         // The page calls, presses keys in RTP and by INFO, is heard, hangs up.
         pages.act(user, "call", &[&format!("sip:carol@{host}")]);
@@ -124,16 +124,13 @@ fn a_page_and_baresip_call_each_other() {
     pbx.app.quit();
 }
 
-/// A page with a user that has registered over WSS, with a camera or without.
-fn registered(pages: &mut Pages, pbx: &Switchboard, lib: &str, user: &str, video: bool) {
-    let options = json!({
-        "ws": format!("wss://127.0.0.1:{}", pbx.port("wss")),
-        "uri": format!("sip:{user}@127.0.0.1:{}", pbx.port("udp")),
-        "user": user,
-        "password": format!("secret-{user}"),
-        "hz": PAGE,
-        "video": video,
-    });
+/// A page with a user that has registered over WSS, with further options.
+fn registered(pages: &mut Pages, pbx: &Switchboard, lib: &str, user: &str, mut options: Value) {
+    options["ws"] = json!(format!("wss://127.0.0.1:{}", pbx.port("wss")));
+    options["uri"] = json!(format!("sip:{user}@127.0.0.1:{}", pbx.port("udp")));
+    options["user"] = json!(user);
+    options["password"] = json!(format!("secret-{user}"));
+    options["hz"] = json!(PAGE);
     pages.user(user, lib, &options);
     pages.act(user, "register", &[]);
 }
@@ -168,9 +165,16 @@ fn with_the_relay_a_page_and_a_plain_phone_talk_and_pages_see_each_other() {
         "--use-fake-ui-for-media-stream",
     ];
     let mut pages = Pages::open(&browser, &flags);
-    for (lib, user) in [("jssip", "alice"), ("sipjs", "bob")] {
-        registered(&mut pages, &pbx, lib, user, true);
-    }
+    let way = LossyWay::open();
+    let camera = json!({"video": true});
+    registered(
+        &mut pages,
+        &pbx,
+        "jssip",
+        "alice",
+        json!({"video": true, "via": way.port()}),
+    );
+    registered(&mut pages, &pbx, "sipjs", "bob", camera);
 
     // A page calls the phone with sound and pictures; the phone takes the sound.
     pages.act("alice", "call", &[&format!("sip:carol@{host}")]);
@@ -206,24 +210,62 @@ fn with_the_relay_a_page_and_a_plain_phone_talk_and_pages_see_each_other() {
     carol.control.wait_for("CALL_CLOSED", SOON);
     heard(&carol);
 
-    // A page calls a page: sound, and pictures of which the far side's reports come back.
-    let answered = pages.begin("bob", "answered", &[]);
-    pages.act("alice", "call", &[&format!("sip:bob@{host}")]);
-    pages.done(answered);
-    for page in ["alice", "bob"] {
-        pages.hears(page, &[PAGE], &[]);
-        let stats = pages.act(page, "stats", &["50", "30"]);
-        unharmed(&stats, "audio/opus");
-        assert!(stats["frames"].as_u64() >= Some(30), "{stats}");
-        assert_eq!(
-            [&stats["videoLost"], &stats["reported"]],
-            [&json!(0), &json!(0)],
-            "{stats}"
-        );
+    // A page calls a page: sound, and pictures in each codec, of which the far side's reports come back.
+    for codec in ["VP8", "VP9", "H264"] {
+        let answered = pages.begin("bob", "answered", &[]);
+        pages.act("alice", "call", &[&format!("sip:bob@{host}"), codec]);
+        pages.done(answered);
+        let far = pages.act("alice", "farSide", &[]).as_u64();
+        way.leads_to(far.and_then(|port| port.try_into().ok()).expect("a port"));
+        for page in ["alice", "bob"] {
+            pages.hears(page, &[PAGE], &[]);
+            let stats = pages.act(page, "stats", &["50", "30"]);
+            unharmed(&stats, "audio/opus");
+            assert!(stats["frames"].as_u64() >= Some(30), "{stats}");
+            assert_eq!(stats["videoCodec"], format!("video/{codec}"), "{stats}");
+            if codec == "VP8" {
+                let lost = [&stats["videoLost"], &stats["reported"]];
+                assert_eq!(lost, [&json!(0), &json!(0)], "{page}: {stats}");
+            }
+        }
+        if codec == "VP8" {
+            lost_pictures_are_asked_for(&mut pages, &way);
+        }
+        let over = pages.begin("alice", "over", &[]);
+        pages.act("bob", "hangUp", &[]);
+        pages.done(over);
     }
-    pages.act("bob", "hangUp", &[]);
     drop((pages, carol));
     pbx.app.quit();
+}
+
+/// alice's pictures get lost on their way to bob, who asks her for packets again (NACK), and for a whole picture (PLI)
+/// when he is left with nothing to decode; then he sees her again.
+fn lost_pictures_are_asked_for(pages: &mut Pages, way: &LossyWay) {
+    let mut count = |page: &str, what: &str| pages.act(page, "stats", &[])[what].as_u64();
+    let seen = |count: &mut dyn FnMut(&str, &str) -> Option<u64>| {
+        let before = count("bob", "frames").expect("frames");
+        wait_until("further pictures", SOON, || {
+            (count("bob", "frames") > Some(before + 20)).then_some(())
+        });
+    };
+    way.lose_every(7);
+    wait_until("a NACK", SOON, || {
+        (count("alice", "nacks") > Some(0)).then_some(())
+    });
+    seen(&mut count);
+    let before = count("alice", "plis");
+    way.lose_every(1);
+    wait_until("a PLI", SOON, || {
+        (count("alice", "plis") > before).then_some(())
+    });
+    let lost = way.lose_every(0);
+    seen(&mut count);
+    println!(
+        "{lost} packets lost: {:?} packets asked for again, {:?} whole pictures",
+        count("alice", "nacks"),
+        count("alice", "plis")
+    );
 }
 
 /// What a page counted: packets came, none was lost, and nobody could listen.

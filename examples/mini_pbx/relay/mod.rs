@@ -243,7 +243,11 @@ impl Relay {
                 && rewrite::kind_of(media) == Some(self.kinds[from]);
             if self.lines[index].is_none() && fits {
                 let line = Line::open(now, relays, self.kinds);
-                self.lines[index] = Some(line.ok_or(StatusCode::SERVICE_UNAVAILABLE)?);
+                let mut line = line.ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
+                if self.kinds[0] == self.kinds[1] {
+                    line.sides[1 - from].protocol.clone_from(&media.protocol);
+                }
+                self.lines[index] = Some(line);
             }
         }
         Ok(())

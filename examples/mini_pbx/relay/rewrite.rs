@@ -34,18 +34,19 @@ const OF_A_SIDE: [&str; 19] = [
     "mid",
 ];
 
-/// What browsers agree on among themselves.
-const OF_BROWSERS: [&str; 9] = [
+/// What sides of one kind agree on among themselves.
+const OF_A_KIND: [&str; 7] = [
     "extmap",
     "extmap-allow-mixed",
     "msid",
     "msid-semantic",
     "ssrc",
     "ssrc-group",
-    "rtcp-fb",
-    "rtcp-rsize",
     "rtcp-xr",
 ];
+
+/// What only the profiles with feedback know (RFC 4585 section 4.2, RFC 5506 section 5).
+const OF_FEEDBACK: [&str; 2] = ["rtcp-fb", "rtcp-rsize"];
 
 /// Candidates of one line that are read.
 const MAX_CANDIDATES: usize = 64;
@@ -83,21 +84,21 @@ pub(crate) fn rewrite(
     ways: &[Option<Way>],
 ) -> Description {
     let among_browsers = from == Kind::Browser && to == Kind::Browser;
-    let clean = |attributes: &mut Attributes| {
-        let theirs = OF_BROWSERS.iter().filter(|_| !among_browsers);
-        OF_A_SIDE
-            .iter()
-            .chain(theirs)
-            .for_each(|name| attributes.remove(name));
+    let clean = |attributes: &mut Attributes, feedback: bool| {
+        let theirs = OF_A_KIND.iter().filter(|_| from != to);
+        let feedback = OF_FEEDBACK.iter().filter(|_| !feedback);
+        let gone = OF_A_SIDE.iter().chain(theirs).chain(feedback);
+        gone.for_each(|name| attributes.remove(name));
     };
     let mut told = said.clone();
     told.origin.address = Address::from(ip);
     told.connection = Some(Address::from(ip));
-    clean(&mut told.attributes);
+    clean(&mut told.attributes, true);
     for (index, media) in told.media.iter_mut().enumerate() {
         media.connections.clear();
-        clean(&mut media.attributes);
         let way = ways.get(index).and_then(Option::as_ref);
+        let both = way.is_some_and(|way| has_feedback(&way.protocol));
+        clean(&mut media.attributes, both && has_feedback(&media.protocol));
         let mid = way.and_then(|way| way.mid.clone());
         let before = said
             .media
@@ -135,6 +136,11 @@ pub(crate) fn rewrite(
         }
     }
     told
+}
+
+/// Whether a profile has feedback messages: AVPF, SAVPF.
+fn has_feedback(protocol: &Protocol) -> bool {
+    protocol.as_str().ends_with("AVPF")
 }
 
 /// Our one address: a host candidate of the one component (RFC 8839 section 5.1).
