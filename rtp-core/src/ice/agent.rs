@@ -103,9 +103,12 @@ impl Agent {
     ) -> Agent {
         let ours = IceDescription::new(&ours.ufrag, ours.pwd());
         let mut checks = is::IceAgent::with_hmac(creds(&ours.ufrag, ours.pwd()), &Hmac);
-        let mut tie_breaker = [0; 8];
-        random(&mut tie_breaker);
-        checks.set_control_tie_breaker(u64::from_be_bytes(tie_breaker));
+        let tie_breaker = config.tie_breaker.unwrap_or_else(|| {
+            let mut drawn = [0; 8];
+            random(&mut drawn);
+            u64::from_be_bytes(drawn)
+        });
+        checks.set_control_tie_breaker(tie_breaker);
         checks.set_ice_lite(config.lite);
         checks.set_timing_advance(config.pacing);
         checks.set_max_stun_retransmits(MAX_CHECKS);
@@ -212,7 +215,8 @@ impl Agent {
         let checked = Local::to_check(kind, address, base)?;
         let added = self.checks.add_local_candidate(checked);
         let priority = added.ok_or(IceError::Known)?.prio();
-        let local = Local::new(kind, address, base, priority, &self.locals);
+        let component = self.config.component;
+        let local = Local::new(kind, (address, base), component, priority, &self.locals);
         let told = local.told.clone();
         self.locals.push(local);
         self.push_event(Event::Candidate(told));
@@ -287,7 +291,8 @@ impl Agent {
     }
 
     fn take_remote(&mut self, now: Instant, candidate: &Candidate) -> Result<(), IceError> {
-        candidate::served(candidate, self.theirs.as_ref().map(|(ufrag, _)| &**ufrag))?;
+        let ufrag = self.theirs.as_ref().map(|(ufrag, _)| &**ufrag);
+        candidate::served(candidate, self.config.component, ufrag)?;
         let Some(ip) = candidate.ip() else {
             if self.config.names == Names::Ask {
                 let timeout = self.config.name_timeout;

@@ -2,6 +2,7 @@
 
 use super::error::IceError;
 use crate::sdp::Candidate;
+use crate::transport::Component;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// How we came by an address of ours.
@@ -46,8 +47,8 @@ impl Local {
 
     pub(super) fn new(
         kind: Kind,
-        address: SocketAddr,
-        base: SocketAddr,
+        (address, base): (SocketAddr, SocketAddr),
+        component: Component,
         priority: u32,
         others: &[Local],
     ) -> Local {
@@ -73,9 +74,10 @@ impl Local {
             base,
             told: Candidate {
                 foundation,
-                component: 1,
+                component: component.number(),
                 transport: "udp".to_owned(),
-                priority,
+                // The checklist knows the first component alone; each further one is worth one less (RFC 8445 §5.1.2.1).
+                priority: priority - u32::from(component.number() - 1),
                 address: address.ip().to_string(),
                 port: address.port(),
                 kind: typ.to_owned(),
@@ -87,8 +89,13 @@ impl Local {
 }
 
 /// Whether a candidate of the peer's is of use, its address aside.
-pub(super) fn served(candidate: &Candidate, ufrag: Option<&str>) -> Result<(), IceError> {
-    if candidate.component != 1 || !candidate.transport.eq_ignore_ascii_case("udp") {
+pub(super) fn served(
+    candidate: &Candidate,
+    component: Component,
+    ufrag: Option<&str>,
+) -> Result<(), IceError> {
+    if candidate.component != component.number() || !candidate.transport.eq_ignore_ascii_case("udp")
+    {
         return Err(IceError::Unserved);
     }
     let mut of = candidate

@@ -1,5 +1,6 @@
 //! What an agent is told at its start.
 
+use crate::transport::Component;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -27,6 +28,13 @@ pub enum Names {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Config {
+    /// Whose way is looked for: RTP's, and RTCP's with it where they share a port; or that of RTCP where it has a port of its
+    /// own. Then each has an agent, and both have the same credentials, the same `tie_breaker`, and are given the same
+    /// descriptions: each takes the candidates of its component (RFC 8445 §4). Default: RTP's.
+    pub component: Component,
+    /// What decides between two that both want to control (RFC 8445 §7.3.1.1): one number for all components of a stream, as
+    /// each is to decide alike. Default `None`: it is drawn.
+    pub tie_breaker: Option<u64>,
     /// Whether we only answer checks: for a server that is reached at its own address (RFC 8445 §2.5). Against a peer
     /// that is lite too we check all the same. Default: no.
     pub lite: bool,
@@ -55,6 +63,8 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Config {
         Config {
+            component: Component::Rtp,
+            tie_breaker: None,
             lite: false,
             stun_servers: Vec::new(),
             max_local: 16,

@@ -10,8 +10,8 @@ pub enum IceError {
     /// The address is unspecified, multicast, broadcast or link-local IPv4, or has no port: nobody is found there.
     #[error("no candidate can be at this address")]
     Address,
-    /// The transport is not UDP, or the component is not the first: leave the candidate out.
-    #[error("only UDP and the first component are served")]
+    /// The transport is not UDP, or the component is not [the agent's](super::Config::component): leave the candidate out.
+    #[error("only UDP and the agent's own component are served")]
     Unserved,
     /// It belongs to other credentials than the peer's: it comes from before a restart.
     #[error("the candidate belongs to other credentials")]

@@ -64,10 +64,18 @@
 //! A [`Router`] says whose each datagram is that came to a port which many agents share: checks by the names in them, answers
 //! by who asked, and the rest by the addresses that the agents have found good.
 //!
+//! # Two components
+//!
+//! RTCP on a port of its own has a way of its own (RFC 8445 §4), and an agent of its own that looks for it: with the
+//! credentials and the tie-breaker of the first one ([`Agent::with_credentials`], [`Config::tie_breaker`]) and
+//! [`Config::component`] set. One description has the candidates of both. Each component is checked, nominated and consented
+//! to by itself. By RFC 8445 §8.1.2 a stream fails with any of its components; here nothing ties the agents together, so that who
+//! owns them may let sound go on without reports.
+//!
 //! # What is left out
 //!
-//! One component: RTCP is multiplexed, or has an agent of its own. ICE over TCP. Candidates of the kind `relay` are told
-//! ([`Agent::add_relayed`]); the module `turn` makes them, behind its feature.
+//! ICE over TCP. Candidates of the kind `relay` are told ([`Agent::add_relayed`]); the module `turn` makes them, behind its
+//! feature.
 
 mod agent;
 mod candidate;

@@ -129,7 +129,7 @@ impl Negotiation {
         line.current = payloads.send.as_ref().map(|send| send.codec.clone());
         line.dtls.clone_from(&dtls);
         let ice = match (&offered.ice, remote.ice.clone()) {
-            (Some(local), Some(theirs)) => Some(IceAgreed::new(local, theirs, line, true)),
+            (Some(local), Some(theirs)) => Some(IceAgreed::new(local, theirs, line, true, mux)),
             _ => {
                 line.ice = None;
                 None

@@ -40,7 +40,9 @@ pub struct Capabilities {
     /// SRTP keyed by DTLS.
     pub dtls: Dtls,
     /// ICE for the stream of the same index; a stream without an entry does without. It is offered with
-    /// DTLS, and answered when the peer offers it with rtcp-mux: there is one component.
+    /// DTLS. Candidates of component 2 are for RTCP on [`LocalAddress::rtcp`]: they are told as long as it may have a port of
+    /// its own, and left out once it is sure that it shares RTP's. Without any, a peer that offers no rtcp-mux is answered
+    /// without ICE.
     pub ice: Vec<IceDescription>,
     /// Whether audio without ICE is refused; false by default.
     pub ice_required: bool,

@@ -2,6 +2,7 @@
 
 use super::state::Line;
 use crate::sdp::{Attribute, Attributes, Candidate, Description};
+use crate::transport::Component;
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -13,7 +14,8 @@ pub struct IceDescription {
     pub ufrag: String,
     /// The password, a secret.
     pwd: Zeroizing<String>,
-    /// Where this side may be found; the rest may trickle in later (RFC 8840).
+    /// Where this side may be found; the rest may trickle in later (RFC 8840). Those of component 2 are for RTCP on a port of
+    /// its own (RFC 8839 §5.1); without any, it has no way.
     pub candidates: Vec<Candidate>,
     /// Whether this side only answers checks (RFC 8445 §2.5).
     pub lite: bool,
@@ -75,6 +77,21 @@ impl IceDescription {
     #[must_use]
     pub fn same_credentials(&self, other: &IceDescription) -> bool {
         self.ufrag == other.ufrag && self.pwd == other.pwd
+    }
+
+    /// Whether a component may be found.
+    #[must_use]
+    pub fn has(&self, component: Component) -> bool {
+        let mut candidates = self.candidates.iter();
+        candidates.any(|candidate| candidate.component == component.number())
+    }
+
+    /// The same for RTP alone.
+    pub(super) fn without_rtcp(mut self) -> IceDescription {
+        let rtp = Component::Rtp.number();
+        self.candidates
+            .retain(|candidate| candidate.component == rtp);
+        self
     }
 
     /// What a section says, with the session's attributes behind it; `None` without both credentials.
@@ -155,6 +172,9 @@ pub struct IceAgreed {
     pub controlling: bool,
     /// Whether the credentials changed in this exchange, so that ICE starts again.
     pub restarted: bool,
+    /// Whether RTCP has a component of its own: checks, a pair and consent beside RTP's. Without it and without rtcp-mux RTCP
+    /// has no way.
+    pub rtcp: bool,
 }
 
 impl IceAgreed {
@@ -163,7 +183,13 @@ impl IceAgreed {
         remote: IceDescription,
         line: &mut Line,
         we_offer: bool,
+        mux: bool,
     ) -> IceAgreed {
+        line.muxed = mux;
+        // RFC 8445 §5.1.1.1: there are as many components as both sides have.
+        let found = remote.has(Component::Rtcp) || remote.trickle && !remote.complete;
+        let rtcp = !mux && local.has(Component::Rtcp) && found;
+        let ours = local.clone();
         let before = line.ice.take();
         let controlling = match (local.lite, remote.lite) {
             (true, false) => false,
@@ -176,10 +202,11 @@ impl IceAgreed {
             !(before.local.same_credentials(local) && before.remote.same_credentials(&remote))
         });
         let agreed = IceAgreed {
-            local: local.clone(),
+            local: if rtcp { ours } else { ours.without_rtcp() },
             remote,
             controlling,
             restarted,
+            rtcp,
         };
         line.ice = Some(agreed.clone());
         agreed

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::sdp::{Description, Direction, ExtMap, Media, MediaKind, Setup};
 use crate::srtp::MasterKey;
+use crate::transport::Component;
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -198,7 +199,19 @@ impl Negotiation {
                 Some((_, relay)) => relay.ice.as_ref(),
                 None => capabilities.ice.get(stream),
             };
-            let ice = ice.filter(|_| dtls || line.ice.is_some());
+            // RTCP has candidates until it is sure that it shares the port (RFC 5761 §5.1.3).
+            let is_sure = match capabilities.rtcp_mux {
+                RtcpMux::Off => false,
+                RtcpMux::Allow => line.muxed,
+                RtcpMux::Require => true,
+            };
+            let ice = ice
+                .filter(|_| dtls || line.ice.is_some())
+                .map(|ice| match is_sure {
+                    true => ice.clone().without_rtcp(),
+                    false => ice.clone(),
+                });
+            let has_rtcp_candidates = ice.as_ref().is_some_and(|ice| ice.has(Component::Rtcp));
             transport.extend(ice.iter().flat_map(|ice| ice.attributes()));
             if dtls && relay.is_none() {
                 transport.extend(msid_attribute(&capabilities.msid, stream));
@@ -244,6 +257,7 @@ impl Negotiation {
                 ptime: capabilities.ptime,
                 max_ptime: capabilities.max_ptime,
                 mux,
+                has_rtcp_candidates,
             };
             let media = section.unwrap_or_else(|| media().media());
             line.section = media.clone();
@@ -256,7 +270,7 @@ impl Negotiation {
                 keys: offered,
                 secure,
                 dtls,
-                ice: ice.cloned(),
+                ice,
                 mid,
                 extensions,
                 feedback: feedback

@@ -132,7 +132,7 @@ impl Relay {
             }
         }
         attributes.push(Attribute::flag(frame.direction.name()));
-        frame.mux.attributes(self.local, attributes);
+        frame.mux.attributes(self.local, false, attributes);
         media
     }
 }
@@ -263,7 +263,7 @@ impl Answering<'_> {
         let (srtp, dtls, mut transport) = protect(chosen, line, self.capabilities, self.keys);
         line.dtls.clone_from(&dtls);
         let ice = match (&relay.ice, remote.ice.clone()) {
-            (Some(local), Some(theirs)) => Some(IceAgreed::new(local, theirs, line, false)),
+            (Some(local), Some(theirs)) => Some(IceAgreed::new(local, theirs, line, false, mux)),
             _ => {
                 line.ice = None;
                 None
@@ -334,7 +334,7 @@ pub(super) fn answered(
     line.closed_by_peer = false;
     line.dtls.clone_from(&dtls);
     let ice = match (&offered.ice, remote.ice.clone()) {
-        (Some(local), Some(theirs)) => Some(IceAgreed::new(local, theirs, line, true)),
+        (Some(local), Some(theirs)) => Some(IceAgreed::new(local, theirs, line, true, mux)),
         _ => {
             line.ice = None;
             None

@@ -26,6 +26,8 @@ pub(super) struct Section<'a> {
     pub(super) ptime: Option<u32>,
     pub(super) max_ptime: Option<u32>,
     pub(super) mux: Mux,
+    /// RTCP has candidates: `a=rtcp` names the default one, wherever it is (RFC 5761 §5.1.3).
+    pub(super) has_rtcp_candidates: bool,
 }
 
 /// What a section says of rtcp-mux.
@@ -78,16 +80,22 @@ impl Section<'_> {
             attributes.push(attribute);
         }
         attributes.push(Attribute::flag(self.direction.name()));
-        self.mux.attributes(self.local, attributes);
+        self.mux
+            .attributes(self.local, self.has_rtcp_candidates, attributes);
         media
     }
 }
 
 impl Mux {
     /// What a section with these addresses says of it.
-    pub(super) fn attributes(self, local: LocalAddress, attributes: &mut Attributes) {
+    pub(super) fn attributes(
+        self,
+        local: LocalAddress,
+        is_named: bool,
+        attributes: &mut Attributes,
+    ) {
         if matches!(self, Mux::No | Mux::Offered) {
-            Mux::rtcp(local, attributes);
+            Mux::rtcp(local, is_named, attributes);
         }
         if self != Mux::No {
             attributes.push(Attribute::flag("rtcp-mux"));
@@ -97,10 +105,11 @@ impl Mux {
         }
     }
 
-    /// `a=rtcp`, unless RTCP is where everybody looks for it.
-    fn rtcp(local: LocalAddress, attributes: &mut Attributes) {
+    /// `a=rtcp`, unless RTCP is where everybody looks for it and need not be named. Then it has the address, too: browsers
+    /// write it so, and there are peers that read nothing else.
+    fn rtcp(local: LocalAddress, is_named: bool, attributes: &mut Attributes) {
         let (rtp, rtcp) = (local.rtp, local.rtcp);
-        let address = (rtcp.ip() != rtp.ip()).then(|| Address::from(rtcp.ip()));
+        let address = (is_named || rtcp.ip() != rtp.ip()).then(|| Address::from(rtcp.ip()));
         if address.is_some() || rtp.port().checked_add(1) != Some(rtcp.port()) {
             attributes.add(
                 "rtcp",

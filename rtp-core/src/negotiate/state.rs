@@ -66,6 +66,8 @@ pub(super) struct Line {
     pub(super) dtls: Option<DtlsPeer>,
     /// ICE of the last exchange.
     pub(super) ice: Option<IceAgreed>,
+    /// Whether RTCP shared the port when ICE was last agreed on.
+    pub(super) muxed: bool,
     /// Header extensions of the last exchange, with their ids.
     pub(super) extensions: Vec<ExtMap>,
     /// The peer set port 0: we do not open the line again, the peer may.
@@ -88,6 +90,7 @@ impl Line {
             current: None,
             dtls: None,
             ice: None,
+            muxed: false,
             extensions: Vec::new(),
             closed_by_peer: false,
             closed_by_us: false,

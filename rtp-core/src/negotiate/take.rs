@@ -13,6 +13,7 @@ use super::{
     Preference, Refusal, RtcpMux, fmtp,
 };
 use crate::sdp::{Description, Direction, Media};
+use crate::transport::Component;
 use std::net::IpAddr;
 
 /// What all lines of one answer have in common.
@@ -38,6 +39,12 @@ impl Answering<'_> {
             RtcpMux::Off => Ok(false),
             RtcpMux::Allow | RtcpMux::Require => Ok(theirs),
         }
+    }
+
+    /// Whether ICE finds the way of a stream of ours: RTCP shares the port, or has candidates of its own.
+    fn serves_ice(&self, stream: usize, mux: bool) -> bool {
+        let ours = self.capabilities.ice.get(stream);
+        ours.is_some_and(|ours| mux || ours.has(Component::Rtcp))
     }
 
     /// Takes an offered audio line, or says why not.
@@ -72,8 +79,7 @@ impl Answering<'_> {
         let Some(send) = payloads.send else {
             return Ok(Err(Refusal::NoCommonCodec));
         };
-        if self.capabilities.ice_required
-            && !(mux && remote.ice.is_some() && self.capabilities.ice.get(stream).is_some())
+        if self.capabilities.ice_required && !(remote.ice.is_some() && self.serves_ice(stream, mux))
         {
             return Ok(Err(Refusal::IceRequired));
         }
@@ -85,7 +91,9 @@ impl Answering<'_> {
         let (srtp, dtls, mut transport) = protect(chosen, line, self.capabilities, self.keys);
         line.dtls.clone_from(&dtls);
         let ice = match (self.capabilities.ice.get(stream), remote.ice.clone()) {
-            (Some(local), Some(theirs)) if mux => Some(IceAgreed::new(local, theirs, line, false)),
+            (Some(local), Some(theirs)) if self.serves_ice(stream, mux) => {
+                Some(IceAgreed::new(local, theirs, line, false, mux))
+            }
             _ => {
                 line.ice = None;
                 None
@@ -122,6 +130,7 @@ impl Answering<'_> {
             ptime: self.capabilities.ptime,
             max_ptime: self.capabilities.max_ptime,
             mux: if mux { Mux::Agreed } else { Mux::No },
+            has_rtcp_candidates: ice.as_ref().is_some_and(|ice| ice.rtcp),
         };
         let stream = AudioStream {
             line: index,

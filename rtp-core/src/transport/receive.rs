@@ -18,6 +18,17 @@ pub enum Component {
     Rtcp,
 }
 
+impl Component {
+    /// Its number in candidates (RFC 8839 §5.1): 1 and 2.
+    #[must_use]
+    pub fn number(self) -> u16 {
+        match self {
+            Component::Rtp => 1,
+            Component::Rtcp => 2,
+        }
+    }
+}
+
 /// Which way a packet came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Path {

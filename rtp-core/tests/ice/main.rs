@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)]
 
 mod calls;
+mod components;
 mod hostile;
 mod nats;
 #[cfg(feature = "turn")]

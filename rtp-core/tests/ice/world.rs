@@ -157,6 +157,20 @@ impl World {
         n
     }
 
+    /// RTCP's agent beside `first`, RTP's: behind the same NAT, with the same credentials.
+    pub(crate) fn add_rtcp(&mut self, first: usize, config: Config, host: &str) -> usize {
+        let (nat, outside) = (self.nodes[first].nat, self.nodes[first].outside);
+        let ours = self.nodes[first].agent.description();
+        let n = self.add_gathering(config.clone(), nat, &[]);
+        let now = self.now;
+        let mut agent = Agent::with_credentials(now, config, &ours, random(n as u64 + 1));
+        agent.add_host(now, addr(host)).unwrap();
+        agent.finish_gathering(now);
+        let node = &mut self.nodes[n];
+        (node.agent, node.hosts, node.outside) = (agent, vec![addr(host)], outside);
+        n
+    }
+
     pub(crate) fn agent(&mut self, n: usize) -> &mut Agent {
         &mut self.nodes[n].agent
     }
@@ -187,7 +201,8 @@ impl World {
             let mut mappings = node.mappings.iter().enumerate();
             let known = mappings.find(|(_, m)| m.inside == local && m.of == of);
             let at = known.map(|(at, _)| at).unwrap_or_else(|| {
-                let port = 20_000 + 7 * node.mappings.len() as u16;
+                // Nodes behind one NAT get different ones.
+                let port = 20_000 + 1_000 * n as u16 + 7 * node.mappings.len() as u16;
                 node.mappings.push(Mapping {
                     inside: local,
                     of,

@@ -1,5 +1,6 @@
 //! Offer and answer through their public face: tables by RFC section, properties over random offers.
 
+mod components;
 mod crypto;
 mod directions;
 mod errors;
