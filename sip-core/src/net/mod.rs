@@ -79,6 +79,7 @@
 //! |---|---|
 //! | opens many connections, or none of them says anything | [`ConnectionLimits`]: how many, how many a source, how long idle |
 //! | never finishes a handshake | [`Driver::set_connect_timeout`] |
+//! | asks a WebSocket door for a page, or for anything else | an answer in HTTP (426 or 400), and the end of its connection |
 //! | sends a message byte by byte, or half of one | [`Config::message_within`] |
 //! | does not read | its queue and [`ConnectionLimits::write`]; its own connection closes, never this loop waits |
 //! | sends faster than the endpoint works | the kernel's buffers: streams wait, datagrams are lost and repeated |
@@ -102,6 +103,8 @@ mod home;
 mod limits;
 mod names;
 mod pipe;
+#[cfg(feature = "ws")]
+mod plain_http;
 mod send;
 mod stream;
 mod tap;

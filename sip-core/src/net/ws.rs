@@ -10,14 +10,14 @@ use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
-use tokio_tungstenite::tungstenite::http::{HeaderMap, HeaderValue, StatusCode};
+use tokio_tungstenite::tungstenite::http::{HeaderMap, HeaderValue};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async_with_config, client_async_with_config};
 
 use super::connection::{Out, Settings};
-use super::{Report, flow_error};
+use super::{Report, flow_error, plain_http};
 use crate::{Flow, FlowError, Input};
 
 pub(crate) type Socket<S> = WebSocketStream<S>;
@@ -70,8 +70,8 @@ where
 }
 
 /// Shakes hands with a client, which must offer the subprotocol. Extensions that it offers, compression among them, are
-/// not taken up.
-pub(crate) async fn accept<S>(stream: S, settings: &Settings) -> Result<Socket<S>, FlowError>
+/// not taken up. A request for anything else is answered in HTTP.
+pub(crate) async fn accept<S>(mut stream: S, settings: &Settings) -> Result<Socket<S>, FlowError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -84,14 +84,21 @@ where
                 .insert(SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL);
             return Ok(response);
         }
-        let mut refusal =
-            ErrorResponse::new(Some("the subprotocol \"sip\" is needed\n".to_owned()));
-        *refusal.status_mut() = StatusCode::BAD_REQUEST;
-        Err(refusal)
+        Err(plain_http::without_subprotocol())
     };
-    accept_hdr_async_with_config(stream, check, Some(config(settings)))
-        .await
-        .map_err(|error| why(&error))
+    // Hands are shaken on a loan, so that a failure leaves a stream to answer on. What a client sends before it has the
+    // answer is refused as junk, so nothing that was read is lost with the first socket.
+    let shaken = accept_hdr_async_with_config(&mut stream, check, Some(config(settings))).await;
+    match shaken.map(drop) {
+        Ok(()) => {
+            let config = Some(config(settings));
+            Ok(WebSocketStream::from_raw_socket(stream, Role::Server, config).await)
+        }
+        Err(error) => {
+            plain_http::refuse(stream, &error).await;
+            Err(why(&error))
+        }
+    }
 }
 
 fn offers_sip(headers: &HeaderMap) -> bool {

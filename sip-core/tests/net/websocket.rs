@@ -135,6 +135,103 @@ async fn without_the_subprotocol_nobody_comes_in() {
     callee.abort();
 }
 
+/// All that comes on a connection until its end, after this was sent.
+async fn asked(stream: &mut TcpStream, request: &str) -> String {
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    let read = tokio::time::timeout(Duration::from_secs(5), stream.read_to_string(&mut answer));
+    read.await.expect("an end").expect("no reset");
+    answer
+}
+
+/// A browser that was pointed at the door by hand, a health check, a scanner, an old client (RFC 9110 section 15.5.22).
+#[tokio::test]
+async fn what_is_no_websocket_handshake_is_answered_in_http() {
+    const HAND: &str =
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Protocol: sip\r\n";
+    const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    let page = "GET / HTTP/1.1\r\nHost: phone\r\nAccept: text/html\r\n\r\n".to_owned();
+    let cases = [
+        (page.clone(), 426),
+        ("GET /health HTTP/1.0\r\n\r\n".to_owned(), 426),
+        (
+            page.replace(
+                "\r\n\r\n",
+                "\r\nConnection: keep-alive, Upgrade\r\nUpgrade: h2c\r\n\r\n",
+            ),
+            426,
+        ),
+        (
+            format!("GET / HTTP/1.1\r\nSec-WebSocket-Version: 8\r\n{KEY}{HAND}\r\n"),
+            426,
+        ),
+        (
+            format!("GET / HTTP/1.1\r\nSec-WebSocket-Version: 13\r\n{HAND}\r\n"),
+            400,
+        ),
+        (
+            format!(
+                "GET / HTTP/1.1\r\nSec-WebSocket-Version: 13\r\n{HAND}Sec-WebSocket-Key: 1\r\n\r\n"
+            ),
+            400,
+        ),
+        (
+            format!("GET / HTTP/1.1\r\nSec-WebSocket-Version: 13\r\n{KEY}{HAND}\r\nand more"),
+            400,
+        ),
+        (
+            "POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\na=b".to_owned(),
+            400,
+        ),
+        (OPTIONS.to_owned(), 400),
+        ("\u{1}\u{2}\u{3}".to_owned(), 400),
+        (format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(70_000)), 400),
+        (
+            format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(1_000)),
+            400,
+        ),
+    ];
+    let (callee, at) = driver(Config::default(), Transport::Ws).await;
+    let callee = tokio::spawn(phone(callee));
+    for (request, status) in cases {
+        let what = &request[..request.len().min(200)];
+        let mut stream = TcpStream::connect(at).await.unwrap();
+        let answer = asked(&mut stream, &request).await;
+        let (head, body) = answer.split_once("\r\n\r\n").expect("an answer");
+        assert!(
+            head.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{what}: {head}"
+        );
+        assert!(
+            body.contains("SIP over WebSocket (RFC 7118)"),
+            "{what}: {body}"
+        );
+        assert!(
+            head.contains(&format!("\r\nContent-Length: {}", body.len())),
+            "{head}"
+        );
+        assert!(head.contains("\r\nContent-Type: text/plain"), "{head}");
+        let upgrade = "\r\nUpgrade: websocket\r\nConnection: Upgrade, close\r\n";
+        assert_eq!(head.contains(upgrade), status == 426, "{what}: {head}");
+        assert_eq!(
+            head.contains("\r\nConnection: close"),
+            status == 400,
+            "{what}: {head}"
+        );
+        let version = what.contains("-Version: 8");
+        assert_eq!(
+            head.contains("\r\nSec-WebSocket-Version: 13"),
+            version,
+            "{what}: {head}"
+        );
+    }
+    // Others come in as before.
+    let mut stream = TcpStream::connect(at).await.unwrap();
+    let head = shake(&mut stream, "Sec-WebSocket-Protocol: sip\r\n").await;
+    assert!(head.starts_with("http/1.1 101"), "{head}");
+    callee.abort();
+}
+
 #[tokio::test]
 async fn a_frame_longer_than_any_message_closes_the_connection() {
     let (callee, mut stream) = callee().await;
