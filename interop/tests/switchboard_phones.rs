@@ -162,26 +162,26 @@ fn over_tls_with_our_phone() {
     pbx.app.quit();
 }
 
-/// A blind transfer from each, and an attended one that sends Linphone to baresip.
-#[test]
-fn transfers_between_strangers() {
+/// A blind transfer from each, and an attended one that sends Linphone to baresip, over these transports: baresip's,
+/// Linphone's, carol's.
+fn transfers([alice_over, bob_over, carol_over]: [&'static str; 3]) {
     if !installed(&["baresip", "linphonec"]) {
         return;
     }
     let _alone = alone();
     let mut pbx = Switchboard::start();
-    let mut alice = baresip(&pbx, "alice", "udp");
-    let mut bob = linphone(&pbx, "bob", "tcp", false);
-    let mut carol = pbx.phone("carol", "tls", &["--auto-answer"]);
+    let mut alice = baresip(&pbx, "alice", alice_over);
+    let mut bob = linphone(&pbx, "bob", bob_over, false);
+    let mut carol = pbx.phone("carol", carol_over, &["--auto-answer"]);
     for _ in 0..3 {
         pbx.app.hears("registered");
     }
     // baresip sends Linphone to carol.
-    alice.control.command("dial", &uri(&pbx, "bob", "udp"));
+    let to_bob = uri(&pbx, "bob", alice_over);
+    alice.control.command("dial", &to_bob);
     alice.control.wait_for("CALL_ESTABLISHED", SOON);
-    alice
-        .control
-        .command("transfer", &uri(&pbx, "carol", "udp"));
+    let to_carol = uri(&pbx, "carol", alice_over);
+    alice.control.command("transfer", &to_carol);
     pbx.app
         .until("answered", |o| o["from"] == "bob" && o["to"] == "carol");
     carol.hears("answered");
@@ -190,10 +190,10 @@ fn transfers_between_strangers() {
     pbx.app.until("ended", |o| o["to"] == "carol");
     // Linphone sends baresip to carol, once it has seen both calls end.
     std::thread::sleep(Duration::from_secs(1));
-    bob.command(&format!("call {}", uri(&pbx, "alice", "tcp")));
+    bob.command(&format!("call {}", uri(&pbx, "alice", bob_over)));
     pbx.app.until("answered", |o| o["from"] == "bob");
     std::thread::sleep(Duration::from_millis(500));
-    bob.command(&format!("transfer {}", uri(&pbx, "carol", "tcp")));
+    bob.command(&format!("transfer {}", uri(&pbx, "carol", bob_over)));
     pbx.app
         .until("answered", |o| o["from"] == "alice" && o["to"] == "carol");
     carol.hears("answered");
@@ -221,6 +221,27 @@ fn transfers_between_strangers() {
     bob.quit();
     carol.quit();
     pbx.app.quit();
+}
+
+#[test]
+fn transfers_over_udp() {
+    transfers(["udp"; 3]);
+}
+
+#[test]
+fn transfers_over_tcp() {
+    transfers(["tcp"; 3]);
+}
+
+#[test]
+fn transfers_over_tls() {
+    transfers(["tls"; 3]);
+}
+
+/// Each over another, so that every address in a transfer has to be put into the next phone's words.
+#[test]
+fn transfers_across_transports() {
+    transfers(["udp", "tcp", "tls"]);
 }
 
 /// Keys as RTP events and as INFO, each as its sender makes it.
