@@ -4,9 +4,8 @@
     benches/sip_load/run.py [ROW...]
 
 Rows: cpu, cores, sustained, register, memory, held, overload, flows; all of them without a name. Needs `sipp` (Debian:
-sip-tester) and cargo; with `kamailio` its registrar stands beside ours, with jemalloc (libjemalloc2) `memory` is asked
-of that allocator too. Prints a table and writes
-target/bench/sip_load.json. CPU is that of the server's processes, user and system. As root the half core of `overload` is
+sip-tester) and cargo; with `kamailio` its registrar stands beside ours; `memory` is asked of jemalloc (libjemalloc2)
+and of the system's allocator. Prints a table and writes target/bench/sip_load.json. CPU is that of the server's processes, user and system. As root the half core of `overload` is
 a control group's, else the server is stopped and continued every 5 ms.
 
 SECONDS (default 10) is how long each step lasts, CALLS (60000) how many `memory` makes, HELD (20000) how many `held`
@@ -219,12 +218,15 @@ def measure_register():
 
 
 def measure_memory():
-    """With glibc's allocator, which keeps what is free between what is not, and with one that gives pages back."""
+    """With an allocator that gives pages back while nothing happens, as a server that runs for weeks should have; and with
+    the system's, which keeps what is free between what is not."""
     jemalloc = next(pathlib.Path("/usr/lib").glob("**/libjemalloc.so.2"), None)
-    allocators = {"glibc": {}}
+    allocators = {"the system's": {}}
     if jemalloc:
-        allocators["jemalloc"] = {
-            "LD_PRELOAD": str(jemalloc), "MALLOC_CONF": "background_thread:true,dirty_decay_ms:1000,narenas:2"}
+        conf = "background_thread:true,dirty_decay_ms:1000,narenas:2"
+        allocators = {"jemalloc": {"LD_PRELOAD": str(jemalloc), "MALLOC_CONF": conf}, **allocators}
+    else:
+        print("skipped: libjemalloc2 is not installed; the system's allocator alone", flush=True)
     for name, env in allocators.items():
         port = free_port()
         with ours(port, env=env) as server:
@@ -234,8 +236,8 @@ def measure_memory():
             peak = server.memory("VmHWM")
             time.sleep(70)
             after = server.memory()
-        row(f"memory of {CALLS} calls at 2000/s, {name}, MiB", idle=round(idle, 1), peak=round(peak, 1),
-            **{"70 s later": round(after, 1)}, failed=got["failed"])
+        row(f"MiB of {CALLS} calls at 2000/s, allocator {name}", idle=round(idle, 1), peak=round(peak, 1), **{
+            "70 s later": round(after, 1), "times idle": round(after / idle, 2)}, failed=got["failed"])
 
 
 def measure_held():
