@@ -35,6 +35,7 @@ with_each_backend!(
     datagrams_are_as_small_as_the_mtu,
     goodbye_is_said_and_heard,
     bad_keys_are_refused_and_none_is_shown,
+    a_certificate_larger_than_any_is_an_end,
 );
 
 fn config(backend: Backend) -> HandshakeConfig {
@@ -323,6 +324,46 @@ fn bad_keys_are_refused_and_none_is_shown(backend: Backend) {
         shown.contains("sha-256") && !shown.contains("key"),
         "{shown}"
     );
+}
+
+/// One with so many bytes in an extension that nobody knows.
+fn large(bytes: usize) -> Certificate {
+    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+    let mut parameters = rcgen::CertificateParams::default();
+    let extension = rcgen::CustomExtension::from_oid_content(&[1, 2, 3, 4], vec![0; bytes]);
+    parameters.custom_extensions.push(extension);
+    let certificate = parameters.self_signed(&key).unwrap();
+    Certificate::from_der(certificate.der().to_vec(), key.serialize_der())
+}
+
+/// A peer may show anything before it is known to be the right one.
+fn a_certificate_larger_than_any_is_an_end(backend: Backend) {
+    for (bytes, taken) in [(15_000, true), (20_000, false)] {
+        for theirs in [Role::Client, Role::Server] {
+            let mut pair = Pair::new(backend);
+            let (shown, mut wide) = (large(bytes), config(backend));
+            wide.mtu = 4000;
+            pair.mtu = 4000;
+            let (now, certificates) = (pair.now, &mut pair.certificates);
+            let made = Handshake::new(now, &shown, theirs, wide).unwrap();
+            match theirs {
+                Role::Client => (pair.client, certificates.0) = (made, shown),
+                Role::Server => (pair.server, certificates.1) = (made, shown),
+            }
+            pair.trust();
+            pair.run(Duration::from_secs(5), |_| false);
+            let ours = match theirs {
+                Role::Client => pair.server.poll_event(),
+                Role::Server => pair.client.poll_event(),
+            };
+            let said = matches!(
+                (taken, &ours),
+                (true, Some(Event::Keys(_)))
+                    | (false, Some(Event::Failed(DtlsError::PeerCertificate(_))))
+            );
+            assert!(said, "{bytes} bytes as {theirs:?}: {ours:?}");
+        }
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::certificate::Certificate;
 use super::engine::{Engine, Said};
 use super::error::DtlsError;
-use super::handshake::{HandshakeConfig, Role};
+use super::handshake::{HandshakeConfig, MAX_KEPT, Role};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
@@ -27,6 +27,7 @@ impl Prepared {
         let config = dimpl::Config::builder()
             .mtu(mtu)
             .handshake_timeout(timeout)
+            .max_queue_rx(MAX_KEPT)
             .build()
             .map_err(failed)?;
         // The association would panic over a key that it cannot read.
@@ -98,6 +99,8 @@ impl Engine for Dimpl {
             }
             Output::CloseNotify => Said::Closed,
             Output::Timeout(at) => Said::Wait(Some(at)),
+            // It would say so for ever. Nothing of ours is as large: the MTU is not.
+            Output::BufferTooSmall { .. } => Said::Wait(None),
             _ => Said::Nothing,
         }
     }

@@ -15,15 +15,21 @@ use zeroize::Zeroizing;
 /// The largest datagram that the machine makes, whatever the MTU says.
 const MAX_DATAGRAM: usize = 16 * 1024;
 
+/// Larger ones are nobody's handshake.
+const MAX_TAKEN: usize = 4096;
+
+/// Datagrams that an engine keeps until a message is whole.
+pub(super) const MAX_KEPT: usize = 30;
+
+/// Certificates larger than this are refused, so that a stranger's costs nothing.
+const MAX_CERTIFICATE: usize = 16 * 1024;
+
 /// Datagrams that wait to be sent: more than two flights. What is over is lost, as a network loses it.
 const MAX_WAITING: usize = 32;
 
 /// How often a handshake that broke before the peer showed a certificate begins again. What breaks it so early needs no
 /// proof, so it may be a stranger's.
 const MAX_RESTARTS: u8 = 8;
-
-/// Certificates larger than this are refused, so that a stranger's costs nothing.
-const MAX_CERTIFICATE: usize = 16 * 1024;
 
 /// Which end of the association we are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -99,6 +105,8 @@ pub struct Handshake {
     /// The peer's hello has come.
     greeted: bool,
     restarts: u8,
+    /// Bytes that the engine has taken.
+    taken: usize,
     expected: Option<Vec<Fingerprint>>,
     certificate: Option<Vec<u8>>,
     keys: Option<Keys>,
@@ -107,7 +115,6 @@ pub struct Handshake {
     wake: Option<Instant>,
     waiting: VecDeque<Vec<u8>>,
     events: VecDeque<Event>,
-    buffer: Vec<u8>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,6 +152,7 @@ impl Handshake {
             ours: certificate.clone(),
             greeted: false,
             restarts: 0,
+            taken: 0,
             expected: None,
             certificate: None,
             keys: None,
@@ -153,7 +161,6 @@ impl Handshake {
             wake: None,
             waiting: VecDeque::new(),
             events: VecDeque::new(),
-            buffer: vec![0; MAX_DATAGRAM],
             config,
         };
         handshake.drain();
@@ -176,9 +183,11 @@ impl Handshake {
 
     /// Takes a datagram from the peer.
     pub fn receive(&mut self, now: Instant, datagram: &[u8]) {
-        if self.stage == Stage::Over || !(is_record(datagram) && self.may_follow(datagram)) {
+        let is_ours = datagram.len() <= MAX_TAKEN && is_record(datagram);
+        if self.stage == Stage::Over || !is_ours || !self.may_follow(datagram) {
             return;
         }
+        self.taken = self.taken.saturating_add(datagram.len());
         // The server's time begins with the peer's first datagram.
         self.deadline.get_or_insert(now + self.config.timeout);
         let taken = self.engine.receive(now, datagram);
@@ -265,7 +274,13 @@ impl Handshake {
 
     /// Takes all that the engine has to say.
     fn drain(&mut self) {
-        let mut buffer = std::mem::take(&mut self.buffer);
+        // The peer's certificate is put there whatever its size, and `dimpl` panics where it does not fit: so it is as large
+        // as any that can have come. A leg that kept it would keep it for the whole call.
+        let room = match self.certificate {
+            Some(_) => MAX_DATAGRAM,
+            None => self.taken.clamp(MAX_DATAGRAM, MAX_TAKEN * MAX_KEPT),
+        };
+        let mut buffer = vec![0; room];
         loop {
             match self.engine.poll(&mut buffer) {
                 Said::Datagram(datagram) => {
@@ -275,6 +290,13 @@ impl Handshake {
                 }
                 Said::Certificate(der) if der.len() <= MAX_CERTIFICATE => {
                     self.certificate = Some(der.to_vec());
+                }
+                Said::Certificate(der) => {
+                    self.fail(DtlsError::PeerCertificate(format!(
+                        "it has {} bytes",
+                        der.len()
+                    )));
+                    break;
                 }
                 Said::Keys(material, profile) => match self.divide(&material, profile) {
                     Some(keys) => self.keys = Some(keys),
@@ -288,14 +310,13 @@ impl Handshake {
                         self.fail(DtlsError::Handshake("the peer closed it".to_owned()));
                     }
                 }
-                Said::Certificate(_) | Said::Nothing => {}
+                Said::Nothing => {}
                 Said::Wait(at) => {
                     self.wake = at;
                     break;
                 }
             }
         }
-        self.buffer = buffer;
         self.judge();
     }
 

@@ -200,7 +200,7 @@ impl Engine for OpenSsl {
                     place.copy_from_slice(&certificate);
                     Said::Certificate(place)
                 }
-                // Larger than any that is taken.
+                // Larger than all that came.
                 None => Said::Nothing,
             };
         }
