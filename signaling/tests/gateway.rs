@@ -2,6 +2,9 @@
 #![cfg(feature = "net")]
 #![allow(missing_docs, clippy::unwrap_used)]
 
+#[path = "gateway/shared.rs"]
+mod shared;
+
 use media_mix::{Rate, Tone};
 use signaling::call::Side;
 use signaling::engine::{PcmReader, Voice};
@@ -111,8 +114,21 @@ async fn until_silent(ours: &mut Gateway, phone: &mut Gateway, reader: &mut PcmR
 }
 
 async fn call(transport: &str, secure: Secure, ice: Ice, codec: &str) {
-    let mut ours = Gateway::bind(config()).await.unwrap();
+    call_over(None, transport, secure, ice, codec).await;
+}
+
+async fn call_over(
+    shared_port: Option<u16>,
+    transport: &str,
+    secure: Secure,
+    ice: Ice,
+    codec: &str,
+) {
     let mut settings = config();
+    settings.shared_port = shared_port;
+    let mut ours = Gateway::bind(settings).await.unwrap();
+    let mut settings = config();
+    settings.shared_port = shared_port;
     settings.uninvited = Uninvited::Accept;
     settings.digest = Some(DigestPolicy::new("phone", [7; 32]).user("desk", "secret"));
     let mut phone = Gateway::bind(settings).await.unwrap();
@@ -174,6 +190,9 @@ async fn call(transport: &str, secure: Secure, ice: Ice, codec: &str) {
     assert_eq!(info.suite.is_some(), secure != Secure::Off);
     assert_eq!(info.dtls, secure == Secure::Dtls);
     assert_eq!(info.pair.is_some(), ice == Ice::Require);
+    let pairs = usize::from(shared_port.is_none() || ice == Ice::Off);
+    assert_eq!(ours.figures().ports, pairs);
+    assert_eq!(phone.figures().ports, pairs);
     assert!(info.codec.eq_ignore_ascii_case(codec));
     assert!(info.mos().unwrap() > 3.5, "{info:?}");
 

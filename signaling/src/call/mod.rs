@@ -322,6 +322,12 @@ impl Call {
         }
     }
 
+    /// Changes what our side can do, from the next exchange of descriptions on: before an incoming call is answered, where its
+    /// sound is to go; see [`Negotiation::set_capabilities`].
+    pub fn set_capabilities(&mut self, capabilities: Capabilities) {
+        self.negotiation.set_capabilities(capabilities);
+    }
+
     /// Says 180 Ringing to an incoming call.
     ///
     /// # Errors

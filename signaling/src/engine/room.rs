@@ -255,6 +255,16 @@ impl Room {
         self.turn = 0;
     }
 
+    /// What its ICE agent knows of who is at an address.
+    #[cfg(feature = "net")]
+    pub(crate) fn proof(
+        &self,
+        id: CallId,
+        from: std::net::SocketAddr,
+    ) -> Option<rtp_core::ice::Proof> {
+        self.leg(id).ok()?.proof(from)
+    }
+
     /// Lets a call carry what SDP agreed on, or nothing.
     ///
     /// # Errors

@@ -5,6 +5,9 @@
 //! (figures come again a moment later; key presses wait in the room).
 #![allow(clippy::disallowed_methods)] // This is the driver: it owns the clock and the thread.
 
+mod control;
+mod shared;
+
 use super::clock::{Lateness, TickClock};
 use super::leg::{LegConfig, LegReport};
 use super::relays::Relays;
@@ -13,18 +16,20 @@ use super::shaking::{Flight, Shaking};
 use super::tap::TapSink;
 use super::voice::Voice;
 use crate::session::ParticipantId;
+pub(crate) use control::Engine;
+pub use control::EngineBusy;
 use media_mix::Level;
 use mio::net::UdpSocket;
-use mio::{Events, Interest, Poll, Token, Waker};
+use mio::{Events, Interest, Poll, Token};
 use rtp_core::negotiate::AudioStream;
-use rtp_core::net::RtpSockets;
+use rtp_core::net::{ReceiveBuffer, RtpSockets};
 use rtp_core::transport::{Component, PacketBuf, Path};
+use shared::Shared;
 use sip_core::CallId;
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
@@ -40,9 +45,18 @@ const DATAGRAM: usize = 2048;
 const REPORT_EVERY: u64 = 10;
 
 const WAKE: Token = Token(usize::MAX);
+const SHARED: Token = Token(usize::MAX - 1);
 
 /// Names a room for as long as its engine lives.
 pub(crate) type RoomKey = u64;
+
+/// Where a call's packets come and go.
+pub(crate) enum Port {
+    /// Sockets of its own.
+    Own(RtpSockets),
+    /// The port that its thread's calls with ICE share.
+    Shared,
+}
 
 pub(crate) enum Command {
     OpenRoom(Box<Room>),
@@ -57,7 +71,7 @@ pub(crate) enum Command {
         id: CallId,
         config: Box<LegConfig>,
         hears: bool,
-        sockets: RtpSockets,
+        port: Port,
         relays: Relays,
     },
     UpdateCall {
@@ -137,156 +151,6 @@ impl MediaPacket {
     }
 }
 
-/// The queue to a media thread is full, or the thread is gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the media engine takes no command now")]
-pub struct EngineBusy;
-
-/// The control side's end of the media threads.
-pub(crate) struct Engine {
-    threads: Vec<Handle>,
-    rooms: HashMap<RoomKey, usize>,
-    next_room: RoomKey,
-}
-
-struct Handle {
-    orders: rtrb::Producer<Order>,
-    events: rtrb::Consumer<EngineEvent>,
-    captured: Option<rtrb::Consumer<MediaPacket>>,
-    waker: Arc<Waker>,
-    join: Option<JoinHandle<()>>,
-    rooms: usize,
-}
-
-impl Engine {
-    /// Starts `threads` media threads; `notify` is told when one has something to say.
-    pub(crate) fn start(threads: usize, notify: Arc<Notify>) -> io::Result<Self> {
-        let threads = (0..threads.max(1))
-            .map(|index| Handle::start(index, notify.clone()))
-            .collect::<io::Result<_>>()?;
-        Ok(Self {
-            threads,
-            rooms: HashMap::new(),
-            next_room: 0,
-        })
-    }
-
-    /// Opens a room on the thread that has the fewest.
-    pub(crate) fn open_room(&mut self, room: Room) -> Result<RoomKey, EngineBusy> {
-        let key = self.next_room;
-        let (at, handle) = self
-            .threads
-            .iter_mut()
-            .enumerate()
-            .min_by_key(|(_, handle)| handle.rooms)
-            .ok_or(EngineBusy)?;
-        handle.send(Order::Room(key, Command::OpenRoom(Box::new(room))))?;
-        handle.rooms += 1;
-        self.next_room += 1;
-        self.rooms.insert(key, at);
-        Ok(key)
-    }
-
-    pub(crate) fn close_room(&mut self, room: RoomKey) -> Result<(), EngineBusy> {
-        self.send(room, Command::CloseRoom)?;
-        if let Some(handle) = self
-            .rooms
-            .remove(&room)
-            .and_then(|at| self.threads.get_mut(at))
-        {
-            handle.rooms -= 1;
-        }
-        Ok(())
-    }
-
-    pub(crate) fn send(&mut self, room: RoomKey, command: Command) -> Result<(), EngineBusy> {
-        let at = *self.rooms.get(&room).ok_or(EngineBusy)?;
-        self.threads
-            .get_mut(at)
-            .ok_or(EngineBusy)?
-            .send(Order::Room(room, command))
-    }
-
-    /// Copies every packet from now on.
-    pub(crate) fn capture(&mut self) -> Result<(), EngineBusy> {
-        for handle in &mut self.threads {
-            let (producer, consumer) = rtrb::RingBuffer::new(CAPTURE_QUEUE);
-            handle.send(Order::Capture(producer))?;
-            handle.captured = Some(consumer);
-        }
-        Ok(())
-    }
-
-    pub(crate) fn poll_event(&mut self) -> Option<EngineEvent> {
-        self.threads
-            .iter_mut()
-            .find_map(|handle| handle.events.pop().ok())
-    }
-
-    pub(crate) fn poll_captured(&mut self) -> Option<MediaPacket> {
-        self.threads
-            .iter_mut()
-            .find_map(|handle| handle.captured.as_mut()?.pop().ok())
-    }
-}
-
-impl Drop for Engine {
-    fn drop(&mut self) {
-        for handle in &mut self.threads {
-            // A full queue empties within a tick.
-            while !handle.orders.is_abandoned() && handle.send(Order::Stop).is_err() {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            if let Some(join) = handle.join.take() {
-                let _ = join.join();
-            }
-        }
-    }
-}
-
-impl Handle {
-    fn start(index: usize, notify: Arc<Notify>) -> io::Result<Self> {
-        let poll = Poll::new()?;
-        let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
-        let (orders, orders_in) = rtrb::RingBuffer::new(QUEUE);
-        let (events_out, events) = rtrb::RingBuffer::new(QUEUE);
-        let thread = Thread {
-            index,
-            poll,
-            orders: orders_in,
-            events: events_out,
-            notify,
-            capture: None,
-            rooms: HashMap::new(),
-            sockets: Vec::new(),
-            places: HashMap::new(),
-            ready: Vec::new(),
-            shaking: Shaking::default(),
-            released: Vec::new(),
-            clock: TickClock::new(Instant::now(), Duration::from_millis(20)),
-            ticks: 0,
-            out: PacketBuf::new(),
-            said: false,
-        };
-        let join = std::thread::Builder::new()
-            .name(format!("patchcord-media-{index}"))
-            .spawn(move || thread.run())?;
-        Ok(Self {
-            orders,
-            events,
-            captured: None,
-            waker,
-            join: Some(join),
-            rooms: 0,
-        })
-    }
-
-    fn send(&mut self, order: Order) -> Result<(), EngineBusy> {
-        self.orders.push(order).map_err(|_| EngineBusy)?;
-        self.waker.wake().map_err(|_| EngineBusy)
-    }
-}
-
 /// A call's sockets on the media thread.
 struct Sockets {
     room: RoomKey,
@@ -319,6 +183,9 @@ struct Thread {
     places: HashMap<CallId, usize>,
     /// Sockets that may have more to read.
     ready: Vec<(usize, Component)>,
+    shared: Option<Shared>,
+    /// The rooms that have their turn.
+    turns: Vec<RoomKey>,
     shaking: Shaking,
     /// Sockets on their way back to the allocator.
     released: Vec<RtpSockets>,
@@ -332,8 +199,10 @@ impl Thread {
     fn run(mut self) {
         let mut events = Events::with_capacity(256);
         let mut buffer = vec![0; DATAGRAM];
+        let mut batch = self.shared.as_ref().map(|_| ReceiveBuffer::new());
         loop {
-            let wait = match self.ready.is_empty() && self.shaking.is_empty() {
+            let waits = self.shared.as_ref().is_some_and(Shared::is_ready);
+            let wait = match !waits && self.ready.is_empty() && self.shaking.is_empty() {
                 true => self.clock.next().saturating_duration_since(Instant::now()),
                 false => Duration::ZERO,
             };
@@ -343,7 +212,9 @@ impl Thread {
                 return;
             }
             for event in &events {
-                if event.token() != WAKE {
+                if event.token() == SHARED {
+                    self.shared.iter_mut().for_each(Shared::wake);
+                } else if event.token() != WAKE {
                     let Token(number) = event.token();
                     let component = if number % 2 == 0 {
                         Component::Rtp
@@ -356,11 +227,17 @@ impl Thread {
                 }
             }
             self.read(&mut buffer);
+            if let Some(batch) = &mut batch {
+                self.read_shared(batch);
+            }
             while let Ok(order) = self.orders.pop() {
                 match order {
                     Order::Room(room, command) => self.obey(room, command),
                     Order::Capture(producer) => self.capture = Some(producer),
-                    Order::Stop => return,
+                    Order::Stop => {
+                        self.shared.iter_mut().for_each(Shared::flush);
+                        return;
+                    }
                 }
             }
             loop {
@@ -372,6 +249,7 @@ impl Thread {
                 self.clock.ran(begun.elapsed());
             }
             self.shake();
+            self.shared.iter_mut().for_each(Shared::flush);
             if std::mem::take(&mut self.said) {
                 self.notify.notify_one();
             }
@@ -392,7 +270,7 @@ impl Thread {
             Command::OpenRoom(_) => Ok(()),
             Command::CloseRoom => {
                 self.rooms.remove(&key);
-                self.detach(|sockets| sockets.room == key);
+                self.detach(|room, _| room == key);
                 Ok(())
             }
             Command::AddParticipant { id, voice, hears } => room.add_participant(id, voice, hears),
@@ -401,17 +279,26 @@ impl Thread {
                 id,
                 config,
                 hears,
-                sockets,
+                port,
                 relays,
             } => {
                 of = Some(id);
                 let added = room.add_call(id, *config, hears);
                 room.give_relays(id, relays);
-                added.and_then(|()| self.attach(key, id, sockets))
+                added.and_then(|()| match port {
+                    Port::Own(sockets) => self.attach(key, id, sockets),
+                    Port::Shared => {
+                        self.shared.iter_mut().for_each(|it| it.add(id, key));
+                        Ok(())
+                    }
+                })
             }
             Command::UpdateCall { id, stream } => {
                 of = Some(id);
                 let updated = room.update_call(now, id, stream.as_deref());
+                if let (Some(shared), Some(stream)) = (&mut self.shared, &stream) {
+                    shared.agree(id, stream);
+                }
                 self.transmit(key, now);
                 updated
             }
@@ -422,7 +309,7 @@ impl Thread {
                     room.take_leave(now, id);
                 }
                 self.transmit(key, now);
-                self.detach(|sockets| sockets.call == id);
+                self.detach(|_, call| call == id);
                 self.rooms
                     .get_mut(&key)
                     .map_or(Ok(()), |room| room.remove_call(id))
@@ -483,9 +370,12 @@ impl Thread {
         registered.map_err(|error| RoomError::Socket(error.to_string()))
     }
 
-    fn detach(&mut self, which: impl Fn(&Sockets) -> bool) {
+    fn detach(&mut self, which: impl Fn(RoomKey, CallId) -> bool) {
+        if let Some(shared) = &mut self.shared {
+            shared.remove(&which);
+        }
         for place in &mut self.sockets {
-            if let Some(sockets) = place.take_if(|sockets| which(sockets)) {
+            if let Some(sockets) = place.take_if(|sockets| which(sockets.room, sockets.call)) {
                 self.places.remove(&sockets.call);
                 self.released.push(sockets.lease);
             }
@@ -591,11 +481,9 @@ impl Thread {
         for room in self.rooms.values_mut() {
             room.tick(now);
         }
-        for place in 0..self.sockets.len() {
-            if let Some(room) = self.sockets[place].as_ref().map(|sockets| sockets.room) {
-                self.transmit(room, now);
-            }
-        }
+        self.turns.clear();
+        self.turns.extend(self.rooms.keys());
+        self.take_turns(now);
         for (&key, room) in &mut self.rooms {
             while !self.events.is_full()
                 && let Some(event) = room.poll_event()
@@ -645,12 +533,24 @@ impl Thread {
         while let Some((call, transmit)) = room.poll_transmit(now, &mut self.out) {
             let place = self.places.get(&call);
             let Some(Some(sockets)) = place.and_then(|at| self.sockets.get(*at)) else {
+                if let Some(shared) = self.shared.as_mut().filter(|shared| shared.has(call)) {
+                    let local = shared.local();
+                    capture(&mut self.capture, now, local, transmit.to, &self.out);
+                    shared.send(call, transmit.to, &self.out);
+                }
                 continue;
             };
             let (socket, local) = sockets.of(transmit.component);
             capture(&mut self.capture, now, local, transmit.to, &self.out);
             // A full socket buffer loses the packet, as any full queue on the way would.
             let _ = socket.send_to(&self.out, transmit.to);
+        }
+    }
+
+    /// Sends what the rooms have to send whose turn it is.
+    fn take_turns(&mut self, now: Instant) {
+        while let Some(room) = self.turns.pop() {
+            self.transmit(room, now);
         }
     }
 

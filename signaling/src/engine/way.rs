@@ -1,8 +1,11 @@
 //! The way of one leg's packets, when ICE finds it (RFC 8445): which address is the peer's, and whether it wants them.
 
 use super::relays::Relays;
+#[cfg(feature = "net")]
+use rtp_core::ice::Proof;
 use rtp_core::ice::{Agent, Config, Event, IceError, Pair, Role, State};
 use rtp_core::negotiate::{IceAgreed, IceDescription};
+use rtp_core::stun::{Class, Message};
 use rtp_core::transport::PacketBuf;
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -23,6 +26,8 @@ pub(super) struct Way {
     agent: Agent,
     host: SocketAddr,
     ours: IceDescription,
+    /// Where the last good check came from.
+    heard: Option<SocketAddr>,
 }
 
 impl Way {
@@ -49,6 +54,7 @@ impl Way {
             agent,
             host,
             ours: agreed.local.clone(),
+            heard: None,
         };
         way.update(now, agreed)?;
         Ok(way)
@@ -88,7 +94,20 @@ impl Way {
     }
 
     pub(super) fn receive(&mut self, now: Instant, way: Pair, datagram: &[u8]) {
-        self.agent.receive(now, way.local, way.remote, datagram);
+        let is_good = self.agent.receive(now, way.local, way.remote, datagram);
+        if is_good && Message::parse(datagram).is_ok_and(|it| it.class() == Class::Request) {
+            self.heard = Some(way.remote);
+        }
+    }
+
+    /// What is known of who is at an address of the network of our host address.
+    #[cfg(feature = "net")]
+    pub(super) fn proof(&self, remote: SocketAddr) -> Option<Proof> {
+        let local = self.host;
+        if self.knows(Pair { local, remote }) {
+            return Some(Proof::Answered);
+        }
+        (self.heard == Some(remote)).then_some(Proof::Heard)
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {

@@ -1,18 +1,17 @@
 //! Commands on calls.
 
-use super::listen::local_address;
+use super::shared::Terms;
 use super::trace::CallSpan;
 use super::{CallInfo, Gateway, GatewayError, SessionId};
-use crate::call::{Call, CallError, Side, capabilities, with_ice, with_levels};
+use crate::call::{Call, CallError, Side};
 use crate::dial::DialRequest;
 use crate::engine::relays::Relays;
-use crate::engine::thread::{Command, RoomKey};
+use crate::engine::thread::{Command, Port, RoomKey};
 use crate::engine::{LegConfig, LegReport, PcmReader, Who, tap};
 use crate::session::{Action, Join, LeaveReason, Origin, ParticipantId};
 use media_mix::Rate;
 use media_mix::codec::Registry;
 use rtp_core::negotiate::AudioStream;
-use rtp_core::net::RtpSockets;
 use rtp_core::rtcp;
 use sip_core::net::Driver;
 use sip_core::{CallId, StatusCode};
@@ -25,7 +24,7 @@ pub(super) struct Entry {
     pub(super) registry: Registry,
     pub(super) media_timeout: Duration,
     /// Until the call joins a session.
-    pub(super) sockets: Option<(RtpSockets, Relays)>,
+    pub(super) port: Option<(Port, Relays)>,
     pub(super) place: Option<(SessionId, ParticipantId)>,
     pub(super) stream: Option<Box<AudioStream>>,
     pub(super) report: Option<LegReport>,
@@ -55,21 +54,17 @@ impl Gateway {
                 return Err(GatewayError::UnknownCodec((*unknown).to_owned()));
             }
         }
-        let leased = self.lease(now, request.ice)?;
-        let local = local_address(&leased.sockets, self.advertise);
-        let fingerprint = Some(self.certificate.fingerprint());
-        let can = capabilities(
-            &registry,
-            local,
-            request.secure,
-            &request.suites,
-            fingerprint,
-        );
-        let can = leased.describe(with_ice(now, can, request.ice, &self.random));
-        let can = match self.max_talkers {
-            Some(_) => with_levels(can),
-            None => can,
+        let leased = match self.share_dial(session, request) {
+            Some(shared) => shared,
+            None => self.lease(now, request.ice)?,
         };
+        let terms = Terms {
+            registry: &registry,
+            secure: request.secure,
+            suites: &request.suites,
+            ice: request.ice,
+        };
+        let can = self.can(now, &terms, &leased);
         let open = self
             .sessions
             .get_mut(&session)
@@ -80,7 +75,7 @@ impl Gateway {
         let call = match dialled {
             Ok(call) => call,
             Err(error) => {
-                self.give_back(now, leased.sockets, leased.relays);
+                self.give_back(now, leased.port, leased.relays);
                 return Err(error.into());
             }
         };
@@ -95,7 +90,7 @@ impl Gateway {
             call,
             registry,
             media_timeout: request.media_timeout,
-            sockets: Some((leased.sockets, leased.relays)),
+            port: Some((leased.port, leased.relays)),
             place: None,
             stream: None,
             report: None,
@@ -139,6 +134,7 @@ impl Gateway {
         if !self.calls.contains_key(&call) {
             return Err(GatewayError::NoSuchCall);
         }
+        self.settle(Instant::now(), call, session);
         let open = self
             .sessions
             .get_mut(&session)
@@ -255,8 +251,8 @@ impl Gateway {
             .get_mut(&session)
             .ok_or(GatewayError::NoSuchSession(session))?;
         let entry = self.calls.get_mut(&id).ok_or(GatewayError::NoSuchCall)?;
-        let (sockets, relays) = entry
-            .sockets
+        let (port, relays) = entry
+            .port
             .take()
             .ok_or(CallError::State("waiting for a session"))?;
         entry.place = Some((session, who));
@@ -272,7 +268,7 @@ impl Gateway {
             id,
             config: Box::new(config),
             hears,
-            sockets,
+            port,
             relays,
         };
         self.engine.send(open.room, command)?;

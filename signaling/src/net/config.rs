@@ -20,6 +20,12 @@ pub struct GatewayConfig {
     pub advertise: Option<IpAddr>,
     /// The ports for RTP and RTCP, taken in pairs; default 10000 to 20000.
     pub rtp_ports: RangeInclusive<u16>,
+    /// A port that calls share instead, where ICE says whose packets are whose: those that come in with an offer of ICE and
+    /// rtcp-mux, and dials that demand both (with [`Ice::Require`] and [`Secure::Dtls`]). Each media thread has one, this and
+    /// those that follow; 0 takes ports that are free. Datagrams go in batches there. Calls whose ways servers are asked for
+    /// keep ports of their own. Two calls with peers at one address and port cannot be told apart: two gateways that call each
+    /// other more than once do not both share. Default: none.
+    pub shared_port: Option<u16>,
     /// The codecs to offer and accept, most preferred first; default [`Registry::default`].
     pub registry: Registry,
     /// Encryption of the sound of calls that come in; default [`Secure::Allow`].
@@ -60,6 +66,7 @@ impl GatewayConfig {
             bind,
             advertise: None,
             rtp_ports: 10_000..=20_000,
+            shared_port: None,
             registry: Registry::default(),
             secure: Secure::Allow,
             ice: Ice::Allow,

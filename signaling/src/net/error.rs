@@ -65,6 +65,14 @@ pub enum BindError {
     /// The range of media ports is of no use.
     #[error(transparent)]
     Ports(#[from] PortError),
+    /// The shared media port cannot be opened.
+    #[error("cannot open the shared media port {addr}: {source}")]
+    Shared {
+        /// Where.
+        addr: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
     /// A TURN server cannot be asked with this account.
     #[cfg(feature = "turn")]
     #[error(transparent)]

@@ -1,10 +1,9 @@
 //! What the network, the media threads and time have to say.
 
 use super::calls::{Entry, info};
-use super::listen::local_address;
 use super::trace::CallSpan;
 use super::{CapturedPacket, Event, Gateway};
-use crate::call::{Call, CallEvent, capabilities, with_ice, with_levels};
+use crate::call::{Call, CallEvent};
 use crate::capture::Carrier;
 use crate::dial::DialRequest;
 use crate::engine::RoomEvent;
@@ -90,7 +89,8 @@ impl Gateway {
         offer: Option<&sip_core::Body>,
         request: sip_core::Message,
     ) {
-        let leased = match self.lease(now, self.ice) {
+        let shared = self.share_incoming(offer);
+        let leased = match shared.map_or_else(|| self.lease(now, self.ice), Ok) {
             Ok(leased) => leased,
             Err(_) => {
                 // No port, no sound: the caller may try again later.
@@ -100,21 +100,10 @@ impl Gateway {
                 return;
             }
         };
-        let can = capabilities(
-            &self.registry,
-            local_address(&leased.sockets, self.advertise),
-            self.secure,
-            &self.suites,
-            Some(self.certificate.fingerprint()),
-        );
-        let can = leased.describe(with_ice(now, can, self.ice, &self.random));
-        let can = match self.max_talkers {
-            Some(_) => with_levels(can),
-            None => can,
-        };
+        let can = self.can(now, &self.terms(), &leased);
         let random = self.random.clone();
         let Some(call) = Call::incoming(now, self.driver.endpoint(), id, offer, can, random) else {
-            self.give_back(now, leased.sockets, leased.relays);
+            self.give_back(now, leased.port, leased.relays);
             return;
         };
         let span = CallSpan::incoming(id, self.driver.endpoint());
@@ -122,7 +111,7 @@ impl Gateway {
             call,
             registry: self.registry.clone(),
             media_timeout: DialRequest::MEDIA_TIMEOUT,
-            sockets: Some((leased.sockets, leased.relays)),
+            port: Some((leased.port, leased.relays)),
             place: None,
             stream: None,
             report: None,
@@ -325,9 +314,9 @@ impl Gateway {
                     self.counts.end(&end, &info);
                     self.displace(id);
                     self.set_wake(id, None);
-                    let leased = self.calls.remove(&id).and_then(|entry| entry.sockets);
-                    if let Some((sockets, relays)) = leased {
-                        self.give_back(Instant::now(), sockets, relays);
+                    let leased = self.calls.remove(&id).and_then(|entry| entry.port);
+                    if let Some((port, relays)) = leased {
+                        self.give_back(Instant::now(), port, relays);
                     }
                     if let Some((session, who)) = place
                         && let Some(open) = self.sessions.get_mut(&session)

@@ -51,9 +51,13 @@ pub(super) async fn listen(
 }
 
 pub(super) fn local_address(sockets: &RtpSockets, advertise: Option<IpAddr>) -> LocalAddress {
-    let told = |addr: SocketAddr| SocketAddr::new(advertise.unwrap_or(addr.ip()), addr.port());
     LocalAddress {
-        rtp: told(sockets.rtp_addr()),
-        rtcp: told(sockets.rtcp_addr()),
+        rtp: told(sockets.rtp_addr(), advertise),
+        rtcp: told(sockets.rtcp_addr(), advertise),
     }
+}
+
+/// A bound address as others are told it.
+pub(super) fn told(addr: SocketAddr, advertise: Option<IpAddr>) -> SocketAddr {
+    SocketAddr::new(advertise.unwrap_or(addr.ip()), addr.port())
 }

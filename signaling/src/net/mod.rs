@@ -17,6 +17,7 @@ mod listen;
 #[cfg(feature = "turn")]
 mod reserve;
 mod sessions;
+mod shared;
 mod trace;
 mod ways;
 
@@ -99,9 +100,11 @@ impl Gateway {
     /// Cancel safe: dropped early, it closes what it opened.
     ///
     /// # Errors
-    /// When SIP cannot listen at the address, the port range is of no use, or a thread cannot start.
+    /// When SIP cannot listen at the address, the port range is of no use, the shared port is taken, or a thread cannot
+    /// start.
     pub async fn bind(config: GatewayConfig) -> Result<Self, BindError> {
         let ports = PortAllocator::new(config.bind.ip(), config.rtp_ports.clone())?;
+        let shared = shared::open(&config)?;
         let certificate = match config.certificate {
             Some(certificate) => certificate,
             None => Certificate::generate()?,
@@ -118,7 +121,7 @@ impl Gateway {
                 source,
             })?;
         let notify = Arc::new(Notify::new());
-        let mut engine = Engine::start(config.media_threads, notify.clone())?;
+        let mut engine = Engine::start(config.media_threads, shared, notify.clone())?;
         if config.capture {
             driver.set_tap(SIP_TAP);
             // Cannot fail: the queue is new and empty.

@@ -68,7 +68,8 @@ impl Reserve {
         self.servers.relay_only
     }
 
-    fn is_wanted(&self) -> bool {
+    /// Whether a server is to be asked for anything.
+    pub(super) fn is_wanted(&self) -> bool {
         let stun = !self.servers.relay_only && !self.servers.stun.is_empty();
         stun || !self.servers.turn.is_empty()
     }

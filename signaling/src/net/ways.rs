@@ -1,23 +1,48 @@
-//! The sockets of a call, and what is known of how they are reached.
+//! Where a call's packets come and go, and what is known of how they find it.
 
+use super::listen::local_address;
 use super::{Gateway, GatewayError};
 use crate::dial::Ice;
 use crate::engine::relays::Relays;
-use rtp_core::negotiate::{Capabilities, IceDescription};
+use crate::engine::thread::Port;
+use rtp_core::negotiate::{Capabilities, IceDescription, LocalAddress};
 use rtp_core::net::RtpSockets;
 use rtp_core::transport::{Component, Transmit};
+use std::net::{IpAddr, SocketAddr};
 #[cfg(feature = "turn")]
 use std::time::Duration;
 use std::time::Instant;
 
-/// Sockets, and what servers know of them.
+/// Sockets, and what servers know of them; or the shared port.
 pub(super) struct Leased {
-    pub(super) sockets: RtpSockets,
+    pub(super) port: Port,
     pub(super) relays: Relays,
     description: Option<IceDescription>,
+    /// Where it is, as phones are told.
+    pub(super) local: LocalAddress,
 }
 
 impl Leased {
+    /// Sockets of which no server knows.
+    fn own(sockets: RtpSockets, advertise: Option<IpAddr>) -> Leased {
+        Leased {
+            local: local_address(&sockets, advertise),
+            port: Port::Own(sockets),
+            relays: Relays::default(),
+            description: None,
+        }
+    }
+
+    /// The shared port.
+    pub(super) fn shared(at: SocketAddr) -> Leased {
+        Leased {
+            local: LocalAddress { rtp: at, rtcp: at },
+            port: Port::Shared,
+            relays: Relays::default(),
+            description: None,
+        }
+    }
+
     /// Tells the candidates that servers gave, too.
     pub(super) fn describe(&self, mut can: Capabilities) -> Capabilities {
         if let (Some(ours), false) = (&self.description, can.ice.is_empty()) {
@@ -34,11 +59,10 @@ impl Gateway {
         if ice != Ice::Off {
             if let Some(way) = self.reserve.take(now) {
                 let description = Some(way.description());
-                let (sockets, relays) = (way.sockets, way.relays);
                 return Ok(Leased {
-                    sockets,
-                    relays,
+                    relays: way.relays,
                     description,
+                    ..Leased::own(way.sockets, self.advertise)
                 });
             }
             if self.reserve.relay_only() {
@@ -47,11 +71,7 @@ impl Gateway {
         }
         #[cfg(not(feature = "turn"))]
         let _ = ice;
-        Ok(Leased {
-            sockets: self.ports.allocate(now)?,
-            relays: Relays::default(),
-            description: None,
-        })
+        Ok(Leased::own(self.ports.allocate(now)?, self.advertise))
     }
 
     /// Goes on with the reserve, when it is time.
@@ -85,7 +105,10 @@ impl Gateway {
     }
 
     /// Takes back what no call needs.
-    pub(super) fn give_back(&mut self, now: Instant, sockets: RtpSockets, mut relays: Relays) {
+    pub(super) fn give_back(&mut self, now: Instant, port: Port, mut relays: Relays) {
+        let Port::Own(sockets) = port else {
+            return;
+        };
         relays.close(now);
         while let Some((to, bytes)) = relays.poll_transmit() {
             let component = Component::Rtp;

@@ -255,6 +255,12 @@ impl Leg {
         self.relays = relays;
     }
 
+    /// What ICE knows of who is at an address.
+    #[cfg(feature = "net")]
+    pub(super) fn proof(&self, from: std::net::SocketAddr) -> Option<rtp_core::ice::Proof> {
+        self.way.as_ref()?.proof(from)
+    }
+
     /// Takes a packet of this leg's sockets. `true`: there may be an answer to send, and it should not wait for a tick.
     pub(super) fn receive(&mut self, now: Instant, path: Path, packet: &mut [u8]) -> bool {
         if path.component == Component::Rtp {
