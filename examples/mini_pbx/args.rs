@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use examples::args::duration;
 use sip_core::auth::Ha1;
 use sip_core::header::digest::HashAlgorithm;
@@ -63,14 +63,19 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "DIR", default_value = "target/mini_pbx")]
     pub(crate) out: PathBuf,
 
-    /// Carry sound and video through here: each phone by its own means (a browser by ICE and DTLS-SRTP, others by RTP
-    /// in the clear), so that a browser and a plain phone understand each other. They need a codec in common
+    /// Carry sound and video through here: each phone by its own means (a browser by ICE and DTLS-SRTP, others by SRTP
+    /// or in the clear), so that a browser and a plain phone understand each other. They need a codec in common
     #[arg(long)]
     pub(crate) relay: bool,
 
     /// The ports of --relay
     #[arg(long, value_name = "FIRST-LAST", value_parser = ports, default_value = "20000-29999")]
     pub(crate) relay_ports: Ports,
+
+    /// What --relay does for phones that are no browsers: encrypt where they ask for it (off), where they can (allow), or
+    /// always (require)
+    #[arg(long, value_name = "HOW", default_value = "allow")]
+    pub(crate) relay_secure: Secrecy,
 
     /// What passwords are asked for; part of each HA1
     #[arg(long, value_name = "TEXT", default_value = "mini_pbx", value_parser = realm)]
@@ -87,6 +92,17 @@ pub(crate) struct Cli {
     /// Print one JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Whether sound is encrypted on the way to phones that are no browsers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Secrecy {
+    /// Where they offer it.
+    Off,
+    /// Wherever they take it.
+    Allow,
+    /// Or they are not called.
+    Require,
 }
 
 /// A range of ports, both ends included.

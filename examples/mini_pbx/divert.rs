@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use serde_json::json;
 use sip_core::header::Contact;
-use sip_core::{CallId, Invite, Message};
+use sip_core::{CallId, Message};
 
 use crate::bindings::transport_of;
 use crate::pbx::Pbx;
-use crate::switch::shown;
+use crate::switch::invite;
 
 /// How many addresses of one phone are looked at.
 const CONTACTS: usize = 5;
@@ -57,19 +57,10 @@ impl Pbx {
         };
         let endpoint = self.driver.endpoint();
         for (name, aor, binding) in phones {
-            if !switched.reaches(&binding) {
-                continue;
-            }
-            let called = format!("sip:{to}@{}", aor.host()).parse().ok();
-            let shown = shown(&request, &from, &aor);
-            let Some((called, shown)) = called.zip(shown) else {
-                continue;
-            };
-            let invite = Invite::new(called, shown).at(&binding);
-            let invite = invite.ring_timeout(self.ring);
-            if let Some(leg) = switched.coupling.ring(now, endpoint, invite) {
-                let party = (name, transport_of(&binding));
-                switched.parties.insert(leg, party);
+            let party = (name, transport_of(&binding));
+            let invite = invite(&request, &from, to, (&aor, &binding), self.ring);
+            if let Some(invite) = invite {
+                switched.ring(now, endpoint, self.relays.as_mut(), invite, party);
             }
         }
     }

@@ -11,7 +11,7 @@
 //! and `quit` are understood.
 //!
 //! With `--relay` sound and video go through here, to each phone by its own means, so that a browser and a plain phone
-//! understand each other. A group with both rings those of the caller's kind, and attended transfers are refused.
+//! understand each other: DTLS-SRTP with ICE, SRTP with keys in the SDP, or RTP in the clear, whichever a phone takes first.
 //!
 //! After Ctrl-C, SIGTERM or `quit` it takes no more calls, lets those that stand go on for `--drain`, and exits 0; 2 when
 //! it cannot start.

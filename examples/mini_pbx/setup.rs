@@ -80,7 +80,7 @@ fn relays(cli: &Cli, listens: &[(Transport, SocketAddr)]) -> Result<Option<Relay
     };
     let told = cli.advertise.unwrap_or_else(|| outward(*bind));
     let ports = cli.relay_ports.first..=cli.relay_ports.last;
-    Relays::new(bind.ip(), told, ports).map(Some)
+    Relays::new(bind.ip(), told, ports, cli.relay_secure).map(Some)
 }
 
 /// Those that are named, or two with fresh passwords; what is kept of each is its HA1.

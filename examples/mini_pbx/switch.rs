@@ -1,7 +1,7 @@
 //! Calls from one phone to another: who is called, who answers, how it ends.
 
 use std::collections::{BTreeSet, HashMap};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use examples::checks::Table;
 use serde_json::json;
@@ -14,7 +14,10 @@ use sip_core::{
 
 use crate::bindings::transport_of;
 use crate::pbx::Pbx;
-use crate::relay::{Relay, kind_of, kind_on};
+use crate::relay::{Place, Relay, Relays};
+
+/// As many ring for one call: a group is people, not a dialler.
+const PHONES: usize = 64;
 
 /// One conversation.
 pub(crate) struct Switched {
@@ -51,12 +54,29 @@ impl Switched {
         self.answered
     }
 
-    /// Whether a phone can take what is offered in this call: with a relay, what the first were offered.
-    pub(crate) fn reaches(&self, binding: &Binding) -> bool {
-        let kind = kind_on(transport_of(binding));
-        self.relay
-            .as_ref()
-            .is_none_or(|relay| relay.callee() == kind)
+    /// Rings one more phone.
+    pub(crate) fn ring(
+        &mut self,
+        now: Instant,
+        endpoint: &mut Endpoint,
+        relays: Option<&mut Relays>,
+        invite: Invite,
+        (name, over): (String, Transport),
+    ) {
+        let mut carried = self.relay.as_mut().zip(relays);
+        let Some((place, offers)) = seat(now, &mut carried, over) else {
+            return;
+        };
+        let leg = self.coupling.ring(now, endpoint, offering(invite, offers));
+        if let (Some((relay, relays)), Some(place)) = (carried, place) {
+            match leg {
+                Some(leg) => relay.sits(place, leg),
+                None => relay.give_up(now, relays, place),
+            }
+        }
+        if let Some(leg) = leg {
+            self.parties.insert(leg, (name, over));
+        }
     }
 
     /// Whether what a leg says of sound counts: among many that ring it is the answer of the first.
@@ -68,6 +88,13 @@ impl Switched {
         match event {
             Event::Progress { .. } => self.parties.len() == 2,
             event => call_of(event).is_some_and(|call| is_side(&call)),
+        }
+    }
+
+    /// A leg has ended, or was not let in.
+    fn leaves(&mut self, now: Instant, relays: Option<&mut Relays>, call: CallId) {
+        if let Some((relay, relays)) = self.relay.as_mut().zip(relays) {
+            relay.leaves(now, relays, call);
         }
     }
 
@@ -95,7 +122,7 @@ impl Pbx {
             return;
         }
         let to = called(&request);
-        let mut phones = self.phones(now, &user, &to, flow);
+        let phones = self.phones(now, &user, &to, flow);
         if phones.is_empty() {
             let exists = self.users.contains(&to) || self.groups.contains_key(&to);
             let (status, why) = match exists {
@@ -112,38 +139,46 @@ impl Pbx {
             }
             return;
         }
-        let relayed = self.relayed(now, offer, flow.transport, &mut phones);
-        let (relay, offer) = match relayed {
-            Ok(relayed) => relayed,
-            Err(status) => {
-                let why = "what it offers cannot be carried";
-                self.tell_ended(&user, &to, why, Some(status), 0.0);
-                if let Ok(handle) = self.driver.endpoint().call(call) {
-                    let _ = handle.reject(now, status, None);
-                }
-                return;
-            }
+        let mut relay = match self.relay(now, (call, flow.transport), offer.as_ref()) {
+            Ok(relay) => relay,
+            Err(status) => return self.refuse(now, call, (&user, &to), status),
         };
-        let plan = Plan::parallel(phones.iter().filter_map(|(_, aor, binding)| {
-            let called = format!("sip:{to}@{}", aor.host()).parse().ok()?;
-            let invite = Invite::new(called, shown(&request, &user, aor)?);
-            Some(invite.at(binding).ring_timeout(self.ring))
-        }));
+        let mut ringing = Vec::new();
+        let mut carried = relay.as_mut().zip(self.relays.as_mut());
+        for (name, aor, binding) in phones.into_iter().take(PHONES) {
+            let over = transport_of(&binding);
+            let Some(invite) = invite(&request, &user, &to, (&aor, &binding), self.ring) else {
+                continue;
+            };
+            if let Some((place, offers)) = seat(now, &mut carried, over) {
+                ringing.push((offering(invite, offers), place, (name, over)));
+            }
+        }
+        if ringing.is_empty() {
+            if let Some((relay, relays)) = relay.zip(self.relays.as_mut()) {
+                relay.close(now, relays);
+            }
+            return self.refuse(now, call, (&user, &to), StatusCode::SERVICE_UNAVAILABLE);
+        }
+        let plan = Plan::parallel(ringing.iter().map(|(invite, ..)| invite.clone()));
         let mut policy = Policy::default();
         policy.methods = vec![Method::Message];
         let endpoint = self.driver.endpoint();
-        let coupling = Coupling::new(now, endpoint, call, offer, &request, plan, policy);
+        let mut coupling = Coupling::new(now, endpoint, call, offer, &request, plan, policy);
         let mut parties = HashMap::from([(call, (user.clone(), flow.transport))]);
-        let legs = &coupling.legs()[1..];
-        // Fewer only where one could not be called at all.
-        if legs.len() == phones.len() {
-            parties.extend(
-                legs.iter()
-                    .zip(&phones)
-                    .map(|(leg, (name, _, binding))| (*leg, (name.clone(), transport_of(binding)))),
-            );
+        let legs = coupling.legs()[1..].to_vec();
+        let rings = legs.len();
+        if rings == ringing.len() {
+            for (leg, (_, place, party)) in legs.into_iter().zip(ringing) {
+                parties.insert(leg, party);
+                if let Some((relay, place)) = relay.as_mut().zip(place) {
+                    relay.sits(place, leg);
+                }
+            }
+        } else if relay.is_some() {
+            // One could not be called at all: there is no saying whose media is whose.
+            coupling.hang_up(now, endpoint, None);
         }
-        let rings = phones.len();
         self.story.tell(
             &format!("{user} calls {to}: {rings} phone{} to ring", plural(rings)),
             &json!({"event": "calling", "from": user, "to": to, "phones": rings}),
@@ -168,39 +203,26 @@ impl Pbx {
         self.follow(now, number);
     }
 
-    /// With `--relay`, what carries a call's sound, and the offer for the phones that are to ring. They all get the same,
-    /// so where there are both kinds, those of the caller's ring.
-    fn relayed(
+    /// With `--relay`, what carries the sound of a call that comes in.
+    fn relay(
         &mut self,
         now: Instant,
-        offer: Option<Body>,
-        over: Transport,
-        phones: &mut Vec<(String, Aor, Binding)>,
-    ) -> Result<(Option<Relay>, Option<Body>), StatusCode> {
-        let Some(relays) = &mut self.relays else {
-            return Ok((None, offer));
-        };
-        let caller = match &offer {
-            Some(offer) => kind_of(offer).ok_or(StatusCode::NOT_ACCEPTABLE_HERE)?,
-            None => kind_on(over),
-        };
-        let kind = |binding: &Binding| kind_on(transport_of(binding));
-        if phones.iter().any(|(_, _, binding)| kind(binding) == caller) {
-            phones.retain(|(_, _, binding)| kind(binding) == caller);
-        }
-        let Some(callee) = phones.first().map(|(_, _, binding)| kind(binding)) else {
-            return Ok((None, offer));
-        };
-        let mut relay = Relay::new(caller, callee, offer.is_some());
-        let Some(offer) = offer else {
-            return Ok((Some(relay), None));
-        };
-        match relay.offer(now, relays, &offer) {
-            Ok(offer) => Ok((Some(relay), Some(offer))),
-            Err(status) => {
-                relay.close(now, relays);
-                Err(status)
-            }
+        caller: (CallId, Transport),
+        offer: Option<&Body>,
+    ) -> Result<Option<Relay>, StatusCode> {
+        let relays = self.relays.as_mut();
+        relays
+            .map(|relays| Relay::new(now, relays, caller, offer))
+            .transpose()
+    }
+
+    /// A call whose sound cannot be carried.
+    fn refuse(&mut self, now: Instant, call: CallId, (user, to): (&str, &str), status: StatusCode) {
+        let why = "what it offers cannot be carried";
+        self.tell_ended(user, to, why, Some(status), 0.0);
+        if let Ok(handle) = self.driver.endpoint().call(call) {
+            // Gone: the caller has left already.
+            let _ = handle.reject(now, status, None);
         }
     }
 
@@ -219,13 +241,29 @@ impl Pbx {
         let (Some(switched), Some(old)) = (self.calls.get_mut(&number), old) else {
             return;
         };
-        if switched.relay.is_some() {
-            // Whoever takes a place would need a way of its own to us.
-            if let Ok(handle) = self.driver.endpoint().call(call) {
-                let _ = handle.reject(now, StatusCode::NOT_IMPLEMENTED, None);
+        let Switched {
+            relay, coupling, ..
+        } = switched;
+        let ends = (coupling.caller(), coupling.callee());
+        let offered = match (relay.as_mut().zip(self.relays.as_mut()), offer) {
+            (Some((relay, relays)), Some(offer)) => {
+                let offer = relay.comes(now, relays, (call, old), ends, &offer);
+                offer.map(Some)
             }
-            return;
-        }
+            // What the other said last was said of the way of whoever leaves.
+            (Some(_), None) => Err(StatusCode::NOT_ACCEPTABLE_HERE),
+            (None, offer) => Ok(offer),
+        };
+        let offer = match offered {
+            Ok(offer) => offer,
+            Err(status) => {
+                if let Ok(handle) = self.driver.endpoint().call(call) {
+                    // Gone: it was given up.
+                    let _ = handle.reject(now, status, None);
+                }
+                return;
+            }
+        };
         let before = switched.name(old).to_owned();
         self.story.tell(
             &format!("{user} takes the place of {before}"),
@@ -236,6 +274,9 @@ impl Pbx {
             .insert(call, (user.to_owned(), flow.transport));
         let endpoint = self.driver.endpoint();
         switched.coupling.take_over(now, endpoint, old, call, offer);
+        if !switched.coupling.has(call) {
+            switched.leaves(now, self.relays.as_mut(), call);
+        }
         self.follow(now, number);
     }
 
@@ -287,7 +328,8 @@ impl Pbx {
         let is_heard = switched.is_heard(&event);
         let crossed = match (&mut switched.relay, &mut self.relays) {
             (Some(relay), Some(relays)) if is_heard => {
-                relay.cross(now, relays, switched.coupling.caller(), &mut event)
+                let ends = (switched.coupling.caller(), switched.coupling.callee());
+                relay.cross(now, relays, ends, &mut event)
             }
             (Some(_), _) => {
                 if let Event::Progress { preview, .. } = &mut event {
@@ -311,8 +353,15 @@ impl Pbx {
             self.follow(now, number);
             return;
         }
+        let left = match &event {
+            Event::Ended { call, .. } => Some(*call),
+            _ => None,
+        };
         // What the coupling leaves to us needs no answer, or gets its default one.
         let _ = switched.coupling.handle_event(now, endpoint, event);
+        if let Some(call) = left {
+            switched.leaves(now, self.relays.as_mut(), call);
+        }
         self.follow(now, number);
     }
 
@@ -432,10 +481,46 @@ pub(crate) fn shown(request: &Message, user: &str, aor: &Aor) -> Option<NameAddr
     Some(named.unwrap_or(plain))
 }
 
+/// The INVITE to a phone.
+pub(crate) fn invite(
+    request: &Message,
+    user: &str,
+    to: &str,
+    (aor, binding): (&Aor, &Binding),
+    ring: Duration,
+) -> Option<Invite> {
+    let called = format!("sip:{to}@{}", aor.host()).parse().ok()?;
+    let invite = Invite::new(called, shown(request, user, aor)?);
+    Some(invite.at(binding).ring_timeout(ring))
+}
+
+/// With these offers, one after the other, in place of the caller's.
+fn offering(invite: Invite, offers: Vec<Body>) -> Invite {
+    let mut offers = offers.into_iter();
+    match offers.next() {
+        Some(first) => offers.fold(invite.body(first), Invite::or),
+        None => invite,
+    }
+}
+
+/// With a relay, a seat for a phone that is to ring, and what it is offered; `None` when there is no way for it.
+fn seat(
+    now: Instant,
+    carried: &mut Option<(&mut Relay, &mut Relays)>,
+    over: Transport,
+) -> Option<(Option<Place>, Vec<Body>)> {
+    let Some((relay, relays)) = carried else {
+        return Some((None, Vec::new()));
+    };
+    let (place, offers) = relay.invite(now, relays, over).ok()?;
+    Some((Some(place), offers))
+}
+
 /// The leg that an event is about.
 fn call_of(event: &Event) -> Option<CallId> {
     match event {
         Event::Progress { call, .. }
+        | Event::OfferedAgain { call, .. }
         | Event::Answered { call, .. }
         | Event::Confirmed { call, .. }
         | Event::Offered { call, .. }

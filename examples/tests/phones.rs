@@ -115,6 +115,11 @@ fn a_relayed_call_in_the_clear() {
 }
 
 #[test]
+fn a_relayed_call_from_keys_in_the_sdp_to_dtls() {
+    call_with(&["--relay"], "udp", &["--secure"], "tls");
+}
+
+#[test]
 fn a_wrong_password_is_told_and_an_ha1_is_as_good_as_a_password() {
     let folder = Folder::new();
     let pbx = Pbx::start(&folder, &[]);
@@ -176,8 +181,19 @@ fn busy_absent_unknown_and_unanswered() {
 
 #[test]
 fn a_group_rings_all_and_one_answers() {
+    group(&[]);
+}
+
+/// A phone on WebSocket is offered what a browser is.
+#[test]
+fn a_relayed_group_rings_phones_of_all_kinds() {
+    group(&["--relay"]);
+}
+
+fn group(more: &[&str]) {
     let folder = Folder::new();
-    let mut pbx = Pbx::start(&folder, &["--group", "team=alice,bob,carol"]);
+    let group = ["--group", "team=alice,bob,carol"];
+    let mut pbx = Pbx::start(&folder, &[&group, more].concat());
     let mut alice = pbx.registered("alice", "udp", &[]);
     let mut bob = pbx.registered("bob", "tls", &[]);
     let mut carol = pbx.registered("carol", "ws", &[]);
@@ -331,9 +347,18 @@ fn a_blind_transfer_joins_the_other_two() {
 
 #[test]
 fn an_attended_transfer_joins_the_other_two() {
+    attended_transfer(&[]);
+}
+
+#[test]
+fn an_attended_transfer_of_relayed_calls_joins_the_other_two() {
+    attended_transfer(&["--relay"]);
+}
+
+fn attended_transfer(more: &[&str]) {
     let _alone = alone();
     let folder = Folder::new();
-    let mut pbx = Pbx::start(&folder, &[]);
+    let mut pbx = Pbx::start(&folder, more);
     let (heard, tone) = (folder.path("heard.wav"), folder.tone(660.0));
     let mut alice = pbx.registered("alice", "wss", &[]);
     let mut bob = pbx.registered(

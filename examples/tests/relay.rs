@@ -11,9 +11,13 @@ mod phones;
 #[path = "support/program.rs"]
 mod program;
 
+use examples::chance::chance;
 use rtp_core::rtcp::{Compound, FeedbackMessage, Packet, Writer};
 use rtp_core::rtp::Ssrc;
-use rtp_core::sdp::{Description, Media, MediaKind};
+use rtp_core::sdes::Crypto;
+use rtp_core::sdp::{Description, Media, MediaKind, Protocol};
+use rtp_core::srtp::{Inbound, MasterKey, Outbound, Suite};
+use sip_core::StatusCode;
 
 use phone::{Phone, Sockets, is_empty, next};
 use phones::{Folder, Pbx};
@@ -48,6 +52,14 @@ fn video(said: &Description) -> &Media {
         .iter()
         .find(|media| media.kind == MediaKind::Video);
     found.unwrap()
+}
+
+/// A phone without encryption.
+fn clear(offer: &Description, answer: &str) -> Result<String, StatusCode> {
+    match video(offer).protocol {
+        Protocol::RtpAvp | Protocol::RtpAvpf => Ok(answer.to_owned()),
+        _ => Err(StatusCode::NOT_ACCEPTABLE_HERE),
+    }
 }
 
 /// What a section says of its formats, in order.
@@ -152,10 +164,14 @@ async fn pictures_and_what_is_said_of_them_pass_as_they_are() {
         a=rtpmap:98 H264/90000\r\na=fmtp:98 packetization-mode=1;profile-level-id=42e034\r\n\
         a=rtpmap:96 VP8/90000\r\na=rtcp-fb:* nack pli\r\n";
     let answer = described(&sound_b, &eyes_b, "98 96", of_bob);
-    let ((call, told_alice), told_bob) =
-        tokio::join!(alice.call("bob", &offer), bob.answer(|_| answer.clone()));
+    let (called, (answered, told_bob)) = tokio::join!(
+        alice.call("bob", &offer),
+        bob.answer(|offer| clear(offer, &answer))
+    );
+    let (call, told_alice) = called.unwrap();
+    let told_bob = &told_bob[told_bob.len() - 1];
     for (told, numbers, wanted) in [
-        (&told_bob, "96 97 98", FORMATS),
+        (told_bob, "96 97 98", FORMATS),
         (&told_alice, "98 96", of_bob),
     ] {
         let section = video(told);
@@ -169,7 +185,7 @@ async fn pictures_and_what_is_said_of_them_pass_as_they_are() {
         );
     }
     eyes_a.point_at(video(&told_alice));
-    eyes_b.point_at(video(&told_bob));
+    eyes_b.point_at(video(told_bob));
 
     // Pictures of each codec, each way.
     let of_alice = Ssrc(0x0a11_ce00);
@@ -209,6 +225,138 @@ async fn pictures_and_what_is_said_of_them_pass_as_they_are() {
         let empty = [&line.rtp, &line.rtcp].map(is_empty);
         assert_eq!(empty, [true, true], "nobody sent that");
     }
-    tokio::join!(alice.over(Some(call)), bob.over(None));
+    tokio::join!(alice.hang_up(call), bob.ended(answered));
     pbx.process.quit();
+}
+
+/// A description of sound.
+fn said(sockets: &Sockets, profile: &str, more: &str) -> String {
+    let [rtp, rtcp] = sockets.ports();
+    format!(
+        "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
+         m=audio {rtp} {profile} 0\r\na=rtcp:{rtcp}\r\n{more}"
+    )
+}
+
+/// A phone that wants keys in the SDP and nothing else is called and calls: the other is in the clear all the while.
+#[tokio::test]
+async fn a_phone_with_keys_in_its_description_and_one_in_the_clear() {
+    let folder = Folder::new();
+    let pbx = Pbx::start(&folder, &["--relay"]);
+    let mut alice = Phone::registered("alice", pbx.at("udp")).await;
+    let mut bob = Phone::registered("bob", pbx.at("udp")).await;
+    let [mut of_alice, mut of_bob] = std::array::from_fn(|_| Sockets::open());
+    let key = MasterKey::generate(Suite::AesCm128HmacSha1_32, &mut chance().boxed());
+    let plain = said(&of_alice, "RTP/AVP", "");
+    let crypto = |tag| format!("a=crypto:{}\r\n", Crypto::new(tag, &key));
+
+    for called in [true, false] {
+        let (call, answered, told_alice, told_bob);
+        if called {
+            // It refuses DTLS, and takes the second of the suites that it is offered then.
+            let takes_keys = |offer: &Description| match offer.media[0].protocol {
+                Protocol::RtpSavp => Ok(said(&of_bob, "RTP/SAVP", &crypto(2))),
+                _ => Err(StatusCode::NOT_ACCEPTABLE_HERE),
+            };
+            let (made, mut offers);
+            (made, (answered, offers)) =
+                tokio::join!(alice.call("bob", &plain), bob.answer(takes_keys));
+            let profiles = offers.iter().map(|offer| offer.media[0].protocol.as_str());
+            let profiles: Vec<&str> = profiles.collect();
+            assert_eq!(profiles, ["UDP/TLS/RTP/SAVPF", "RTP/SAVP"]);
+            told_bob = offers.remove(1);
+            (call, told_alice) = made.unwrap();
+        } else {
+            let secret = said(&of_bob, "RTP/SAVP", &crypto(7));
+            let in_the_clear = |offer: &Description| match offer.media[0].protocol {
+                Protocol::RtpAvp => Ok(plain.clone()),
+                _ => Err(StatusCode::NOT_ACCEPTABLE_HERE),
+            };
+            let (made, mut offers);
+            (made, (answered, offers)) =
+                tokio::join!(bob.call("alice", &secret), alice.answer(in_the_clear));
+            assert_eq!(offers.len(), 3, "DTLS, keys, the clear");
+            told_alice = offers.remove(2);
+            (call, told_bob) = made.unwrap();
+        }
+        let (to_alice, to_bob) = (&told_alice.media[0], &told_bob.media[0]);
+        assert_eq!(to_alice.protocol, Protocol::RtpAvp);
+        assert!(!to_alice.attributes.has("crypto"), "the key is bob's alone");
+        let theirs: Vec<Crypto> = to_bob.attributes.typed("crypto").collect();
+        let tag = if called { 2 } else { 7 };
+        let theirs = theirs.iter().find(|line| line.tag == tag).unwrap();
+        let mut inbound = Inbound::new(&theirs.usable().unwrap());
+        let mut outbound = Outbound::new(&key);
+        of_alice.point_at(to_alice);
+        of_bob.point_at(to_bob);
+
+        let packet = picture(0, 7, Ssrc(1));
+        let report = &feedback(Ssrc(1), Ssrc(2))[0];
+        let mut buffer = vec![0; 2048];
+        let mut sealed = |packet: &[u8], is_rtp: bool| {
+            buffer[..packet.len()].copy_from_slice(packet);
+            let len = match is_rtp {
+                true => outbound.protect_rtp(&mut buffer, packet.len()),
+                false => outbound.protect_rtcp(&mut buffer, packet.len()),
+            };
+            buffer[..len.unwrap()].to_vec()
+        };
+        // What is not sealed, or by another key, goes nowhere.
+        of_bob.send_rtp(&packet);
+        of_bob.send_rtp(&sealed(&packet, true));
+        assert_eq!(next(&of_alice.rtp).as_ref(), Some(&packet));
+        of_bob.send_rtcp(&sealed(report, false));
+        assert_eq!(next(&of_alice.rtcp).as_ref(), Some(report));
+        of_alice.send_rtp(&packet);
+        let mut came = next(&of_bob.rtp).unwrap();
+        assert_ne!(came, packet);
+        assert_eq!(inbound.unprotect_rtp(&mut came).unwrap(), packet);
+        of_alice.send_rtcp(report);
+        let mut came = next(&of_bob.rtcp).unwrap();
+        assert_eq!(inbound.unprotect_rtcp(&mut came).unwrap(), report);
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        for sockets in [&of_alice, &of_bob] {
+            assert!(is_empty(&sockets.rtp) && is_empty(&sockets.rtcp));
+            sockets.rtp.set_nonblocking(false).unwrap();
+            sockets.rtcp.set_nonblocking(false).unwrap();
+        }
+        let (caller, callee) = match called {
+            true => (&mut alice, &mut bob),
+            false => (&mut bob, &mut alice),
+        };
+        tokio::join!(caller.hang_up(call), callee.ended(answered));
+    }
+    pbx.process.quit();
+}
+
+#[tokio::test]
+async fn how_phones_are_encrypted_is_policy() {
+    for (policy, offered) in [
+        ("off", &["RTP/AVP"][..]),
+        ("allow", &["UDP/TLS/RTP/SAVPF", "RTP/SAVP", "RTP/AVP"]),
+        // What comes in the clear is refused at once.
+        ("require", &[]),
+    ] {
+        let folder = Folder::new();
+        let pbx = Pbx::start(&folder, &["--relay", "--relay-secure", policy]);
+        let mut alice = Phone::registered("alice", pbx.at("udp")).await;
+        let mut bob = Phone::registered("bob", pbx.at("udp")).await;
+        // A call in the clear, to a phone that takes nothing.
+        let offers = std::cell::RefCell::new(Vec::new());
+        let refuses = |offer: &Description| {
+            let profile = offer.media[0].protocol.to_string();
+            offers.borrow_mut().push(profile);
+            Err(StatusCode::NOT_ACCEPTABLE_HERE)
+        };
+        let sockets = Sockets::open();
+        let offer = said(&sockets, "RTP/AVP", "");
+        let called = tokio::select! {
+            called = alice.call("bob", &offer) => called.map(drop),
+            _ = bob.answer(refuses) => Ok(()),
+        };
+        let refused = Err(Some(StatusCode::NOT_ACCEPTABLE_HERE));
+        assert_eq!(called, refused, "{policy}");
+        assert_eq!(*offers.borrow(), offered, "{policy}");
+        pbx.process.quit();
+    }
 }

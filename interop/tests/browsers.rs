@@ -158,7 +158,6 @@ fn with_the_relay_a_page_and_a_plain_phone_talk_and_pages_see_each_other() {
     let _alone = alone();
     let mut pbx = Switchboard::with(&["--relay"]);
     let host = format!("127.0.0.1:{}", pbx.port("udp"));
-    let mut carol = carol(&mut pbx, Codec::Pcmu, Security::Clear, false);
     let flags = [
         "--allow-loopback-in-peer-connection",
         "--use-fake-device-for-media-stream",
@@ -176,39 +175,10 @@ fn with_the_relay_a_page_and_a_plain_phone_talk_and_pages_see_each_other() {
     );
     registered(&mut pages, &pbx, "sipjs", "bob", camera);
 
-    // A page calls the phone with sound and pictures; the phone takes the sound.
-    pages.act("alice", "call", &[&format!("sip:carol@{host}")]);
-    pages.hears("alice", &[BARESIP], &[]);
-    unharmed(&pages.act("alice", "stats", &["50"]), "audio/PCMU");
-    pages.act("alice", "press", &["12", "RTP"]);
-    for key in ["1", "2"] {
-        let event = carol.control.wait_for("CALL_DTMF_START", SOON);
-        assert_eq!(event.param, key);
+    for security in [Security::Clear, Security::Sdes] {
+        let mut carol = carol(&mut pbx, Codec::Pcmu, security, false);
+        a_page_and_a_phone(&mut pages, &mut carol, &host);
     }
-    wait_until("sound for a second", SOON, || {
-        (carol.packets().received >= 50).then_some(())
-    });
-    pages.act("alice", "hold", &[]);
-    pages.hears("alice", &[], &[BARESIP]);
-    pages.act("alice", "unhold", &[]);
-    pages.hears("alice", &[BARESIP], &[]);
-    let packets = carol.packets_within(Duration::from_secs(1));
-    assert!(packets.received > 30 && packets.sent > 30, "{packets:?}");
-    pages.act("alice", "hangUp", &[]);
-    carol.control.wait_for("CALL_CLOSED", SOON);
-    heard(&carol);
-
-    // The phone calls a page.
-    let answered = pages.begin("bob", "answered", &[]);
-    carol.control.command("dial", &format!("sip:bob@{host}"));
-    pages.done(answered);
-    pages.hears("bob", &[BARESIP], &[]);
-    unharmed(&pages.act("bob", "stats", &["50"]), "audio/PCMU");
-    let over = pages.begin("bob", "over", &[]);
-    carol.control.command("hangup", "");
-    pages.done(over);
-    carol.control.wait_for("CALL_CLOSED", SOON);
-    heard(&carol);
 
     // A page calls a page: sound, and pictures in each codec, of which the far side's reports come back.
     for codec in ["VP8", "VP9", "H264"] {
@@ -235,8 +205,45 @@ fn with_the_relay_a_page_and_a_plain_phone_talk_and_pages_see_each_other() {
         pages.act("bob", "hangUp", &[]);
         pages.done(over);
     }
-    drop((pages, carol));
+    drop(pages);
     pbx.app.quit();
+}
+
+/// alice calls the phone, and the phone calls bob.
+fn a_page_and_a_phone(pages: &mut Pages, carol: &mut Baresip, host: &str) {
+    // A page calls the phone with sound and pictures; the phone takes the sound.
+    pages.act("alice", "call", &[&format!("sip:carol@{host}")]);
+    pages.hears("alice", &[BARESIP], &[]);
+    unharmed(&pages.act("alice", "stats", &["50"]), "audio/PCMU");
+    pages.act("alice", "press", &["12", "RTP"]);
+    for key in ["1", "2"] {
+        let event = carol.control.wait_for("CALL_DTMF_START", SOON);
+        assert_eq!(event.param, key);
+    }
+    wait_until("sound for a second", SOON, || {
+        (carol.packets().received >= 50).then_some(())
+    });
+    pages.act("alice", "hold", &[]);
+    pages.hears("alice", &[], &[BARESIP]);
+    pages.act("alice", "unhold", &[]);
+    pages.hears("alice", &[BARESIP], &[]);
+    let packets = carol.packets_within(Duration::from_secs(1));
+    assert!(packets.received > 30 && packets.sent > 30, "{packets:?}");
+    pages.act("alice", "hangUp", &[]);
+    carol.control.wait_for("CALL_CLOSED", SOON);
+    heard(carol);
+
+    // The phone calls a page.
+    let answered = pages.begin("bob", "answered", &[]);
+    carol.control.command("dial", &format!("sip:bob@{host}"));
+    pages.done(answered);
+    pages.hears("bob", &[BARESIP], &[]);
+    unharmed(&pages.act("bob", "stats", &["50"]), "audio/PCMU");
+    let over = pages.begin("bob", "over", &[]);
+    carol.control.command("hangup", "");
+    pages.done(over);
+    carol.control.wait_for("CALL_CLOSED", SOON);
+    heard(carol);
 }
 
 /// alice's pictures get lost on their way to bob, who asks her for packets again (NACK), and for a whole picture (PLI)

@@ -456,6 +456,37 @@ fn a_reinvite_without_an_offer_gets_the_other_sides_session_and_its_answer_cross
     world.assert_forgotten();
 }
 
+/// Where media goes through a relay, each phone is told of ports of its own.
+#[test]
+fn a_phone_is_offered_what_its_invite_says_then_the_alternative_and_knows_that_of_the_caller() {
+    let plan = || Plan::to(phone(2).body(sdp("strong")).or(sdp("weak")));
+    let mut world = World::new(1, plan);
+    let caller = world.dial(|invite| invite.body(sdp("a")));
+    let offered = |event: &Event| match event {
+        Event::Incoming { call, offer, .. } => Some((*call, offer.clone())),
+        _ => None,
+    };
+    let (call, offer) = world.until(2, offered);
+    assert_eq!(offer, Some(sdp("strong")));
+    let now = world.net.now;
+    let refusal = StatusCode::NOT_ACCEPTABLE_HERE;
+    world.call(2, call).reject(now, refusal, None).unwrap();
+    let (callee, offer) = world.until(2, offered);
+    assert_eq!(offer, Some(sdp("weak")));
+    let now = world.net.now;
+    world.call(2, callee).answer(now, Some(sdp("b"))).unwrap();
+    world.until(0, |e| matches!(e, Event::Answered { .. }).then_some(()));
+    world.run(Duration::from_millis(100));
+    assert!(
+        { world.left.iter() }.any(|event| matches!(event, Event::OfferedAgain { .. })),
+        "the application is told"
+    );
+    let now = world.net.now;
+    world.call(0, caller).hang_up(now).unwrap();
+    world.until(2, ended);
+    world.assert_forgotten();
+}
+
 #[test]
 fn a_leg_that_vanishes_takes_the_other_with_it() {
     for gone in [0, 2] {

@@ -4,6 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use rtp_core::negotiate::IceDescription;
+use rtp_core::sdes::Crypto;
 use rtp_core::sdp::{
     Address, Attribute, Attributes, Description, Direction, Fingerprint, Media, MediaKind,
     Protocol, Setup,
@@ -57,22 +58,74 @@ pub(crate) struct Way {
     pub(crate) protocol: Protocol,
     /// The name that the side gave its line.
     pub(crate) mid: Option<String>,
-    /// For a browser: our credentials, certificate and role.
-    pub(crate) secure: Option<(IceDescription, Fingerprint, Setup)>,
+    pub(crate) secured: Secured,
 }
 
-/// Whether a line is one that is carried.
-pub(crate) fn is_carried(media: &Media) -> bool {
-    matches!(media.kind, MediaKind::Audio | MediaKind::Video) && kind_of(media).is_some()
+/// What keeps its packets from being read.
+pub(crate) enum Secured {
+    Not,
+    /// Our keys.
+    Sdes(Vec<Crypto>),
+    /// Our credentials, certificate and role.
+    Dtls {
+        ice: Option<IceDescription>,
+        fingerprint: Fingerprint,
+        setup: Setup,
+    },
 }
 
-/// How whoever describes a line so is spoken to; `None` for what is not carried.
-pub(crate) fn kind_of(media: &Media) -> Option<Kind> {
-    match media.protocol.as_str() {
-        "RTP/AVP" | "RTP/AVPF" => Some(Kind::Plain),
-        "UDP/TLS/RTP/SAVP" | "UDP/TLS/RTP/SAVPF" => Some(Kind::Browser),
+/// How whoever describes a line so is spoken to; `None` for a line that is refused, or not carried.
+pub(crate) fn carried(media: &Media, said: &Description) -> Option<Kind> {
+    let is_carried = matches!(media.kind, MediaKind::Audio | MediaKind::Video) && media.port != 0;
+    is_carried.then(|| kind_of(media, said)).flatten()
+}
+
+/// How whoever says this is spoken to: as the first line that is carried says.
+pub(crate) fn first_kind(said: &Description) -> Option<Kind> {
+    let mut lines = said.media.iter();
+    lines.find_map(|media| carried(media, said))
+}
+
+fn kind_of(media: &Media, said: &Description) -> Option<Kind> {
+    let has = |name| media.attributes.has(name) || said.attributes.has(name);
+    let has_key = || {
+        let mut keys = media.attributes.typed::<Crypto>("crypto");
+        keys.any(|line| line.usable().is_ok())
+    };
+    match media.protocol {
+        Protocol::UdpTlsRtpSavp | Protocol::UdpTlsRtpSavpf => Some(Kind::Browser),
+        // DTLS from before it had a name of its own.
+        Protocol::RtpSavp | Protocol::RtpSavpf if has("fingerprint") => Some(Kind::Browser),
+        Protocol::RtpSavp | Protocol::RtpSavpf => has_key().then_some(Kind::Sdes),
+        // Keys for whoever wants them.
+        Protocol::RtpAvp | Protocol::RtpAvpf if has_key() => Some(Kind::Sdes),
+        Protocol::RtpAvp | Protocol::RtpAvpf => Some(Kind::Clear),
         _ => None,
     }
+}
+
+/// `said` with the lines of whoever is told it: an offer has those that he `known` at least, an answer those alone
+/// (RFC 3264 sections 6 and 8).
+pub(crate) fn fitted(said: &Description, known: &[Media], is_offer: bool) -> Description {
+    let count = match is_offer {
+        true => known.len().max(said.media.len()),
+        false => known.len(),
+    };
+    let mut fitted = said.clone();
+    let lines = (0..count).filter_map(|index| {
+        let (said, known) = (said.media.get(index), known.get(index));
+        match (said, known) {
+            (Some(said), Some(known)) if said.kind == known.kind => Some(said.clone()),
+            (_, Some(known)) => {
+                let mut refused = Media::new(known.kind.clone(), 0, known.protocol.clone());
+                refused.formats.clone_from(&known.formats);
+                Some(refused)
+            }
+            (said, None) => said.cloned(),
+        }
+    });
+    fitted.media = lines.collect();
+    fitted
 }
 
 /// `said` by a side of the kind `from`, for one of the kind `to` that reaches us by `ways`, an entry a line; lines without
@@ -84,14 +137,14 @@ pub(crate) fn rewrite(
     ways: &[Option<Way>],
 ) -> Description {
     let among_browsers = from == Kind::Browser && to == Kind::Browser;
+    let alike = (from == Kind::Browser) == (to == Kind::Browser);
     let clean = |attributes: &mut Attributes, feedback: bool| {
-        let theirs = OF_A_KIND.iter().filter(|_| from != to);
+        let theirs = OF_A_KIND.iter().filter(|_| !alike);
         let feedback = OF_FEEDBACK.iter().filter(|_| !feedback);
         let gone = OF_A_SIDE.iter().chain(theirs).chain(feedback);
         gone.for_each(|name| attributes.remove(name));
     };
     let mut told = said.clone();
-    told.origin.address = Address::from(ip);
     told.connection = Some(Address::from(ip));
     clean(&mut told.attributes, true);
     for (index, media) in told.media.iter_mut().enumerate() {
@@ -117,22 +170,35 @@ pub(crate) fn rewrite(
         media.protocol = way.protocol.clone();
         // The hold of RFC 2543 names no address; ours is one.
         let named = said.connection_of(index).and_then(Address::ip);
-        if from == Kind::Plain && named.is_some_and(|ip| ip.is_unspecified()) {
+        if from != Kind::Browser && named.is_some_and(|ip| ip.is_unspecified()) {
             let direction = said.direction_of(index).and(Direction::SendOnly);
             Direction::ALL
                 .iter()
                 .for_each(|other| media.attributes.remove(other.name()));
             media.attributes.push(Attribute::flag(direction.name()));
         }
-        if let Some((ours, fingerprint, setup)) = &way.secure {
-            let attributes = &mut media.attributes;
-            attributes.add("ice-ufrag", ours.ufrag.as_str());
-            attributes.add("ice-pwd", ours.pwd());
-            attributes.add("candidate", candidate(way.at));
-            attributes.push(Attribute::flag("end-of-candidates"));
-            attributes.add("fingerprint", fingerprint.to_string());
-            attributes.add("setup", setup.name());
-            attributes.push(Attribute::flag("rtcp-mux"));
+        let attributes = &mut media.attributes;
+        match &way.secured {
+            Secured::Not => {}
+            Secured::Sdes(keys) => {
+                let keys = keys.iter().map(Crypto::to_string);
+                keys.for_each(|key| attributes.add("crypto", key));
+            }
+            Secured::Dtls {
+                ice,
+                fingerprint,
+                setup,
+            } => {
+                if let Some(ours) = ice {
+                    attributes.add("ice-ufrag", ours.ufrag.as_str());
+                    attributes.add("ice-pwd", ours.pwd());
+                    attributes.add("candidate", candidate(way.at));
+                    attributes.push(Attribute::flag("end-of-candidates"));
+                }
+                attributes.add("fingerprint", fingerprint.to_string());
+                attributes.add("setup", setup.name());
+                attributes.push(Attribute::flag("rtcp-mux"));
+            }
         }
     }
     told

@@ -8,7 +8,9 @@ use rtp_core::sdp::{Description, Media};
 use sip_core::auth::Account;
 use sip_core::header::NameAddr;
 use sip_core::net::{Driver, Listen};
-use sip_core::{Body, CallId, Config, Event, Invite, Registration, RegistrationState, Transport};
+use sip_core::{
+    Body, CallId, Config, Event, Invite, Registration, RegistrationState, StatusCode, Transport,
+};
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -115,51 +117,71 @@ impl Phone {
         phone
     }
 
-    /// Calls with this offer, and gives the answer.
-    pub(crate) async fn call(&mut self, user: &str, offer: &str) -> (CallId, Description) {
+    /// Calls with this offer, and gives the answer, or the status that was it.
+    pub(crate) async fn call(
+        &mut self,
+        user: &str,
+        offer: &str,
+    ) -> Result<(CallId, Description), Option<StatusCode>> {
         let uri = format!("sip:{user}@{}", self.registrar).parse().unwrap();
         let invite = Invite::new(uri, self.aor.clone()).account(self.account.clone());
         let invite = invite.body(Body::sdp(offer.to_owned()));
         let call = self.driver.endpoint().invite(now(), invite).unwrap();
         let answer = self
             .until("an answer", |event| match event {
-                Event::Answered { body, .. } => Some(body),
-                Event::Ended { cause, .. } => panic!("{cause}"),
+                Event::Answered { body, .. } => Some(Ok(body.unwrap())),
+                Event::Ended { cause, .. } => Some(Err(cause.status)),
                 _ => None,
             })
-            .await;
+            .await?;
         self.driver.flush();
-        (call, Description::parse(&answer.unwrap().bytes).unwrap())
+        Ok((call, Description::parse(&answer.bytes).unwrap()))
     }
 
-    /// Waits for a call, answers it so, and gives the offer.
-    pub(crate) async fn answer(&mut self, answer: impl Fn(&Description) -> String) -> Description {
-        let (call, offer) = self
-            .until("a call", |event| match event {
-                Event::Incoming { call, offer, .. } => Some((call, offer)),
-                _ => None,
-            })
-            .await;
-        let offer = Description::parse(&offer.unwrap().bytes).unwrap();
-        let body = Body::sdp(answer(&offer));
-        let handle = self.driver.endpoint().call(call).unwrap();
-        handle.answer(now(), Some(body)).unwrap();
+    /// Waits for a call, answers or refuses it so until it answers, and gives what it was offered.
+    pub(crate) async fn answer(
+        &mut self,
+        answer: impl Fn(&Description) -> Result<String, StatusCode>,
+    ) -> (CallId, Vec<Description>) {
+        let mut offers = Vec::new();
+        let answered = loop {
+            let (call, offer) = self
+                .until("a call", |event| match event {
+                    Event::Incoming { call, offer, .. } => Some((call, offer)),
+                    _ => None,
+                })
+                .await;
+            let offer = Description::parse(&offer.unwrap().bytes).unwrap();
+            let said = answer(&offer);
+            offers.push(offer);
+            let handle = self.driver.endpoint().call(call).unwrap();
+            match said {
+                Ok(answer) => {
+                    let body = Body::sdp(answer);
+                    handle.answer(now(), Some(body)).unwrap();
+                    break call;
+                }
+                Err(status) => handle.reject(now(), status, None).unwrap(),
+            }
+        };
         self.until("the ACK", |event| match event {
             Event::Confirmed { .. } => Some(()),
             _ => None,
         })
         .await;
-        offer
+        (answered, offers)
     }
 
-    /// Ends what there is, or waits for the other to do so.
-    pub(crate) async fn over(&mut self, call: Option<CallId>) {
-        if let Some(call) = call {
-            let handle = self.driver.endpoint().call(call).unwrap();
-            handle.hang_up(now()).unwrap();
-        }
+    pub(crate) async fn hang_up(&mut self, call: CallId) {
+        let handle = self.driver.endpoint().call(call).unwrap();
+        handle.hang_up(now()).unwrap();
+        self.ended(call).await;
+    }
+
+    /// Waits for a call's end.
+    pub(crate) async fn ended(&mut self, over: CallId) {
         self.until("the end", |event| match event {
-            Event::Ended { .. } => Some(()),
+            Event::Ended { call, .. } => (call == over).then_some(()),
             _ => None,
         })
         .await;

@@ -287,6 +287,15 @@ impl Coupling {
             } if self.has(call) => {
                 self.progress(now, endpoint, call, status, preview.clone());
             }
+            Event::OfferedAgain { call, .. } if self.has(call) => {
+                let phone = self.phones.iter_mut().find(|(phone, _)| *phone == call);
+                if let Some((_, invite)) =
+                    phone.filter(|(_, invite)| !invite.alternatives.is_empty())
+                {
+                    invite.body = Some(invite.alternatives.remove(0));
+                }
+                return Some(event);
+            }
             Event::Answered { call, body, .. } if self.has(call) => {
                 if !self.transfer_answered(now, endpoint, call, body.clone()) {
                     self.answered(now, endpoint, call, body);
@@ -358,7 +367,9 @@ impl Coupling {
 
     /// An INVITE of the plan with what crosses.
     fn dress(&self, mut invite: Invite) -> Invite {
-        invite.body.clone_from(&self.offer);
+        if invite.body.is_none() {
+            invite.body.clone_from(&self.offer);
+        }
         invite.max_forwards = self.hops;
         invite.early_offers = false;
         invite.headers.extend_from_slice(&self.headers);
@@ -434,6 +445,10 @@ impl Coupling {
         let called = &self.phones[phone].1;
         let name = called.to.clone();
         let name = name.unwrap_or_else(|| NameAddr::new(&called.uri));
+        if called.body.is_some() {
+            // What this phone knows of the caller.
+            self.said[Side::Caller.index()].clone_from(&called.body);
+        }
         self.names[Side::Callee.index()] = Some(name.without_tag());
         self.said[Side::Callee.index()] = body;
         if self.offer.is_none() {

@@ -12,8 +12,8 @@ const PHONES: usize = 64;
 /// last have failed or rung long enough ([`Invite::ring_timeout`]). At most 64 phones in all; more
 /// are left out.
 ///
-/// The coupling sets each [`Invite`]'s body, Max-Forwards and the headers that cross; everything
-/// else is as given.
+/// The coupling sets each [`Invite`]'s Max-Forwards, the headers that cross, and its body: the caller's offer, unless the
+/// Invite has one of its own, as where media goes through a relay. Everything else is as given.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     pub(super) rounds: VecDeque<Vec<Invite>>,
