@@ -63,6 +63,10 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "FROM-TO", value_parser = port_range)]
     pub(crate) rtp_ports: Option<RangeInclusive<u16>>,
 
+    /// A UDP port that the sound of callers with ICE shares, such as browsers'; the others have ports of their own
+    #[arg(long, value_name = "PORT", requires = "listen")]
+    pub(crate) media_port: Option<u16>,
+
     /// Simulated participants: each says a quiet noise all the time and hears all others [default: 30 in the demo, else 0]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=1000))]
     pub(crate) self_load: Option<u16>,

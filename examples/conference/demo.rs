@@ -65,6 +65,7 @@ pub(crate) async fn run(
         bind: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0),
         advertise: None,
         rtp_ports: cli.rtp_ports.clone(),
+        media_port: cli.media_port,
         door: Some(Door {
             room: ROOM.into(),
             password: Some((USER.into(), PASSWORD.into())),

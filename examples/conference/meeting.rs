@@ -79,6 +79,7 @@ pub(crate) async fn run(
         bind,
         advertise: cli.advertise,
         rtp_ports: cli.rtp_ports.clone(),
+        media_port: cli.media_port,
         door: door(cli),
         seats: clips.len() + simulated,
     };

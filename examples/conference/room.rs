@@ -23,6 +23,8 @@ pub(crate) struct Plan {
     pub(crate) bind: SocketAddr,
     pub(crate) advertise: Option<IpAddr>,
     pub(crate) rtp_ports: Option<RangeInclusive<u16>>,
+    /// What callers with ICE share.
+    pub(crate) media_port: Option<u16>,
     /// Who may call in; `None`: nobody.
     pub(crate) door: Option<Door>,
     /// How many may be in it beside the phones and the host.
@@ -49,6 +51,7 @@ impl Room {
     pub(crate) async fn open(plan: Plan, story: Story) -> Result<Self, String> {
         let mut config = GatewayConfig::new(plan.bind, chance());
         config.advertise = plan.advertise;
+        config.shared_port = plan.media_port;
         if let Some(ports) = plan.rtp_ports {
             config.rtp_ports = ports;
         }
