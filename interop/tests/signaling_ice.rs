@@ -1,5 +1,6 @@
 //! Phones that nobody here wrote join a session over a way that ICE finds, keyed by DTLS: baresip and Linphone, each codec,
-//! called and calling.
+//! called and calling. baresip does without rtcp-mux, too: then RTCP has a way and a handshake of its own. (Linphone 5.1.65,
+//! called without rtcp-mux, names no candidates for RTCP in its answer.)
 //!
 //! Both do ICE on the machine's address on a network alone, so the gateway is there as well; without one nothing is tried.
 
@@ -13,7 +14,7 @@ use signaling::session::Join;
 use signaling::{CallId, Hold, Ice, Secure};
 use sip_core::Uninvited;
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use token::Role;
 
 /// A gateway at this address that takes calls with ICE and DTLS, and no others.
@@ -100,7 +101,7 @@ fn hears_the_phone(house: &mut House, when: &str) {
 }
 
 /// Sound both ways, over a way that ICE found and under keys that a handshake made.
-fn talk(house: &mut House, call: CallId, codec: Codec, holds: bool) {
+fn talk(house: &mut House, call: CallId, codec: Codec, mux: bool, holds: bool) {
     let is_there = |house: &House| {
         let info = house.gateway.call(call).expect("the call's figures");
         let received = info.media.as_ref().and_then(|media| media.path.as_ref());
@@ -119,6 +120,8 @@ fn talk(house: &mut House, call: CallId, codec: Codec, holds: bool) {
     assert!(info.dtls && info.suite.is_some(), "{info:?}");
     let pair = info.pair.expect("a way");
     assert_eq!(pair.local.ip(), pair.remote.ip(), "{pair:?}");
+    let own = info.media.as_ref().and_then(|media| media.rtcp_pair);
+    assert_eq!(own.is_none(), mux, "{own:?}");
     if holds {
         house.gateway.hold(call, Hold::Inactive).expect("a hold");
         house.wait_for("our hold", |e| {
@@ -154,8 +157,21 @@ fn end(house: &mut House, call: CallId, phone: &impl Phone) {
     });
 }
 
-fn both_ways<P: Phone>(house: &mut House, codec: Codec, mux: bool) {
-    let mut phone = P::start(codec, mux);
+/// Reports come, which takes seconds.
+fn reports(house: &mut House, call: CallId) {
+    let end = Instant::now() + SOON;
+    loop {
+        house.run_for(Duration::from_millis(200));
+        let info = house.gateway.call(call).expect("the call's figures");
+        let path = info.media.as_ref().and_then(|media| media.path.as_ref());
+        if path.is_some_and(|path| path.reports_received > 0) {
+            return;
+        }
+        assert!(Instant::now() < end, "no report: {info:?}");
+    }
+}
+
+fn we_call<P: Phone>(house: &mut House, phone: &P, codec: Codec, mux: bool) {
     let call = house.dial(&phone.uri(), |request| {
         request.secure = Secure::Dtls;
         request.ice = Ice::Require;
@@ -163,10 +179,16 @@ fn both_ways<P: Phone>(house: &mut House, codec: Codec, mux: bool) {
     house.wait_for("the answer", |e| {
         matches!(e, Event::Answered { .. }).then_some(())
     });
-    talk(house, call, codec, true);
+    let is_first = codec == Codec::ALL[0];
+    talk(house, call, codec, mux, is_first || mux);
     assert!(phone.is_keyed(!mux));
-    end(house, call, &phone);
+    if is_first && !mux {
+        reports(house, call);
+    }
+    end(house, call, phone);
+}
 
+fn it_calls<P: Phone>(house: &mut House, phone: &mut P, codec: Codec, mux: bool) {
     phone.calls(&format!("sip:room7@{}", house.gateway.sip_addr()));
     let call = house.wait_for("the call", |e| match e {
         Event::Incoming { call, .. } => Some(*call),
@@ -177,8 +199,9 @@ fn both_ways<P: Phone>(house: &mut House, codec: Codec, mux: bool) {
         .gateway
         .answer(call, session, join)
         .expect("an answer");
-    talk(house, call, codec, false);
-    end(house, call, &phone);
+    talk(house, call, codec, mux, false);
+    assert!(phone.is_keyed(!mux));
+    end(house, call, phone);
 }
 
 fn every_codec<P: Phone>(program: &str, mux: bool) {
@@ -187,9 +210,16 @@ fn every_codec<P: Phone>(program: &str, mux: bool) {
     }
     let Some(ip) = network() else { return };
     let mut house = gateway(ip);
-    for codec in Codec::ALL {
+    for (n, codec) in Codec::ALL.into_iter().enumerate() {
         println!("{program}, {codec:?}");
-        both_ways::<P>(&mut house, codec, mux);
+        let mut phone = P::start(codec, mux);
+        // Without mux one call a codec is enough.
+        if mux || n % 2 == 0 {
+            we_call(&mut house, &phone, codec, mux);
+        }
+        if mux || n % 2 == 1 {
+            it_calls(&mut house, &mut phone, codec, mux);
+        }
     }
 }
 
@@ -201,4 +231,9 @@ fn baresip() {
 #[test]
 fn linphone() {
     every_codec::<Linphone>("linphonec", true);
+}
+
+#[test]
+fn baresip_without_mux() {
+    every_codec::<Baresip>("baresip", false);
 }

@@ -6,7 +6,7 @@ mod world;
 use media_mix::codec::Registry;
 use media_mix::{Rate, Tone};
 use rtp_core::dtls::Certificate;
-use rtp_core::negotiate::MediaProfile;
+use rtp_core::negotiate::{MediaProfile, RtcpMux};
 use signaling::call::{CallError, CallEvent, CallState, EndReason, Side};
 use signaling::engine::{RoomEvent, Voice};
 use signaling::{Hold, Ice, Secure};
@@ -397,7 +397,13 @@ fn a_phone_that_holds_for_eleven_minutes_is_still_there() {
 
 /// A call whose keys come from DTLS and whose way ICE finds.
 fn with_a_way() -> World {
+    with_ways([RtcpMux::Allow; 2])
+}
+
+/// The same, where each side wants RTCP as it does.
+fn with_ways(mux: [RtcpMux; 2]) -> World {
     let mut world = World::new();
+    [world.ours.mux, world.phone.mux] = mux;
     for side in [&mut world.ours, &mut world.phone] {
         side.certificate = Some(Certificate::generate().unwrap());
         side.ice = Ice::Allow;
@@ -460,6 +466,58 @@ fn without_an_answer_for_half_a_minute_nothing_is_sent_and_then_the_call_is_give
         end_of(&world.ours.events).reason,
         Some(EndReason::Unreachable)
     );
+}
+
+#[test]
+fn without_mux_reports_have_a_way_and_keys_of_their_own_and_sound_does_without_them() {
+    let reports = |side: &Party| {
+        let call = side.call.as_ref().unwrap().id();
+        let report = side.room.call_report(call).unwrap();
+        (report.rtcp_pair, report.path.unwrap().reports_received)
+    };
+    for mux in [
+        [RtcpMux::Off; 2],
+        [RtcpMux::Allow, RtcpMux::Off],
+        [RtcpMux::Off, RtcpMux::Allow],
+    ] {
+        let mut world = with_ways(mux);
+        assert!(has_way(&world.ours) && has_way(&world.phone));
+        world.run(8 * SECOND);
+        assert_heard(&mut world);
+        for side in [&world.ours, &world.phone] {
+            let (pair, received) = reports(side);
+            let pair = pair.expect("a way for RTCP");
+            assert_eq!((pair.local.port(), pair.remote.port()), (4001, 4001));
+            assert!(received > 0, "{mux:?}");
+        }
+        if mux != [RtcpMux::Off; 2] {
+            continue;
+        }
+        // A restart is one of both, on the same keys.
+        let now = world.now;
+        world
+            .ours
+            .command(|call, endpoint| call.restart_ice(now, endpoint))
+            .unwrap();
+        world.settle();
+        world.run(8 * SECOND);
+        let before = [reports(&world.ours).1, reports(&world.phone).1];
+        assert!(before.iter().all(|received| *received > 1), "{before:?}");
+        // The ports of RTCP fall silent: without consent no report goes out, and the call goes on.
+        world.reports = false;
+        world.run(70 * SECOND);
+        for (side, before) in [&world.ours, &world.phone].into_iter().zip(before) {
+            assert_eq!(reports(side), (None, before));
+            assert!(has_way(side));
+            let events = side.room_events.iter();
+            let lost = events.filter(|event| matches!(event, RoomEvent::Unreachable { .. }));
+            assert_eq!(lost.count(), 0);
+        }
+        assert_heard(&mut world);
+    }
+    // Where both share the port there is one way.
+    let world = with_a_way();
+    assert_eq!(reports(&world.ours).0, None);
 }
 
 #[test]

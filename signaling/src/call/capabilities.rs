@@ -5,9 +5,12 @@ use crate::engine::AUDIO_LEVEL;
 use crate::random::Random;
 use media_mix::codec::Registry;
 use rtp_core::ice::{self, Agent};
-use rtp_core::negotiate::{Capabilities, Codec, Dtls, DtlsPolicy, LocalAddress, Sdes, SdesPolicy};
+use rtp_core::negotiate::{
+    Capabilities, Codec, Dtls, DtlsPolicy, IceDescription, LocalAddress, Sdes, SdesPolicy,
+};
 use rtp_core::sdp::Fingerprint;
 use rtp_core::srtp::Suite;
+use rtp_core::transport::Component;
 use std::time::Instant;
 
 /// What a call can do: the registry's codecs in its order, at `local`, encrypted as `secure` says, with these suites in
@@ -58,7 +61,8 @@ pub fn with_levels(mut capabilities: Capabilities) -> Capabilities {
     capabilities
 }
 
-/// Adds what ICE needs to `capabilities`: credentials, and the address where RTP is received as the one candidate.
+/// Adds what ICE needs to `capabilities`: credentials, and the addresses where RTP and, in case that it does not share the
+/// port, RTCP are received as the candidates.
 pub fn with_ice(
     now: Instant,
     mut capabilities: Capabilities,
@@ -72,12 +76,24 @@ pub fn with_ice(
         .streams
         .iter()
         .map(|stream| {
-            // Only its description is of use: the leg that gets the packets has its own, with these credentials.
-            let mut agent = Agent::new(now, ice::Config::default(), random.boxed());
-            // Without an address that others can reach there are credentials alone, and the phone's checks.
-            let _ = agent.add_host(now, stream.rtp);
-            agent.finish_gathering(now);
-            agent.description()
+            let ours = IceDescription::draw(&mut random.boxed());
+            let told = |component, host| {
+                let mut config = ice::Config::default();
+                config.component = component;
+                // Only its description is of use: the leg that gets the packets has its own, with these credentials.
+                let mut agent = Agent::with_credentials(now, config, &ours, random.boxed());
+                // Without an address that others can reach there are credentials alone, and the phone's checks.
+                let _ = agent.add_host(now, host);
+                agent.finish_gathering(now);
+                agent.description()
+            };
+            let mut both = told(Component::Rtp, stream.rtp);
+            // Where there is but one port, RTCP has to share it.
+            if stream.rtcp != stream.rtp {
+                let rtcp = told(Component::Rtcp, stream.rtcp);
+                both.candidates.extend(rtcp.candidates);
+            }
+            both
         })
         .collect();
     capabilities.ice_required = policy == Ice::Require;

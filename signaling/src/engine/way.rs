@@ -1,4 +1,5 @@
-//! The way of one leg's packets, when ICE finds it (RFC 8445): which address is the peer's, and whether it wants them.
+//! The way of one leg's packets, when ICE finds it (RFC 8445): which address is the peer's, and whether it wants them. RTCP
+//! on a port of its own has one of its own.
 
 use super::relays::Relays;
 #[cfg(feature = "net")]
@@ -6,7 +7,7 @@ use rtp_core::ice::Proof;
 use rtp_core::ice::{Agent, Config, Event, IceError, Pair, Role, State};
 use rtp_core::negotiate::{IceAgreed, IceDescription};
 use rtp_core::stun::{Class, Message};
-use rtp_core::transport::PacketBuf;
+use rtp_core::transport::{Component, PacketBuf};
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -21,26 +22,30 @@ pub(super) enum Found {
     Never,
 }
 
-/// The agent of a leg. It has one address: that of the leg's RTP socket, as the description says it.
+/// The agent of one port of a leg. It has one address: that of the port's socket, as the description says it.
 pub(super) struct Way {
     agent: Agent,
     host: SocketAddr,
+    tie_breaker: u64,
     ours: IceDescription,
     /// Where the last good check came from.
     heard: Option<SocketAddr>,
 }
 
 impl Way {
-    /// Begins with what was told to each other in SDP.
+    /// Begins with what was told to each other in SDP. The tie-breaker is one for both components.
     pub(super) fn start(
         now: Instant,
         agreed: &IceAgreed,
-        host: SocketAddr,
+        (component, host): (Component, SocketAddr),
+        tie_breaker: u64,
         random: rtp_core::Random,
         relays: &Relays,
     ) -> Result<Self, IceError> {
         let mut config = Config::default();
         config.lite = agreed.local.lite;
+        config.component = component;
+        config.tie_breaker = Some(tie_breaker);
         let mut agent = Agent::with_credentials(now, config, &agreed.local, random);
         if !relays.is_only() {
             agent.add_host(now, host)?;
@@ -53,6 +58,7 @@ impl Way {
         let mut way = Self {
             agent,
             host,
+            tie_breaker,
             ours: agreed.local.clone(),
             heard: None,
         };
@@ -74,9 +80,13 @@ impl Way {
         self.agent.set_remote(now, &agreed.remote, role)
     }
 
-    /// The address of the leg's RTP socket, as it was told.
+    /// The address of the port's socket, as it was told.
     pub(super) fn host(&self) -> SocketAddr {
         self.host
+    }
+
+    pub(super) fn tie_breaker(&self) -> u64 {
+        self.tie_breaker
     }
 
     /// Where packets go, while the peer agrees.

@@ -86,7 +86,7 @@ impl GatewayConfig {
     }
 }
 
-/// Servers that help ICE. Each way of sound is asked for before it is needed, so that descriptions have all candidates at
+/// Servers that help ICE, for the port of RTP: RTCP on a port of its own has the host's candidates alone. Each way of sound is asked for before it is needed, so that descriptions have all candidates at
 /// once: sockets wait in a reserve, from which each call takes one.
 #[cfg(feature = "turn")]
 #[derive(Debug, Clone)]

@@ -7,6 +7,7 @@ use crate::engine::relays::Relays;
 use crate::engine::thread::Port;
 use rtp_core::negotiate::{Capabilities, IceDescription, LocalAddress};
 use rtp_core::net::RtpSockets;
+use rtp_core::sdp::Candidate;
 use rtp_core::transport::{Component, Transmit};
 use std::net::{IpAddr, SocketAddr};
 #[cfg(feature = "turn")]
@@ -43,10 +44,15 @@ impl Leased {
         }
     }
 
-    /// Tells the candidates that servers gave, too.
+    /// Tells the candidates that servers gave, too. They are asked for RTP's port alone: where nothing may go but through
+    /// them, RTCP has to share it.
     pub(super) fn describe(&self, mut can: Capabilities) -> Capabilities {
-        if let (Some(ours), false) = (&self.description, can.ice.is_empty()) {
-            can.ice = vec![ours.clone()];
+        if let (Some(ours), Some(plain)) = (&self.description, can.ice.first_mut()) {
+            let (rtcp, is_only) = (Component::Rtcp.number(), self.relays.is_only());
+            let host = std::mem::replace(plain, ours.clone());
+            let of_rtcp = |candidate: &Candidate| candidate.component == rtcp && !is_only;
+            let candidates = host.candidates.into_iter().filter(of_rtcp);
+            plain.candidates.extend(candidates);
         }
         can
     }

@@ -4,6 +4,7 @@
 use media_mix::codec::Registry;
 use media_mix::{Rate, Tone};
 use rtp_core::dtls::Certificate;
+use rtp_core::negotiate::RtcpMux;
 use rtp_core::rtcp;
 use rtp_core::srtp::Suite;
 use rtp_core::transport::{Component, PacketBuf, Path};
@@ -49,6 +50,8 @@ pub(crate) struct Side {
     pub(crate) registry: Registry,
     pub(crate) secure: Secure,
     pub(crate) ice: Ice,
+    /// Whether RTCP may share the port of RTP.
+    pub(crate) mux: RtcpMux,
     /// What DTLS shows.
     pub(crate) certificate: Option<Certificate>,
     /// Packets that left, but for STUN.
@@ -87,6 +90,7 @@ impl Side {
             registry: Registry::default(),
             secure: Secure::Allow,
             ice: Ice::Off,
+            mux: RtcpMux::Allow,
             certificate: None,
             sent: 0,
             answers: true,
@@ -119,7 +123,8 @@ impl Side {
                         Suite::ALL,
                         self.certificate.as_ref().map(Certificate::fingerprint),
                     );
-                    let can = with_ice(now, can, self.ice, &self.random);
+                    let mut can = with_ice(now, can, self.ice, &self.random);
+                    can.rtcp_mux = self.mux;
                     let random = self.random.clone();
                     self.call =
                         Call::incoming(now, &mut self.endpoint, call, offer.as_ref(), can, random);
@@ -161,6 +166,8 @@ pub(crate) struct World {
     pub(crate) phone: Side,
     /// Whether sound crosses.
     pub(crate) sound: bool,
+    /// Whether what goes to the ports of RTCP crosses.
+    pub(crate) reports: bool,
 }
 
 impl World {
@@ -172,6 +179,7 @@ impl World {
             ours: Side::new(1, now, 440.0),
             phone: Side::new(2, now, 1020.0),
             sound: true,
+            reports: true,
         }
     }
 
@@ -192,7 +200,8 @@ impl World {
             &request.suites,
             ours.certificate.as_ref().map(Certificate::fingerprint),
         );
-        let can = with_ice(self.now, can, request.ice, &ours.random);
+        let mut can = with_ice(self.now, can, request.ice, &ours.random);
+        can.rtcp_mux = ours.mux;
         let random = ours.random.clone();
         ours.call = Some(Call::dial(self.now, &mut ours.endpoint, request, can, random).unwrap());
         self.settle();
@@ -255,7 +264,11 @@ impl World {
                     4000 => Component::Rtp,
                     _ => Component::Rtcp,
                 };
-                if let (Some(call), true) = (&other.call, self.sound) {
+                let crosses = match component {
+                    Component::Rtp => self.sound,
+                    Component::Rtcp => self.sound && self.reports,
+                };
+                if let (Some(call), true) = (&other.call, crosses) {
                     let path = Path {
                         component,
                         from: source,

@@ -2,6 +2,7 @@
 
 use super::{Incoming, Keypad, Leg, LegError, Outgoing};
 use crate::engine::association::Association;
+use crate::engine::relays::Relays;
 use crate::engine::way::{Found, Way};
 use media_mix::codec::{Codec, CodecOptions, Registry};
 use media_mix::{Audience, Mixer};
@@ -69,21 +70,30 @@ impl Leg {
 
     /// Begins the search for a way that a stream asks for, or goes on with the one that there is.
     fn find_way(&mut self, now: Instant, stream: &AudioStream) -> Result<(), IceError> {
-        match (&stream.ice, &mut self.way) {
-            (None, way) => {
-                *way = None;
-                self.relays.close(now);
+        let Some(agreed) = &stream.ice else {
+            (self.way, self.rtcp_way) = (None, None);
+            self.relays.close(now);
+            return Ok(());
+        };
+        let random = &self.config.random;
+        let known = self.way.as_ref().map(Way::tie_breaker);
+        let tie_breaker = known.unwrap_or_else(|| random.number());
+        match &mut self.way {
+            Some(way) => way.update(now, agreed)?,
+            none => {
+                let at = (Component::Rtp, stream.local.rtp);
+                let way = Way::start(now, agreed, at, tie_breaker, random.boxed(), &self.relays);
+                *none = Some(way?);
             }
-            (Some(agreed), Some(way)) => way.update(now, agreed)?,
-            (Some(agreed), none) => {
-                let random = self.config.random.boxed();
-                *none = Some(Way::start(
-                    now,
-                    agreed,
-                    stream.local.rtp,
-                    random,
-                    &self.relays,
-                )?);
+        }
+        match &mut self.rtcp_way {
+            none if !agreed.rtcp => *none = None,
+            Some(way) => way.update(now, agreed)?,
+            none => {
+                // Servers give addresses for RTP alone.
+                let (at, relays) = ((Component::Rtcp, stream.local.rtcp), Relays::default());
+                let way = Way::start(now, agreed, at, tie_breaker, random.boxed(), &relays);
+                *none = Some(way?);
             }
         }
         Ok(())
@@ -98,7 +108,7 @@ impl Leg {
     }
 
     /// Takes what ICE has found.
-    pub(super) fn follow_way(&mut self, now: Instant) {
+    pub(super) fn follow_ways(&mut self, now: Instant) {
         while let Some(found) = self.way.as_mut().and_then(Way::poll_event) {
             match found {
                 Found::To(remote) => {
@@ -111,6 +121,7 @@ impl Leg {
                     if let Some(path) = &mut self.path {
                         path.set_remote(now, remote, None);
                     }
+                    self.point_rtcp(now);
                     if let Some(stream) = self.waiting.take() {
                         if let Err(error) = self.associate(now, &stream) {
                             self.unsecured = Some(error);
@@ -123,10 +134,38 @@ impl Leg {
                 Found::Never => self.unreachable = true,
             }
         }
+        // RFC 8445 §8.1.2 would give up the stream with its RTCP; sound without reports is better than none.
+        while let Some(found) = self.rtcp_way.as_mut().and_then(Way::poll_event) {
+            if let Found::To(_) = found {
+                // It fails as RTP's does, which is told.
+                let _ = self.associate_rtcp(now);
+            }
+            self.point_rtcp(now);
+        }
+    }
+
+    /// Lets RTCP on a port of its own go where its way leads, and nowhere without one.
+    fn point_rtcp(&mut self, now: Instant) {
+        let (Some(path), Some(own)) = (&mut self.path, &self.rtcp_way) else {
+            return;
+        };
+        let rtp = self.way.as_ref().and_then(Way::remote);
+        let (Some(rtp), Some(rtcp)) = (rtp, own.remote()) else {
+            path.set_rtcp_mode(now, RtcpMode::Off);
+            return;
+        };
+        path.set_rtcp_mode(now, RtcpMode::Separate);
+        path.set_remote(now, rtp, Some(rtcp));
+        if self.rtcp_peer.is_some() {
+            let keys = self.rtcp_dtls.as_ref().and_then(Association::keys);
+            path.set_rtcp_keys(now, keys.cloned());
+        }
     }
 
     /// Begins the DTLS handshakes that a stream asks for, unless those that are up serve it. With ICE they wait for a way.
     fn associate(&mut self, now: Instant, stream: &AudioStream) -> Result<(), DtlsError> {
+        let has_own = self.rtcp_way.is_some();
+        self.rtcp_peer = stream.dtls.clone().filter(|_| has_own);
         let (Some(peer), Some(remote)) = (&stream.dtls, self.remote(stream)) else {
             return Ok(());
         };
@@ -135,6 +174,9 @@ impl Leg {
         let (dtls, early) = (&mut self.dtls, &mut self.early);
         let at = (Component::Rtp, remote, self.way.is_some());
         Association::agree(dtls, early, now, certificate, peer, at)?;
+        if has_own {
+            return self.associate_rtcp(now);
+        }
         if stream.rtcp_mux || self.way.is_some() {
             self.rtcp_dtls = None;
             return Ok(());
@@ -150,6 +192,19 @@ impl Leg {
             peer,
             (Component::Rtcp, to, false),
         )
+    }
+
+    /// Begins the handshake of RTCP's own port, once there is a way.
+    fn associate_rtcp(&mut self, now: Instant) -> Result<(), DtlsError> {
+        let to = self.rtcp_way.as_ref().and_then(Way::remote);
+        let (Some(peer), Some(to)) = (&self.rtcp_peer, to) else {
+            return Ok(());
+        };
+        let none = || DtlsError::Certificate("there is none".to_owned());
+        let certificate = self.config.certificate.as_ref().ok_or_else(none)?;
+        let (dtls, early) = (&mut self.rtcp_dtls, &mut self.rtcp_early);
+        let at = (Component::Rtcp, to, true);
+        Association::agree(dtls, early, now, certificate, peer, at)
     }
 
     /// Takes what the handshake says. Sound begins with its keys.
@@ -217,7 +272,7 @@ impl Leg {
         let mode = match (stream.rtcp_mux, &stream.ice) {
             (true, _) => RtcpMode::Mux,
             (false, None) => RtcpMode::Separate,
-            // A port of its own would need checks of its own.
+            // It has a way of its own, or none.
             (false, Some(_)) => RtcpMode::Off,
         };
         let remote_rtcp = stream.remote_rtcp.filter(|_| stream.ice.is_none());
@@ -250,6 +305,7 @@ impl Leg {
         for payload in payloads.chain([&stream.send]).chain(&stream.send_dtmf) {
             path.set_clock_rate(payload.payload_type, payload.codec.clock_rate);
         }
+        self.point_rtcp(now);
     }
 
     /// Decoders of payload types that stay keep their memory.

@@ -17,7 +17,7 @@ use rtp_core::dtls::{Certificate, DtlsError};
 use rtp_core::dtmf::{DtmfError, DtmfOut, DtmfReceiver, DtmfSender, KeyPress};
 use rtp_core::ice::{IceError, Pair};
 use rtp_core::jitter::{JitterBuffer, JitterConfig, JitterStats};
-use rtp_core::negotiate::AudioStream;
+use rtp_core::negotiate::{AudioStream, DtlsPeer};
 use rtp_core::rtcp::Epoch;
 use rtp_core::rtp::Rtp;
 use rtp_core::srtp::Suite;
@@ -94,6 +94,8 @@ pub struct LegReport {
     pub suite: Option<Suite>,
     /// The way that ICE has found, while the phone agrees to it; `None` without ICE.
     pub pair: Option<Pair>,
+    /// The same for RTCP, where it has a port of its own.
+    pub rtcp_pair: Option<Pair>,
     /// Packets, loss, jitter, round trip; `None` before the first agreement.
     pub path: Option<PathStats>,
     /// What the jitter buffer did.
@@ -151,6 +153,10 @@ pub(super) struct Leg {
     rtcp_early: Early,
     /// What ICE does, where it was agreed on.
     way: Option<Way>,
+    /// The same for RTCP, where it has a port of its own.
+    rtcp_way: Option<Way>,
+    /// Whom its handshake is to find, once there is a way.
+    rtcp_peer: Option<DtlsPeer>,
     /// The servers through which it may go.
     relays: Relays,
     /// The way of the packet that is being sent, if ICE has found it.
@@ -218,6 +224,8 @@ impl Leg {
             rtcp_dtls: None,
             rtcp_early: Early::default(),
             way: None,
+            rtcp_way: None,
+            rtcp_peer: None,
             relays: Relays::default(),
             goes: None,
             waiting: None,
@@ -275,23 +283,30 @@ impl Leg {
             }
         }
         let remote = path.from;
-        let local = self.way.as_ref().map_or(remote, Way::host);
+        let way = match path.component {
+            Component::Rtp => &self.way,
+            Component::Rtcp => &self.rtcp_way,
+        };
+        let local = way.as_ref().map_or(remote, Way::host);
         self.take(now, path, Pair { local, remote }, packet)
     }
 
     /// Takes a packet that came this way.
     fn take(&mut self, now: Instant, path: Path, came: Pair, packet: &mut [u8]) -> bool {
         let protocol = packet.first().map(|&first| Protocol::of(first));
-        let is_known = match &mut self.way {
+        let is_found_by_ice = self.way.is_some();
+        let way = match path.component {
+            Component::Rtp => &mut self.way,
+            Component::Rtcp => &mut self.rtcp_way,
+        };
+        let is_known = match way {
             Some(way) if protocol == Some(Protocol::Stun) => {
-                if path.component == Component::Rtp {
-                    way.receive(now, came, packet);
-                    self.follow_way(now);
-                }
+                way.receive(now, came, packet);
+                self.follow_ways(now);
                 return true;
             }
-            Some(way) => path.component == Component::Rtp && way.knows(came),
-            None => true,
+            Some(way) => way.knows(came),
+            None => !is_found_by_ice,
         };
         if protocol == Some(Protocol::Dtls) && self.config.certificate.is_some() {
             let (dtls, early) = match path.component {
@@ -374,10 +389,10 @@ impl Leg {
         }
         self.dtmf_in.handle_timeout(now);
         self.relays.handle_timeout(now);
-        if let Some(way) = &mut self.way {
+        for way in self.way.iter_mut().chain(&mut self.rtcp_way) {
             way.handle_timeout(now);
-            self.follow_way(now);
         }
+        self.follow_ways(now);
         for dtls in self.dtls.iter_mut().chain(&mut self.rtcp_dtls) {
             dtls.handle_timeout(now);
         }
@@ -427,10 +442,25 @@ impl Leg {
                     component: Component::Rtp,
                 });
             }
+            if let Some(pair) = self
+                .rtcp_way
+                .as_mut()
+                .and_then(|way| way.poll_transmit(out))
+            {
+                return Some(Transmit {
+                    to: pair.remote,
+                    component: Component::Rtcp,
+                });
+            }
             // Nothing goes to who has not agreed to it of late (RFC 7675).
             self.goes = Some(way.pair()?);
         }
-        let mut handshakes = self.dtls.iter_mut().chain(&mut self.rtcp_dtls);
+        let may_report = match &self.rtcp_way {
+            Some(way) => way.pair().is_some(),
+            None => self.way.is_none(),
+        };
+        let of_rtcp = self.rtcp_dtls.as_mut().filter(|_| may_report);
+        let mut handshakes = self.dtls.iter_mut().chain(of_rtcp);
         if let Some(transmit) = handshakes.find_map(|dtls| dtls.poll_transmit(out)) {
             return Some(transmit);
         }
@@ -537,6 +567,7 @@ impl Leg {
             ie_wideband: description.and_then(|description| description.ie_wideband),
             suite: self.suite,
             pair: self.way.as_ref().and_then(Way::pair),
+            rtcp_pair: self.rtcp_way.as_ref().and_then(Way::pair),
             path: self.path.as_ref().map(MediaPath::stats),
             jitter: self.jitter.stats(),
             received,
