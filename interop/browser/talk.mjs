@@ -1,16 +1,16 @@
-// node talk.mjs '{"ws": "ws://…", "target": "sip:…", "hz": 1020, "wanted": [440, 660]}'
+// node talk.mjs '{"lib": "jssip", "ws": "ws://…", "target": "sip:…", "hz": 1020, "wanted": [440, 660]}'
 //
-// A page of headless Chromium calls with JsSIP over ICE and DTLS-SRTP, says a tone, finds others, presses keys, holds and resumes,
+// A page of headless Chromium calls with JsSIP or SIP.js over ICE and DTLS-SRTP, says a tone, finds others, presses keys, holds and resumes,
 // and hangs up. Prints a line of JSON for each step; exits 1 at the first that fails.
 import { LOOPBACK, open, pause, user } from "./chromium.mjs";
 
-const { ws, target, hz, wanted } = JSON.parse(process.argv[2]);
+const { lib, ws, target, hz, wanted } = JSON.parse(process.argv[2]);
 const browser = await open("page.js", [LOOPBACK]);
 const say = (step, more) => console.log(JSON.stringify({ step, ...more }));
 
 let failed = 0;
 try {
-  const { act, hears } = await user(browser, "jssip", { ws, uri: "sip:browser@browser.invalid", hz });
+  const { act, hears } = await user(browser, lib, { ws, uri: "sip:browser@browser.invalid", hz });
   await act("connect");
   await act("call", target);
   say("up");

@@ -1,4 +1,4 @@
-//! A page in headless Chromium with JsSIP, over WebSocket straight to the gateway.
+//! A page in headless Chromium with JsSIP or SIP.js, over WebSocket straight to the gateway.
 
 use crate::house::{House, PHONE, TALKERS};
 use interop::Browser;
@@ -17,6 +17,13 @@ use token::Role;
 
 #[test]
 fn a_page_calls_the_gateway() {
+    // One after the other: tones are judged in real time.
+    for lib in ["jssip", "sipjs"] {
+        calls_the_gateway(lib);
+    }
+}
+
+fn calls_the_gateway(lib: &str) {
     let Some(browser) = Browser::find(Path::new(env!("CARGO_TARGET_TMPDIR"))) else {
         return;
     };
@@ -32,6 +39,7 @@ fn a_page_calls_the_gateway() {
         )
         .expect("a WebSocket listener");
     let job = json!({
+        "lib": lib,
         "ws": format!("ws://{ws}"),
         "target": format!("sip:room7@{ws};transport=ws"),
         "hz": PHONE,
