@@ -1,21 +1,26 @@
 //! Whether a certificate is the one that the SDP names (RFC 8122 §5).
 
 use crate::sdp::Fingerprint;
-use ring::digest::{Algorithm, SHA1_FOR_LEGACY_USE_ONLY, SHA256, SHA384, SHA512, digest};
+use sha1::Sha1;
+use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
+
+/// Its name, and what it makes of a certificate.
+type Hash = (&'static str, fn(&[u8]) -> Vec<u8>);
 
 /// Weakest first. MD2 and MD5 are no proof of anything and not read (RFC 8122 §5).
-const HASHES: [(&str, &Algorithm); 4] = [
-    ("sha-1", &SHA1_FOR_LEGACY_USE_ONLY),
-    ("sha-256", &SHA256),
-    ("sha-384", &SHA384),
-    ("sha-512", &SHA512),
+const HASHES: [Hash; 5] = [
+    ("sha-1", |der| Sha1::digest(der).to_vec()),
+    ("sha-224", |der| Sha224::digest(der).to_vec()),
+    ("sha-256", |der| Sha256::digest(der).to_vec()),
+    ("sha-384", |der| Sha384::digest(der).to_vec()),
+    ("sha-512", |der| Sha512::digest(der).to_vec()),
 ];
 
 /// The SHA-256 fingerprint of a certificate in DER.
 pub(super) fn sha256(certificate: &[u8]) -> Fingerprint {
     Fingerprint {
         hash: "sha-256".to_owned(),
-        value: digest(&SHA256, certificate).as_ref().to_vec(),
+        value: Sha256::digest(certificate).to_vec(),
     }
 }
 
@@ -30,31 +35,28 @@ pub(super) fn matches(certificate: &[u8], expected: &[Fingerprint]) -> bool {
     let Some(strongest) = expected.iter().filter_map(strength).max() else {
         return false;
     };
-    let found = digest(HASHES[strongest].1, certificate);
+    let found = HASHES[strongest].1(certificate);
     expected
         .iter()
-        .any(|one| strength(one) == Some(strongest) && one.value == found.as_ref())
+        .any(|one| strength(one) == Some(strongest) && one.value == found)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn of(hash: &str, algorithm: &'static Algorithm, certificate: &[u8]) -> Fingerprint {
+    fn of((name, hash): Hash, certificate: &[u8]) -> Fingerprint {
         Fingerprint {
-            hash: hash.to_owned(),
-            value: digest(algorithm, certificate).as_ref().to_vec(),
+            hash: name.to_owned(),
+            value: hash(certificate),
         }
     }
 
     #[test]
     fn every_hash_that_is_safe_enough_is_known() {
-        for (name, algorithm) in HASHES {
-            assert!(matches(b"ours", &[of(name, algorithm, b"ours")]), "{name}");
-            assert!(
-                !matches(b"ours", &[of(name, algorithm, b"theirs")]),
-                "{name}"
-            );
+        for hash in HASHES {
+            assert!(matches(b"ours", &[of(hash, b"ours")]), "{}", hash.0);
+            assert!(!matches(b"ours", &[of(hash, b"theirs")]), "{}", hash.0);
         }
         assert!(!matches(b"ours", &[]));
         let md5 = Fingerprint {
@@ -69,7 +71,7 @@ mod tests {
     fn one_of_several_certificates_is_enough_and_a_weaker_hash_is_not() {
         let good = sha256(b"ours");
         assert!(matches(b"ours", &[sha256(b"theirs"), good.clone()]));
-        let weak = of("sha-1", &SHA1_FOR_LEGACY_USE_ONLY, b"ours");
+        let weak = of(HASHES[0], b"ours");
         assert!(!matches(b"ours", &[weak, sha256(b"theirs")]));
     }
 }
