@@ -5,6 +5,9 @@
 use std::fs;
 use std::path::Path;
 
+#[cfg(feature = "dtls")]
+#[path = "fuzz/dtls.rs"]
+mod dtls;
 #[path = "fuzz/dtmf.rs"]
 mod dtmf;
 #[cfg(feature = "ice")]
@@ -24,11 +27,16 @@ mod rtp;
 mod sdp;
 #[path = "fuzz/srtp.rs"]
 mod srtp;
+#[cfg(feature = "turn")]
+#[path = "fuzz/turn.rs"]
+mod turn;
 
 /// A seed folder and its body.
 type Target = (&'static str, fn(&[u8]));
 
 const TARGETS: &[Target] = &[
+    #[cfg(feature = "dtls")]
+    ("dtls", dtls::fuzz),
     ("dtmf", dtmf::fuzz),
     #[cfg(feature = "ice")]
     ("ice", ice::fuzz),
@@ -39,6 +47,8 @@ const TARGETS: &[Target] = &[
     ("rtp", rtp::fuzz),
     ("sdp", sdp::fuzz),
     ("srtp", srtp::fuzz),
+    #[cfg(feature = "turn")]
+    ("turn", turn::fuzz),
 ];
 
 fn folder() -> std::path::PathBuf {
@@ -70,7 +80,12 @@ fn every_seed_passes() {
 fn every_folder_of_seeds_has_a_target() {
     for entry in fs::read_dir(folder()).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
-        let without = name == "ice" && !cfg!(feature = "ice");
+        let without = match name.as_str() {
+            "dtls" => !cfg!(feature = "dtls"),
+            "ice" => !cfg!(feature = "ice"),
+            "turn" => !cfg!(feature = "turn"),
+            _ => false,
+        };
         assert!(
             without || TARGETS.iter().any(|target| target.0 == name),
             "seeds/{name} are not replayed"

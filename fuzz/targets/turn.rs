@@ -1,0 +1,6 @@
+#![no_main]
+
+#[path = "../../rtp-core/tests/fuzz/turn.rs"]
+mod body;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| body::fuzz(data));
