@@ -4,15 +4,20 @@
 //! A cell is one program's way to do one thing. All cells run in interleaved rounds, so that a
 //! machine that grows warm or busy slows all of them alike; each shows the median of its rounds.
 //!
+//! `INSTRUCTIONS=1` asks for a count of instructions where a bench has one.
+//!
 //! `ROUNDS` (25, at least 15) and `MS` (milliseconds a sample, 2) come from the environment; `ONLY`
 //! keeps the rows whose name contains it.
 
 mod allocations;
 mod clock;
+mod instructions;
+mod memory;
 mod report;
 
 pub use allocations::Counting;
 pub use clock::now as cpu_ns;
+pub use memory::heap_in_use;
 pub use report::Report;
 
 /// One thing to time, done `n` times in a row.
@@ -62,6 +67,7 @@ impl<'a> Bench<'a> {
 
     /// Times every cell: nanoseconds for one piece of work.
     pub fn time(&mut self, report: &mut Report) {
+        self.serve_count();
         let rounds = setting("ROUNDS", 25).max(15);
         let sample = setting("MS", 2) as f64 * 1e6;
         for cell in &mut self.cells {
