@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Parser};
 use examples::args::{duration, port_range};
+use examples::ice::ServerArgs;
 
 /// A room in which WAV files, phones and simulated participants hear one another, and nobody themselves.
 ///
@@ -66,6 +67,9 @@ pub(crate) struct Cli {
     /// A UDP port that the sound of callers with ICE shares, such as browsers'; the others have ports of their own
     #[arg(long, value_name = "PORT", requires = "listen")]
     pub(crate) media_port: Option<u16>,
+
+    #[command(flatten)]
+    pub(crate) servers: ServerArgs,
 
     /// Simulated participants: each says a quiet noise all the time and hears all others [default: 30 in the demo, else 0]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=1000))]

@@ -66,6 +66,7 @@ pub(crate) async fn run(
         advertise: None,
         rtp_ports: cli.rtp_ports.clone(),
         media_port: cli.media_port,
+        servers: cli.servers.clone(),
         door: Some(Door {
             room: ROOM.into(),
             password: Some((USER.into(), PASSWORD.into())),

@@ -80,6 +80,7 @@ pub(crate) async fn run(
         advertise: cli.advertise,
         rtp_ports: cli.rtp_ports.clone(),
         media_port: cli.media_port,
+        servers: cli.servers.clone(),
         door: door(cli),
         seats: clips.len() + simulated,
     };

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use examples::chance::chance;
+use examples::ice::ServerArgs;
 use media_mix::{Clip, Rate};
 use signaling::engine::{Lateness, PcmReader, Voice};
 use signaling::net::{Gateway, GatewayConfig, SessionId};
@@ -25,6 +26,8 @@ pub(crate) struct Plan {
     pub(crate) rtp_ports: Option<RangeInclusive<u16>>,
     /// What callers with ICE share.
     pub(crate) media_port: Option<u16>,
+    /// Who helps the phones that bring ICE.
+    pub(crate) servers: ServerArgs,
     /// Who may call in; `None`: nobody.
     pub(crate) door: Option<Door>,
     /// How many may be in it beside the phones and the host.
@@ -55,6 +58,7 @@ impl Room {
         if let Some(ports) = plan.rtp_ports {
             config.rtp_ports = ports;
         }
+        config.servers = plan.servers.find(plan.bind.ip()).await?;
         if let Some(door) = &plan.door {
             door.open(&mut config);
         }

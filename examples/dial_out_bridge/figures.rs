@@ -126,6 +126,7 @@ impl Figures {
             true => Keys::Dtls,
             false => Keys::Sdes,
         });
-        keys == setup.keys && asked
+        let agreed = setup.keys == Some(Keys::Allow) || keys == setup.keys;
+        agreed && asked
     }
 }

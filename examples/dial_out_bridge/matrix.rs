@@ -138,6 +138,7 @@ fn key_name(keys: Option<Keys>) -> &'static str {
         None => "clear",
         Some(Keys::Sdes) => "SDES",
         Some(Keys::Dtls) => "DTLS",
+        Some(Keys::Allow) => "any",
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use examples::args::{CallArgs, Codec, Header, Keys, Transport, caller};
 use examples::chance::chance;
+use examples::ice::ServerArgs;
 use media_mix::Registry;
 use rtp_core::srtp::Suite;
 use signaling::net::{Gateway, GatewayConfig};
@@ -33,6 +34,8 @@ pub(crate) struct Setup {
     pub(crate) keys: Option<Keys>,
     /// Whether ICE finds the way.
     pub(crate) ice: bool,
+    /// Who helps it.
+    pub(crate) servers: ServerArgs,
     /// The one suite to offer; `None` for what every phone has.
     pub(crate) suite: Option<Suite>,
     pub(crate) transport: Transport,
@@ -50,7 +53,7 @@ impl Setup {
     /// As the command line says.
     ///
     /// # Errors
-    /// When ICE is to go with something else than DTLS.
+    /// When ICE is to go with something else than DTLS, or servers without ICE.
     pub(crate) fn new(cli: &Cli) -> Result<Self, String> {
         let CallArgs {
             from,
@@ -58,6 +61,7 @@ impl Setup {
             password,
             secure,
             ice,
+            servers,
             transport,
             codec,
             header,
@@ -77,6 +81,9 @@ impl Setup {
         if ice && secure != Some(Keys::Dtls) {
             return Err("--ice goes with --secure=dtls".into());
         }
+        if !ice && !servers.is_empty() {
+            return Err("--stun and --turn go with --ice".into());
+        }
         let from = from.map_or_else(|| caller(CALLER), Ok)?;
         Ok(Self {
             from,
@@ -85,6 +92,7 @@ impl Setup {
             codecs: codec,
             keys: secure,
             ice,
+            servers,
             suite: None,
             transport: transport.unwrap_or(Transport::Udp),
             bind,
@@ -119,7 +127,7 @@ impl Setup {
     /// A gateway on `bind`, with a port that the system chooses.
     ///
     /// # Errors
-    /// A line that says what cannot be bound.
+    /// A line that says what cannot be bound, or which server is not there.
     pub(crate) async fn gateway(&self, bind: IpAddr, capture: bool) -> Result<Gateway, String> {
         let mut config = GatewayConfig::new(SocketAddr::new(bind, 0), chance());
         config.advertise = self.advertise;
@@ -128,6 +136,9 @@ impl Setup {
         }
         config.registry = self.registry();
         config.capture = capture;
+        config.servers = self.servers.find(bind).await?;
+        // One call, one way.
+        config.servers.reserve = 1;
         Gateway::bind(config)
             .await
             .map_err(|error| error.to_string())
@@ -157,11 +168,7 @@ impl Setup {
         if let Some((username, password)) = &self.credentials {
             request = request.account(Account::with_password(username.as_str(), password.as_str()));
         }
-        request.secure = match self.keys {
-            None => Secure::Off,
-            Some(Keys::Sdes) => Secure::Require,
-            Some(Keys::Dtls) => Secure::Dtls,
-        };
+        request.secure = self.keys.map_or(Secure::Off, Keys::secure);
         if self.ice {
             request.ice = Ice::Require;
         }

@@ -7,8 +7,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
-use examples::args::{Codec, Keys, caller, duration, one_line, port_range};
+use examples::args::{Codec, caller, duration, one_line, port_range};
+use examples::ice::ServerArgs;
 use examples::settings;
+use signaling::Secure;
 use sip_core::header::NameAddr;
 
 /// A gateway that server SDKs of the OpenTok family drive: phones dialled into sessions by REST.
@@ -54,8 +56,15 @@ pub(crate) struct Cli {
     pub(crate) ca: Option<PathBuf>,
 
     /// How a dial with "secure": true gets its keys
-    #[arg(long, value_name = "KEYS", default_value = "sdes")]
-    pub(crate) secure: Keys,
+    #[arg(long, value_name = "KEYS", default_value = "sdes", value_parser = keys)]
+    pub(crate) secure: Secure,
+
+    /// Let ICE find the way of the sound of dials with DTLS, where the phone has it too
+    #[arg(long)]
+    pub(crate) ice: bool,
+
+    #[command(flatten)]
+    pub(crate) servers: ServerArgs,
 
     /// The address to tell phones, where it differs from the one bound (NAT)
     #[arg(long, value_name = "IP")]
@@ -158,10 +167,22 @@ impl Cli {
                 .collect();
         }
         let mut cli = parse(&all)?;
+        if !cli.ice && !cli.servers.is_empty() {
+            return Err(("--stun and --turn go with --ice".to_owned(), true));
+        }
         if given.len() <= 1 {
             (cli.phone, cli.talker) = (true, true);
         }
         Ok(cli)
+    }
+}
+
+/// How keys are exchanged where a request says `true`: whoever says that wants no call in the clear.
+fn keys(text: &str) -> Result<Secure, String> {
+    match text {
+        "sdes" => Ok(Secure::Require),
+        "dtls" => Ok(Secure::Dtls),
+        _ => Err("write sdes or dtls".to_owned()),
     }
 }
 

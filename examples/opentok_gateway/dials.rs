@@ -3,7 +3,6 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use examples::args::Keys;
 use examples::opentok::{DialOrder, Secured};
 use serde::Serialize;
 use serde_json::json;
@@ -170,11 +169,15 @@ impl Desk {
             .auth
             .map(|(user, password)| Account::with_password(&user, &password));
         // The transport comes from the URI; this is about the sound.
-        request.secure = match (order.secure, rules.keys) {
-            (Secured::No, _) => Secure::Off,
-            (Secured::Sdes, _) | (Secured::Yes, Keys::Sdes) => Secure::Require,
-            (Secured::Dtls, _) | (Secured::Yes, Keys::Dtls) => Secure::Dtls,
+        request.secure = match order.secure {
+            Secured::No => Secure::Off,
+            Secured::Yes => rules.secure,
+            Secured::Sdes => Secure::Require,
+            Secured::Dtls => Secure::Dtls,
         };
+        if request.secure == Secure::Dtls {
+            request.ice = rules.ice;
+        }
         request.early_media = rules.early_media;
         request.ring_timeout = rules.ring;
         request.max_duration = rules.max_call;

@@ -27,6 +27,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use examples::chance::{chance, random};
+use signaling::Ice;
 use signaling::http::hooks::{HookClient, HookConfig, queue as hook_queue};
 use signaling::net::{Gateway, GatewayConfig};
 use sip_core::header::NameAddr;
@@ -180,6 +181,7 @@ async fn gateway(cli: &Cli, api_key: &str) -> Result<(Gateway, Rules), String> {
     if let Some(ports) = &cli.rtp_ports {
         config.rtp_ports = ports.clone();
     }
+    config.servers = cli.servers.find(cli.sip.ip()).await?;
     let gateway = Gateway::bind(config)
         .await
         .map_err(|error| error.to_string())?;
@@ -199,7 +201,13 @@ async fn gateway(cli: &Cli, api_key: &str) -> Result<(Gateway, Rules), String> {
         api_key: api_key.to_owned(),
         application: cli.application.clone(),
         base: String::new(),
-        keys: cli.secure,
+        secure: cli.secure,
+        ice: match (cli.ice, cli.servers.relay_only) {
+            (false, _) => Ice::Off,
+            (true, false) => Ice::Allow,
+            // A phone without ICE would learn our address.
+            (true, true) => Ice::Require,
+        },
         from,
         codecs: cli
             .codec

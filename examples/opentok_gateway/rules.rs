@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use examples::args::Keys;
+use signaling::{Ice, Secure};
 use sip_core::header::NameAddr;
 
 /// The rules of a desk.
@@ -15,8 +15,10 @@ pub(crate) struct Rules {
     pub(crate) application: Option<String>,
     /// What the addresses that we tell begin with.
     pub(crate) base: String,
-    /// How keys are exchanged where a request wants encryption and says no more.
-    pub(crate) keys: Keys,
+    /// How the sound is encrypted where a request wants that and says no more.
+    pub(crate) secure: Secure,
+    /// Whether ICE finds the way of dials with DTLS.
+    pub(crate) ice: Ice,
     /// Who calls where a request does not say.
     pub(crate) from: NameAddr,
     /// The codecs to offer; empty offers all.

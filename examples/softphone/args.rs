@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 use examples::args::{Codec, Keys};
+use examples::ice::ServerArgs;
 use sip_core::auth::{Account, Ha1};
 use sip_core::header::NameAddr;
 use sip_core::header::digest::HashAlgorithm;
@@ -80,13 +81,17 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) codec: Vec<Codec>,
 
-    /// Encrypt the sound, or do not call at all; the keys travel in the SDP (SDES) unless said otherwise
+    /// Encrypt the sound, or do not call at all; the keys travel in the SDP (SDES) unless said otherwise. `allow` tries
+    /// DTLS, then SDES, then the clear
     #[arg(long, value_name = "KEYS", num_args = 0..=1, require_equals = true, default_missing_value = "sdes")]
     pub(crate) secure: Option<Keys>,
 
     /// Let ICE find the way of the sound of our calls, or do not call at all; goes with --secure=dtls
     #[arg(long, requires = "secure")]
     pub(crate) ice: bool,
+
+    #[command(flatten)]
+    pub(crate) servers: ServerArgs,
 
     /// Print one JSON object a line
     #[arg(long)]

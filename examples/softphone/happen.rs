@@ -31,6 +31,14 @@ impl Phone {
                 &format!("{} {reason}", status.code()),
                 json!({"event": "progress", "status": status.code(), "reason": reason}),
             ),
+            Event::FellBack { call, status, .. } => self.tell_call(
+                call,
+                &format!(
+                    "that encryption is refused: {}; offering less",
+                    status.code()
+                ),
+                json!({"event": "fell_back", "status": status.code()}),
+            ),
             Event::Answered { call, setup } => self.answered(call, setup.as_secs_f64()),
             Event::Held { call, by } => self.tell_call(
                 call,

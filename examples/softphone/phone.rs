@@ -60,11 +60,7 @@ impl Phone {
             cli.echo,
             cli.record.as_deref(),
         )?;
-        let secure = match cli.secure {
-            Some(Keys::Sdes) => Secure::Require,
-            Some(Keys::Dtls) => Secure::Dtls,
-            None => Secure::Off,
-        };
+        let secure = cli.secure.map_or(Secure::Off, Keys::secure);
         let ice = match (cli.ice, secure) {
             (false, _) => Ice::Off,
             (true, Secure::Dtls) => Ice::Require,
@@ -89,6 +85,9 @@ impl Phone {
         if !listed.is_empty() {
             config.registry.prefer(&listed);
         }
+        // Calls that come in may bring ICE whatever ours do.
+        config.servers = cli.servers.find(identity.bind.ip()).await?;
+        config.servers.reserve = 2;
         let mut gateway = Gateway::bind(config)
             .await
             .map_err(|error| error.to_string())?;

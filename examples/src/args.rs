@@ -8,9 +8,11 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use signaling::Secure;
 use sip_core::header::NameAddr;
 use sip_core::{Scheme, Uri};
 
+use crate::ice::ServerArgs;
 pub use crate::written::{Header, caller, header};
 
 /// How a phone is called.
@@ -32,13 +34,17 @@ pub struct CallArgs {
     #[arg(long, value_name = "TEXT", requires = "username")]
     pub password: Option<String>,
 
-    /// Encrypt the sound, or do not call at all; SDES unless said otherwise
+    /// Encrypt the sound, or do not call at all; SDES unless said otherwise. `allow` tries DTLS, then SDES, then the clear
     #[arg(long, value_name = "KEYS", num_args = 0..=1, require_equals = true, default_missing_value = "sdes")]
     pub secure: Option<Keys>,
 
     /// Let ICE find the way of the sound, or do not call at all; goes with --secure=dtls
     #[arg(long, requires = "secure")]
     pub ice: bool,
+
+    /// Servers that help it.
+    #[command(flatten)]
+    pub servers: ServerArgs,
 
     /// How SIP travels, where the URI does not say
     #[arg(long, value_name = "NAME")]
@@ -96,6 +102,8 @@ pub enum Keys {
     Sdes,
     /// By a handshake on the media path, RFC 5763.
     Dtls,
+    /// As the phone takes it: by a handshake, else in the SDP, else none at all.
+    Allow,
 }
 
 /// How SIP travels.
@@ -118,6 +126,17 @@ pub enum Codec {
     Pcmu,
     /// G.711 A-law.
     Pcma,
+}
+
+impl Keys {
+    /// The same for a call.
+    pub fn secure(self) -> Secure {
+        match self {
+            Self::Sdes => Secure::Require,
+            Self::Dtls => Secure::Dtls,
+            Self::Allow => Secure::Allow,
+        }
+    }
 }
 
 impl Codec {
@@ -411,6 +430,10 @@ mod tests {
         );
         assert_eq!(parse(&["--secure=sdes"]).unwrap().secure, Some(Keys::Sdes));
         assert_eq!(parse(&["--secure=dtls"]).unwrap().secure, Some(Keys::Dtls));
+        assert_eq!(
+            parse(&["--secure=allow"]).unwrap().secure,
+            Some(Keys::Allow)
+        );
         assert!(parse(&["--secure=dtls", "--ice"]).unwrap().ice);
         assert_eq!(parse(&[]).unwrap().secure, None);
     }

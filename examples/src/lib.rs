@@ -8,6 +8,7 @@ pub mod args;
 pub mod capture;
 pub mod chance;
 pub mod checks;
+pub mod ice;
 pub mod interrupt;
 pub mod live;
 #[cfg(feature = "http")]

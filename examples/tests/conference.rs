@@ -105,6 +105,8 @@ fn bad_input_is_one_line_and_leaves_nothing() {
             "0 is not in 1..=500",
         ),
         (&["--record", "."], "cannot write ."),
+        (&["--turn", "turns:127.0.0.1"], "over UDP alone"),
+        (&["--stun", "host.invalid"], "--stun host.invalid: "),
         (&["--telephone"], "unexpected argument"),
     ] {
         let output = scratch.run(args);

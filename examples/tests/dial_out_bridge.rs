@@ -50,8 +50,32 @@ const BAD: &[(&[&str], &str)] = &[
         &["--codec", "g729"],
         "[possible values: opus, g722, pcmu, pcma]",
     ),
-    (&["--secure=zrtp"], "[possible values: sdes, dtls]"),
+    (&["--secure=zrtp"], "[possible values: sdes, dtls, allow]"),
     (&["--secure", "--ice"], "--ice goes with --secure=dtls"),
+    (
+        &["--secure=allow", "--ice"],
+        "--ice goes with --secure=dtls",
+    ),
+    (&["--stun", "127.0.0.1"], "--stun and --turn go with --ice"),
+    (
+        &["--secure=dtls", "--ice", "--stun", "host.invalid"],
+        "--stun host.invalid: ",
+    ),
+    (&["--turn", "turn:127.0.0.1"], "--turn-user"),
+    (&["--relay-only"], "--turn <URI>"),
+    (
+        &[
+            "--secure=dtls",
+            "--ice",
+            "--turn",
+            "turn:127.0.0.1",
+            "--turn-user",
+            "a",
+            "--turn-password-file",
+            "none.txt",
+        ],
+        "none.txt",
+    ),
     (&["--duration", "0"], "must be longer than 0"),
     (
         &["--sip-uri", "sip:bob@127.0.0.1", "--duration", "0s"],

@@ -585,6 +585,12 @@ fn arguments_that_cannot_be() {
             "opentok_gateway-conf",
         ),
         (&["--secure", "zrtp"], "--secure"),
+        (&["--secure", "allow"], "write sdes or dtls"),
+        (&["--stun", "127.0.0.1"], "--stun and --turn go with --ice"),
+        (
+            &["--ice", "--stun", "host.invalid"],
+            "--stun host.invalid: ",
+        ),
         (&["--ca", config], "holds no certificate"),
     ] {
         let (code, error) = run(args);

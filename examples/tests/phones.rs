@@ -520,6 +520,38 @@ fn two_phones_need_no_switchboard() {
     echo.quit();
 }
 
+/// Where the other side takes it, `allow` is the strongest.
+#[test]
+fn encryption_that_is_allowed_is_used() {
+    let at_home = ["--bind", "127.0.0.1"];
+    let mut bob = Process::start(
+        "softphone",
+        "bob",
+        &[&at_home[..], &["--auto-answer"]].concat(),
+    );
+    let at = bob.hears("ready")["address"].as_str().unwrap().to_owned();
+    let mut alice = Process::start(
+        "softphone",
+        "alice",
+        &[&at_home[..], &["--secure=allow"]].concat(),
+    );
+    alice.say(&format!("call sip:bob@{at}"));
+    alice.hears("answered");
+    bob.hears("answered");
+    // Keys come by a handshake, which begins with the answer.
+    let status = (0..50).find_map(|_| {
+        pause(100);
+        alice.say("status");
+        let status = alice.hears("status");
+        status["calls"][0]["encrypted"]
+            .is_string()
+            .then_some(status)
+    });
+    assert!(status.is_some(), "never encrypted");
+    alice.quit();
+    bob.quit();
+}
+
 #[test]
 fn what_is_not_understood_is_told() {
     let mut phone = Process::start("softphone", "phone", &["--bind", "127.0.0.1"]);
@@ -610,6 +642,9 @@ fn bad_arguments_are_one_line_and_code_2() {
             &["--transport", "pigeon"],
             "[possible values: udp, tcp, tls, ws, wss]",
         ),
+        ("softphone", &["--secure=allow", "--ice"], "--ice goes with"),
+        ("softphone", &["--stun", "host.invalid"], "host.invalid"),
+        ("softphone", &["--turn", "127.0.0.1"], "write turn:HOST"),
         ("softphone", &["--bind", "here"], "an IP address"),
         ("softphone", &["--bind", "203.0.113.1"], "203.0.113.1"),
     ];
