@@ -17,17 +17,20 @@ use token::Role;
 
 #[test]
 fn a_page_calls_the_gateway() {
-    // One after the other: tones are judged in real time.
-    for lib in ["jssip", "sipjs"] {
-        calls_the_gateway(lib);
+    // One after the other: tones are judged in real time. SIP.js at the port that calls share.
+    for (lib, shared_port) in [("jssip", None), ("sipjs", Some(0))] {
+        page_calls(lib, shared_port);
     }
 }
 
-fn calls_the_gateway(lib: &str) {
+fn page_calls(lib: &str, shared_port: Option<u16>) {
     let Some(browser) = Browser::find(Path::new(env!("CARGO_TARGET_TMPDIR"))) else {
         return;
     };
-    let mut house = House::with(|config| config.uninvited = Uninvited::Accept);
+    let mut house = House::with(|config| {
+        config.uninvited = Uninvited::Accept;
+        config.shared_port = shared_port;
+    });
     let bind = (Ipv4Addr::LOCALHOST, 0).into();
     let ws = house
         .runtime
@@ -85,6 +88,8 @@ fn calls_the_gateway(lib: &str) {
     let info = house.gateway.call(call).expect("the call's figures");
     assert!(info.codec.eq_ignore_ascii_case("opus") && info.dtls);
     assert!(info.suite.is_some() && info.pair.is_some(), "{info:?}");
+    let pairs = usize::from(shared_port.is_none());
+    assert_eq!(house.gateway.figures().ports, pairs);
 
     house.wait_for("the page's hold", |e| {
         matches!(e, Event::Held { by: Side::Peer, .. }).then_some(())
