@@ -195,19 +195,16 @@ mod tests {
         assert_eq!(v6.stun[0].to_string(), "[::1]:7");
     }
 
+    fn server<'a>(uri: &'a str, file: &'a str) -> Vec<&'a str> {
+        let account = ["--turn-user", "a", "--turn-password-file", file];
+        ["--turn", uri].into_iter().chain(account).collect()
+    }
+
     #[test]
     fn what_cannot_be_used_is_one_line_without_a_secret() {
         let (empty, secret) = (file("empty", "\nlater\n"), file("secret", "s3cret"));
-        let turn = |uri| {
-            vec![
-                "--turn",
-                uri,
-                "--turn-user",
-                "a",
-                "--turn-password-file",
-                &secret,
-            ]
-        };
+        let turn = |uri| server(uri, &secret);
+        let with = |file| server("turn:127.0.0.1", file);
         let cases = [
             (vec!["--stun", ""], "write a host"),
             (vec!["--stun", "h:0"], "write a host"),
@@ -233,28 +230,8 @@ mod tests {
             ),
             (vec!["--turn-user", "a"], "--turn <URI>"),
             (vec!["--relay-only"], "--turn <URI>"),
-            (
-                vec![
-                    "--turn",
-                    "turn:127.0.0.1",
-                    "--turn-user",
-                    "a",
-                    "--turn-password-file",
-                    "/nowhere",
-                ],
-                "--turn-password-file /nowhere: ",
-            ),
-            (
-                vec![
-                    "--turn",
-                    "turn:127.0.0.1",
-                    "--turn-user",
-                    "a",
-                    "--turn-password-file",
-                    &empty,
-                ],
-                "its first line is empty",
-            ),
+            (with("/nowhere"), "--turn-password-file /nowhere: "),
+            (with(&empty), "its first line is empty"),
         ];
         for (args, part) in cases {
             let line = find(&args, V4).unwrap_err();

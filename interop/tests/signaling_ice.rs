@@ -10,12 +10,10 @@ use house::{House, PHONE, SOON, TALKERS};
 use interop::{Baresip, BaresipOptions, Codec, Heard, Linphone, LinphoneOptions, Security};
 use interop::{Transport, installed, network, wait_until};
 use signaling::net::Event;
-use signaling::session::Join;
 use signaling::{CallId, Hold, Ice, Secure};
 use sip_core::Uninvited;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
-use token::Role;
 
 /// A gateway at this address that takes calls with ICE and DTLS, and no others.
 fn gateway(ip: IpAddr) -> House {
@@ -193,15 +191,7 @@ fn we_call<P: Phone>(house: &mut House, phone: &P, codec: Codec, mux: bool) {
 
 fn it_calls<P: Phone>(house: &mut House, phone: &mut P, codec: Codec, mux: bool) {
     phone.calls(&format!("sip:room7@{}", house.gateway.sip_addr()));
-    let call = house.wait_for("the call", |e| match e {
-        Event::Incoming { call, .. } => Some(*call),
-        _ => None,
-    });
-    let (session, join) = (house.session, Join::new(Role::Publisher));
-    house
-        .gateway
-        .answer(call, session, join)
-        .expect("an answer");
+    let call = house.answer();
     talk(house, call, codec, mux, false);
     assert!(phone.is_keyed(!mux));
     end(house, call, phone);

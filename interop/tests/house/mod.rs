@@ -81,6 +81,18 @@ impl House {
         self.gateway.dial(self.session, &request).expect("a call")
     }
 
+    /// Waits for a call, which joins the session.
+    pub(crate) fn answer(&mut self) -> CallId {
+        let call = self.wait_for("the call", |e| match e {
+            Event::Incoming { call, .. } => Some(*call),
+            _ => None,
+        });
+        self.gateway
+            .answer(call, self.session, Join::new(Role::Publisher))
+            .expect("an answer");
+        call
+    }
+
     pub(crate) fn turn(&mut self) {
         let event = self.runtime.block_on(async {
             tokio::time::timeout(Duration::from_millis(20), self.gateway.next_event())

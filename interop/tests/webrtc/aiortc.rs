@@ -4,7 +4,6 @@ use crate::house::{House, PHONE, TALKERS};
 use interop::{Heard, Scratch, absent, installed};
 use serde_json::Value;
 use signaling::net::Event;
-use signaling::session::Join;
 use signaling::{CallId, Ice, Secure};
 use sip_core::Uninvited;
 use std::io::{BufRead, BufReader, Lines};
@@ -12,7 +11,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
-use token::Role;
 
 const AIORTC: &str = "aiortc==1.16.0";
 
@@ -148,15 +146,7 @@ fn it_offers(codec: &str, shared_port: Option<u16>) {
     let Some(mut phone) = Phone::start(&scratch, &["call", &at], codec) else {
         return;
     };
-    let call = house.wait_for("the call", |e| match e {
-        Event::Incoming { call, .. } => Some(*call),
-        _ => None,
-    });
-    let (session, join) = (house.session, Join::new(Role::Publisher));
-    house
-        .gateway
-        .answer(call, session, join)
-        .expect("an answer");
+    let call = house.answer();
     let pairs = usize::from(shared_port.is_none());
     talk(&mut house, call, &mut phone, codec, pairs);
 }

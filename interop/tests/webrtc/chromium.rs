@@ -5,7 +5,6 @@ use interop::Browser;
 use serde_json::{Value, json};
 use signaling::call::Side;
 use signaling::net::Event;
-use signaling::session::Join;
 use sip_core::net::Listen;
 use sip_core::{Transport, Uninvited};
 use std::io::{BufRead, BufReader};
@@ -13,7 +12,6 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
-use token::Role;
 
 #[test]
 fn a_page_calls_the_gateway() {
@@ -61,15 +59,7 @@ fn page_calls(lib: &str, shared_port: Option<u16>) {
         }
     });
 
-    let call = house.wait_for("the page's call", |e| match e {
-        Event::Incoming { call, .. } => Some(*call),
-        _ => None,
-    });
-    let (session, join) = (house.session, Join::new(Role::Publisher));
-    house
-        .gateway
-        .answer(call, session, join)
-        .expect("an answer");
+    let call = house.answer();
     // The talkers hear the page and one another.
     let mut best = [0.0; 2];
     for _ in 0..8 {
