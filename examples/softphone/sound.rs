@@ -27,6 +27,8 @@ pub(crate) struct Sound {
     ear: Option<PcmReader>,
     mouth: Option<PcmWriter>,
     file: Option<(WavWriter<BufWriter<File>>, PathBuf)>,
+    /// Samples of the recording that may not be in the file yet.
+    unflushed: usize,
     samples: Vec<i16>,
     record: Option<PathBuf>,
 }
@@ -92,6 +94,7 @@ impl Sounds {
             ear: None,
             mouth,
             file: None,
+            unflushed: 0,
             samples: Vec::new(),
             record,
         };
@@ -130,9 +133,17 @@ impl Sound {
         if let Some(mouth) = &mut self.mouth {
             mouth.write(&self.samples);
         }
-        if let Some((file, _)) = &mut self.file
-            && file.write(&self.samples).is_err()
-        {
+        let Some((file, _)) = &mut self.file else {
+            return;
+        };
+        let mut kept = file.write(&self.samples);
+        self.unflushed += self.samples.len();
+        if self.unflushed >= RATE.hz() as usize {
+            // What was heard until a second ago is kept whatever becomes of the program.
+            self.unflushed = 0;
+            kept = kept.and_then(|()| file.flush());
+        }
+        if kept.is_err() {
             // The disk is full: the call goes on without.
             self.file = None;
         }

@@ -8,10 +8,8 @@ mod phones;
 #[path = "support/program.rs"]
 mod program;
 
-use phones::{Folder, Process, holds_tone};
+use phones::{Folder, Process, holds_tone, wait_for_tone};
 use std::net::UdpSocket;
-use std::thread::sleep;
-use std::time::Duration;
 
 /// A port below those that the system gives away, free for now with those that follow it.
 fn free(many: u16) -> u16 {
@@ -57,7 +55,9 @@ fn callers_with_ice_share_a_port_and_others_have_their_own() {
         phone.hears("answered");
         phones.push((record, phone));
     }
-    sleep(Duration::from_millis(2500));
+    for (record, _) in &phones[..2] {
+        wait_for_tone(record, 440);
+    }
     for (record, mut phone) in phones {
         phone.say("hang up");
         phone.hears("ended");

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use examples::spectrum::Spectrum;
@@ -249,18 +250,30 @@ impl Pbx {
     }
 }
 
+/// Waits until a recording of a call that goes on, which is written every second, holds a second of this tone.
+pub(crate) fn wait_for_tone(path: &Path, hz: usize) {
+    let until = Instant::now() + Duration::from_secs(15);
+    while !holds_tone(path, hz) {
+        assert!(Instant::now() < until, "no {hz} Hz in {}", path.display());
+        sleep(Duration::from_millis(200));
+    }
+}
+
 /// Whether a whole second of a recording holds nothing but a tone.
 pub(crate) fn holds_tone(path: &Path, hz: usize) -> bool {
     let Ok(file) = File::open(path) else {
         return false;
     };
-    let mut wav = WavReader::new(BufReader::new(file)).unwrap();
+    // It may be in the middle of being written.
+    let Ok(mut wav) = WavReader::new(BufReader::new(file)) else {
+        return false;
+    };
     let rate = wav.spec().rate.hz() as usize;
     let (mut samples, mut buffer) = (Vec::new(), [0; 4096]);
     loop {
-        match wav.read_mono(&mut buffer).unwrap() {
-            0 => break,
-            read => samples.extend_from_slice(&buffer[..read]),
+        match wav.read_mono(&mut buffer) {
+            Ok(0) | Err(_) => break,
+            Ok(read) => samples.extend_from_slice(&buffer[..read]),
         }
     }
     (0..samples.len()).step_by(rate / 4).any(|at| {
