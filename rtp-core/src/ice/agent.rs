@@ -371,7 +371,8 @@ impl Agent {
     }
 
     /// Whether the peer has shown on this way that it is there and may be sent to, selected or not: what else arrives from
-    /// there may be the peer's, and from elsewhere it is a stranger's.
+    /// there may be the peer's, and from elsewhere it is a stranger's. A controlling peer's first DTLS flight may come before its
+    /// nomination, so that who takes what comes on the selected way alone waits a second for it to be sent again.
     #[must_use]
     pub fn knows(&self, pair: Pair) -> bool {
         let verified = self.consent.verified(pair);
