@@ -1,7 +1,7 @@
 //! One socket for the datagrams of many paths, many a system call.
 
 use super::queue::{SendQueue, Sent};
-use super::sockets::{MAX_PENDING_ERRORS, SocketOptions, open};
+use super::sockets::{SocketOptions, open, patient};
 use super::system;
 use quinn_udp::{RecvMeta, UdpSocketState};
 use std::fmt;
@@ -95,25 +95,14 @@ impl BatchSocket {
     /// # Errors
     /// What the operating system says otherwise.
     pub fn receive<'b>(&self, buffer: &'b mut ReceiveBuffer) -> io::Result<Option<Datagrams<'b>>> {
-        for _ in 0..MAX_PENDING_ERRORS {
+        let count = patient(|| {
             let mut places = buffer.bytes.chunks_mut(PLACE);
             let mut slices: [_; PLACES] =
                 std::array::from_fn(|_| IoSliceMut::new(places.next().unwrap_or_default()));
-            let got = self
-                .state
-                .recv((&self.socket).into(), &mut slices, &mut buffer.metas);
-            match got {
-                Ok(count) => return Ok(Some(buffer.datagrams(count))),
-                Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock => return Ok(None),
-                    io::ErrorKind::Interrupted
-                    | io::ErrorKind::ConnectionRefused
-                    | io::ErrorKind::ConnectionReset => {}
-                    _ => return Err(error),
-                },
-            }
-        }
-        Ok(None)
+            self.state
+                .recv((&self.socket).into(), &mut slices, &mut buffer.metas)
+        })?;
+        Ok(count.map(|count| buffer.datagrams(count)))
     }
 
     /// Sends everything in `queue`, in its order, and empties it. It never waits: what the system has no room for, or

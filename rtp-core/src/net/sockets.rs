@@ -92,19 +92,7 @@ impl RtpSockets {
         component: Component,
         buffer: &mut [u8],
     ) -> io::Result<Option<(usize, SocketAddr)>> {
-        for _ in 0..MAX_PENDING_ERRORS {
-            match self.socket(component).recv_from(buffer) {
-                Ok(got) => return Ok(Some(got)),
-                Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock => return Ok(None),
-                    io::ErrorKind::Interrupted
-                    | io::ErrorKind::ConnectionRefused
-                    | io::ErrorKind::ConnectionReset => {}
-                    _ => return Err(error),
-                },
-            }
-        }
-        Ok(None)
+        patient(|| self.socket(component).recv_from(buffer))
     }
 
     /// Sends a packet; `false` when the system had no room for it: it is lost, as it would be on the way.
@@ -112,20 +100,27 @@ impl RtpSockets {
     /// # Errors
     /// What the operating system says otherwise, for instance that the network is unreachable.
     pub fn send(&self, transmit: Transmit, packet: &[u8]) -> io::Result<bool> {
-        for _ in 0..MAX_PENDING_ERRORS {
-            match self.socket(transmit.component).send_to(packet, transmit.to) {
-                Ok(_) => return Ok(true),
-                Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock => return Ok(false),
-                    io::ErrorKind::Interrupted
-                    | io::ErrorKind::ConnectionRefused
-                    | io::ErrorKind::ConnectionReset => {}
-                    _ => return Err(error),
-                },
-            }
-        }
-        Ok(false)
+        let socket = self.socket(transmit.component);
+        let sent = patient(|| socket.send_to(packet, transmit.to))?;
+        Ok(sent.is_some())
     }
+}
+
+/// Calls the system again where it answers with what became of an earlier packet (ICMP); `None` when it would block.
+pub(super) fn patient<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<Option<T>> {
+    for _ in 0..MAX_PENDING_ERRORS {
+        match call() {
+            Ok(got) => return Ok(Some(got)),
+            Err(error) => match error.kind() {
+                io::ErrorKind::WouldBlock => return Ok(None),
+                io::ErrorKind::Interrupted
+                | io::ErrorKind::ConnectionRefused
+                | io::ErrorKind::ConnectionReset => {}
+                _ => return Err(error),
+            },
+        }
+    }
+    Ok(None)
 }
 
 pub(super) fn open(addr: SocketAddr, options: SocketOptions) -> io::Result<UdpSocket> {

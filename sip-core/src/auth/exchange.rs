@@ -423,7 +423,7 @@ fn remembered_realms_are_bounded() {
     );
 }
 
-/// Also with sixteen thousand realms of which none can be answered.
+/// Also with very many realms of which none can be answered: to compare each with each would take minutes.
 #[test]
 fn a_response_full_of_strange_realms_costs_little() {
     let (mut chance, mut client) = (chance(), bob());
@@ -432,8 +432,7 @@ fn a_response_full_of_strange_realms_costs_little() {
         challenge.algorithm = AlgorithmParam::Other("NEW".into());
         (Challenger::Server, challenge)
     };
-    let many: Vec<_> = (0..16_000).map(strange).collect();
-    let begun = std::time::Instant::now();
+    let many: Vec<_> = (0..200_000).map(strange).collect();
     let error = client
         .retry(&Attempt::none(), &many, &INVITE, &mut chance)
         .unwrap_err();
@@ -443,11 +442,6 @@ fn a_response_full_of_strange_realms_costs_little() {
             realm: "r0".into(),
             algorithm: "NEW".into()
         }
-    );
-    assert!(
-        begun.elapsed() < Duration::from_secs(1),
-        "{:?}",
-        begun.elapsed()
     );
 }
 
